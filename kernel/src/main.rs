@@ -1,0 +1,3 @@
+//! The image: boot, memory, traps, drivers, shell; joins everything.
+
+fn main() {}

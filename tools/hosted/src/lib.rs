@@ -1,0 +1,1 @@
+//! The engine as a Linux process: threads as cores.

@@ -1,0 +1,3 @@
+//! Image, QEMU, reports, tidy: the logic behind the Makefile.
+
+fn main() {}
