@@ -1,0 +1,214 @@
+//! A module: what one bitcode file defines and needs.
+
+use crate::body::Body;
+use crate::types::{TypeId, Types};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Index of a function in its module.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct FuncId(pub u32);
+
+impl FuncId {
+    /// As an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Index of a global variable in its module.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct GlobalId(pub u32);
+
+impl GlobalId {
+    /// As an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Who else sees a symbol.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Linkage {
+    /// The one definition, visible to all modules.
+    #[default]
+    External,
+    /// Visible in its module only (internal and private).
+    Internal,
+    /// A definition that another may replace (weak, linkonce).
+    Weak,
+    /// A reference that may stay unresolved and is then null.
+    ExternWeak,
+    /// A tentative definition; the largest wins.
+    Common,
+    /// Arrays that are concatenated (`llvm.global_ctors`).
+    Appending,
+}
+
+/// Facts about a function, as bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct FuncAttrs(pub u32);
+
+impl FuncAttrs {
+    /// `noinline` without `optnone`: obeyed.
+    pub const NOINLINE: u32 = 1;
+    /// `optnone`: with it `noinline` is ignored, as both are clang's -O0 habit.
+    pub const OPTNONE: u32 = 2;
+    /// `alwaysinline`.
+    pub const ALWAYS_INLINE: u32 = 4;
+    /// A call that returns is a fault.
+    pub const NORETURN: u32 = 8;
+    /// setjmp-like.
+    pub const RETURNS_TWICE: u32 = 16;
+    /// Does not write memory.
+    pub const READ_ONLY: u32 = 32;
+    /// Neither reads nor writes memory.
+    pub const READ_NONE: u32 = 64;
+    /// Rarely executed.
+    pub const COLD: u32 = 128;
+    /// Compiled for a target with fused multiply-add.
+    pub const FMA: u32 = 256;
+    /// Address is never taken (`local_unnamed_addr` does not count; set by analysis).
+    pub const NOT_ADDRESS_TAKEN: u32 = 512;
+
+    /// Whether all bits of `mask` are set.
+    #[must_use]
+    pub fn has(self, mask: u32) -> bool {
+        self.0 & mask == mask
+    }
+}
+
+/// A function, defined here or elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Function {
+    /// Symbol name, as bytes decoded leniently.
+    pub name: String,
+    /// A function type.
+    pub ty: TypeId,
+    /// Visibility.
+    pub linkage: Linkage,
+    /// Facts.
+    pub attrs: FuncAttrs,
+    /// Index into the module's attribute sets plus 1; 0 is none.
+    pub attr_set: u32,
+    /// The code; `None` for a declaration.
+    pub body: Option<Body>,
+}
+
+impl Default for TypeId {
+    fn default() -> Self {
+        Self::VOID
+    }
+}
+
+/// What a relocation adds to four bytes of an initialiser.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RelocTarget {
+    /// Address of a function's stub.
+    Func(FuncId),
+    /// Address of a global.
+    Global(GlobalId),
+}
+
+/// The four bytes at `offset` of a global's initialiser get the target's address added (wrapping).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reloc {
+    /// Byte offset in the initialiser.
+    pub offset: u32,
+    /// What to add.
+    pub target: RelocTarget,
+    /// Subtract instead of add (for address differences).
+    pub negative: bool,
+}
+
+/// A global variable.
+#[derive(Clone, Debug, Default)]
+pub struct Global {
+    /// Symbol name.
+    pub name: String,
+    /// Visibility.
+    pub linkage: Linkage,
+    /// Defined here.
+    pub defined: bool,
+    /// Never written: mapped read-only.
+    pub constant: bool,
+    /// One instance a task.
+    pub thread_local: bool,
+    /// Bytes it occupies.
+    pub size: u32,
+    /// log2 of its alignment.
+    pub align_log2: u8,
+    /// Leading bytes of the initialiser; the rest of `size` is 0.
+    pub init: Vec<u8>,
+    /// Addresses within `init`.
+    pub relocs: Vec<Reloc>,
+}
+
+/// Another name for a symbol.
+#[derive(Clone, Debug)]
+pub struct Alias {
+    /// The other name.
+    pub name: String,
+    /// Visibility.
+    pub linkage: Linkage,
+    /// What it names.
+    pub target: RelocTarget,
+    /// Bytes added.
+    pub offset: i32,
+}
+
+/// Attributes of one function or call, as far as tiers may use them: parallel to the parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AttrSet {
+    /// Facts about the function or call.
+    pub func: FuncAttrs,
+    /// For each parameter: bits of [`ParamAttrs`].
+    pub params: Vec<ParamAttrs>,
+}
+
+/// Facts about a parameter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ParamAttrs {
+    /// `byval`: the callee owns a copy of so many bytes; 0 is none.
+    pub byval: u32,
+    /// log2 of the promised alignment.
+    pub align_log2: u8,
+    /// Bits: 1 sret, 2 noalias, 4 nocapture, 8 readonly, 16 nonnull, 32 zeroext, 64 signext.
+    pub bits: u8,
+}
+
+/// One bitcode file, translated.
+#[derive(Clone, Debug, Default)]
+pub struct Module {
+    /// Name from the wrapper, the source file name, or the path.
+    pub name: String,
+    /// Types.
+    pub types: Types,
+    /// Functions, definitions and declarations.
+    pub funcs: Vec<Function>,
+    /// Global variables.
+    pub globals: Vec<Global>,
+    /// Aliases.
+    pub aliases: Vec<Alias>,
+    /// Attribute sets of functions and calls.
+    pub attr_sets: Vec<AttrSet>,
+    /// Source files that lines name.
+    pub files: Vec<String>,
+}
+
+impl Module {
+    /// The function of that name.
+    #[must_use]
+    pub fn func_by_name(&self, name: &str) -> Option<FuncId> {
+        let at = self.funcs.iter().position(|func| func.name == name)?;
+        u32::try_from(at).ok().map(FuncId)
+    }
+
+    /// The function `id`.
+    #[must_use]
+    pub fn func(&self, id: FuncId) -> &Function {
+        &self.funcs[id.index()]
+    }
+}
