@@ -11,6 +11,7 @@
 //!   Longer argument lists (calls, phis, switches) live in the body's operand pool.
 //! * [`body`]: instructions in block order, constants, operand pool, source lines.
 //! * [`module`]: functions, globals, their initialisers and relocations.
+//! * [`cfg`]: edges, dominators and loops of a body, for all who read one.
 //! * [`builder`]: the only way to make a body; it keeps blocks contiguous.
 //! * `text`, `verify`, `interp`: print and parse; check; execute.
 //!
@@ -29,6 +30,7 @@ extern crate std;
 
 pub mod body;
 pub mod builder;
+pub mod cfg;
 pub mod inst;
 pub mod module;
 pub mod types;
