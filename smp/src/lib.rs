@@ -1,2 +1,30 @@
 //! Cores: find, start, name, call, quiesce, shoot down.
-#![cfg_attr(not(any(test, feature = "host")), no_std)]
+//!
+//! This crate knows what a core is and nothing of what cores run: no code version, no task, no page
+//! table appears in it. It is logic only. Every touch of hardware goes through a small trait that is
+//! defined here and implemented by the kernel on metal and by `sim` on the host.
+//!
+//! | module | question it answers | trait it needs |
+//! | --- | --- | --- |
+//! | [`percpu`], [`coreset`] | where is a core's data; which cores? | – |
+//!
+//! Rules that hold in all of them: cores are named by [`CoreId`], dense from 0, and the BSP is core 0.
+//! Time is passed in, never read. Every wait has an end, and a core that misses it is declared lost:
+//! reported, left out for good, and never let back in.
+#![no_std]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod coreset;
+pub mod percpu;
+
+mod ids;
+mod sync;
+
+
+pub use coreset::{CoreMask, CoreSet};
+pub use ids::{ApicId, CoreId, MAX_CORES};
+pub use percpu::PerCpu;
