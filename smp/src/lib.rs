@@ -6,6 +6,7 @@
 //!
 //! | module | question it answers | trait it needs |
 //! | --- | --- | --- |
+//! | [`topology`] (with [`tables`]) | which cores does the firmware list? | [`tables::PhysMem`] |
 //! | [`percpu`], [`coreset`] | where is a core's data; which cores? | – |
 //!
 //! Rules that hold in all of them: cores are named by [`CoreId`], dense from 0, and the BSP is core 0.
@@ -19,11 +20,16 @@ extern crate alloc;
 extern crate std;
 
 pub mod coreset;
+pub mod finding;
 pub mod percpu;
+pub mod tables;
+pub mod topology;
 
 mod ids;
 mod sync;
 
+#[cfg(any(test, feature = "host"))]
+pub mod sim;
 
 pub use coreset::{CoreMask, CoreSet};
 pub use ids::{ApicId, CoreId, MAX_CORES};
