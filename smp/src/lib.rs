@@ -7,6 +7,7 @@
 //! | module | question it answers | trait it needs |
 //! | --- | --- | --- |
 //! | [`topology`] (with [`tables`]) | which cores does the firmware list? | [`tables::PhysMem`] |
+//! | [`bringup`], [`slot`] | which of them came up? | [`bus::ApicBus`], [`bus::Clock`] |
 //! | [`percpu`], [`coreset`] | where is a core's data; which cores? | – |
 //!
 //! Rules that hold in all of them: cores are named by [`CoreId`], dense from 0, and the BSP is core 0.
@@ -19,9 +20,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod bringup;
+pub mod bus;
 pub mod coreset;
 pub mod finding;
 pub mod percpu;
+pub mod slot;
 pub mod tables;
 pub mod topology;
 

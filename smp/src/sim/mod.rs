@@ -1,6 +1,11 @@
 //! Simulated hardware for the host: everything the kernel's traits do on metal, and how it goes wrong.
 //!
-//! [`Rng`] is the source of every random choice, so a failure repeats exactly.
+//! [`Machine`] is a discrete-event model of a bus, its cores and a clock. It runs on one thread from a seed,
+//! so a failure repeats exactly. [`Rng`] is the source of every random choice.
+
+mod machine;
+
+pub use machine::{Command, CoreModel, Machine, TimeModel};
 
 /// A small deterministic generator (SplitMix64), good enough to choose faults.
 #[derive(Clone, Debug)]
