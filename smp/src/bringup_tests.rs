@@ -4,6 +4,7 @@ use alloc::format;
 
 use super::*;
 use crate::ids::{ApicId, CoreId};
+use crate::report;
 
 use crate::sim::{Command, CoreModel, Machine, Rng, TimeModel};
 
@@ -386,6 +387,7 @@ fn check_random_machine(cores: usize, seed: u64) {
         assert_eq!(joins, usize::from(started), "{why}: {outcome:?}");
     }
 
+    assert_eq!(report::online(&outcomes).len(), 1 + joined.len(), "{why}");
     for command in machine.commands() {
         let (Command::Init(to, _) | Command::Sipi(to, _) | Command::Ipi(to) | Command::Nmi(to)) =
             command;

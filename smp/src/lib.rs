@@ -8,7 +8,9 @@
 //! | --- | --- | --- |
 //! | [`topology`] (with [`tables`]) | which cores does the firmware list? | [`tables::PhysMem`] |
 //! | [`bringup`], [`slot`] | which of them came up? | [`bus::ApicBus`], [`bus::Clock`] |
+//! | [`roles`] | what does each of them do? | – |
 //! | [`percpu`], [`coreset`] | where is a core's data; which cores? | – |
+//! | [`report`] | what is there to tell a person? | – |
 //!
 //! Rules that hold in all of them: cores are named by [`CoreId`], dense from 0, and the BSP is core 0.
 //! Time is passed in, never read. Every wait has an end, and a core that misses it is declared lost:
@@ -25,6 +27,8 @@ pub mod bus;
 pub mod coreset;
 pub mod finding;
 pub mod percpu;
+pub mod report;
+pub mod roles;
 pub mod slot;
 pub mod tables;
 pub mod topology;
