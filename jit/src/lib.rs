@@ -21,4 +21,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod abi;
+pub mod code;
+pub mod policy;
+pub mod queue;
+mod sync;
 pub mod tier;
