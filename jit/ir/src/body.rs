@@ -4,8 +4,9 @@
 //!
 //! B1. `blocks` are in order and cover `insts` without gaps; block 0 is the entry and has no
 //!     predecessors.
-//! B2. Each block ends with its only terminator; phis come first and have one entry per
-//!     predecessor edge source.
+//! B2. Each block ends with its only terminator; phis come first and have an entry for each
+//!     predecessor and for no other block. A predecessor with several edges may have as many
+//!     entries, all of the same value.
 //! B3. Every use is dominated by its definition.
 //! B4. Types are as [`Op`](crate::Op) demands.
 
@@ -131,7 +132,8 @@ impl fmt::Debug for Value {
 pub enum ConstKind {
     /// Integer of at most 64 bits, zero-extended from its width; also null pointers.
     Int(u64),
-    /// Integer above 64 bits: words `pool[start..]`, two `u32` for each 64 bits, low first.
+    /// Integer above 64 bits, or `x86_fp80`: words `pool[start..]`, two `u32` for each 64 bits, low
+    /// first.
     Wide {
         /// First index in the body's pool.
         start: u32,

@@ -13,7 +13,7 @@
 //! * [`module`]: functions, globals, their initialisers and relocations.
 //! * [`cfg`]: edges, dominators and loops of a body, for all who read one.
 //! * [`builder`]: the only way to make a body; it keeps blocks contiguous.
-//! * `text`, `verify`, `interp`: print and parse; check; execute.
+//! * [`text`], [`verify`], `interp`: print and parse; check; execute.
 //!
 //! # Semantics that differ from LLVM's, on purpose
 //!
@@ -21,6 +21,27 @@
 //! taken modulo the width, `freeze` is a copy, division traps as x86 of its width does. Pointer
 //! arithmetic is [`inst::Op::PtrAdd`]: `base + sext(index) * scale + disp`, 32 bits, wrapping; the
 //! reader lowers `getelementptr` to it, so no tier knows struct layouts.
+//!
+//! Where LLVM leaves a result open, this is what it is (`interp` is the reference):
+//!
+//! * **Division** is done in 32 bits up to i32 and in 64 up to i64. A divisor of 0 faults. Signed
+//!   overflow faults where that width overflows: for i32 and i64 only (an i8 -128 / -1 is -128).
+//!   Above 64 bits it wraps. Vectors are divided lane by lane.
+//! * **Float to signed**: up to i32 as `cvttsd2si r32`, up to i64 as `cvttsd2si r64`, then
+//!   truncated; so NaN and what does not fit that register give its lowest number (0x80…0) before
+//!   truncation. **Float to unsigned**: below i32 as to signed i32, below i64 as to signed i64,
+//!   truncated; to i64 `s | (cvttsd2si(x - 2^63) & (s >> 63))` with `s = cvttsd2si(x)` and an
+//!   arithmetic shift. Above 64 bits both saturate, and NaN gives 0.
+//! * **Integer to float** is rounded to nearest even once, whatever the widths.
+//! * **`minnum(x, y)`**: `y` if `x` is NaN, else `y < x ? y : x`; `maxnum` likewise with `>`.
+//! * **Lane numbers** of `extractelement` and `insertelement` are taken modulo the number of lanes
+//!   rounded up to a power of two; a lane beyond the last reads as 0 and writes nothing. A shuffle
+//!   lane that may be any is 0.
+//! * **Memory**: integers take `store` bytes ([`types::Layout`]), zero-extended; loading ignores
+//!   the bits above the width. Vectors are packed bit by bit, lane 0 lowest. The bytes of a fresh
+//!   alloca are unspecified.
+//! * **NaN** payloads and signs are unspecified wherever an operation other than `fneg`, `fabs`,
+//!   `copysign`, `select`, or a copy makes the NaN.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -33,7 +54,9 @@ pub mod builder;
 pub mod cfg;
 pub mod inst;
 pub mod module;
+pub mod text;
 pub mod types;
+pub mod verify;
 
 pub use body::{Block, BlockId, Body, Const, ConstId, ConstKind, Line, Value, ValueKind};
 pub use builder::Builder;

@@ -127,6 +127,8 @@ pub enum TypeError {
     TooLarge,
     /// An element type that has no size.
     Unsized,
+    /// A component that is not in the table.
+    Unknown,
 }
 
 /// Largest type, in bytes (1 GiB).
@@ -180,10 +182,14 @@ impl Types {
     /// The id of `ty`, which is added if it is new.
     ///
     /// # Errors
-    /// When the table is full, the type is too large, or an element has no size.
+    /// When the table is full, the type is too large, an element has no size, or a component is not
+    /// in this table. So components always have lower ids, and no type holds itself.
     pub fn intern(&mut self, ty: Type) -> Result<TypeId, TypeError> {
         if let Some(&id) = self.ids.get(&ty) {
             return Ok(id);
+        }
+        if !self.knows_components(&ty) {
+            return Err(TypeError::Unknown);
         }
         let id = TypeId(u16::try_from(self.list.len()).map_err(|_| TypeError::TooMany)?);
         let (layout, offsets) = self.lay_out(&ty)?;
@@ -282,6 +288,17 @@ impl Types {
             self.get(id),
             Type::Void | Type::Label | Type::Metadata | Type::Opaque | Type::Func { .. }
         )
+    }
+
+    fn knows_components(&self, ty: &Type) -> bool {
+        match ty {
+            Type::Vector { elem, .. } | Type::Array { elem, .. } => self.contains(*elem),
+            Type::Struct { fields, .. } => fields.iter().all(|&field| self.contains(field)),
+            Type::Func { ret, params, .. } => {
+                self.contains(*ret) && params.iter().all(|&param| self.contains(param))
+            }
+            _ => true,
+        }
     }
 
     fn lay_out(&self, ty: &Type) -> Result<(Layout, Vec<u32>), TypeError> {
@@ -470,5 +487,26 @@ mod tests {
             }),
             Err(TypeError::Unsized)
         );
+    }
+
+    #[test]
+    fn a_component_from_elsewhere_is_refused() {
+        let mut types = Types::new();
+        let elem = TypeId(500);
+        for ty in [
+            Type::Vector { elem, len: 4 },
+            Type::Array { elem, len: 4 },
+            Type::Struct {
+                fields: alloc::vec![TypeId::I8, elem],
+                packed: true,
+            },
+            Type::Func {
+                ret: TypeId::VOID,
+                params: alloc::vec![elem],
+                variadic: false,
+            },
+        ] {
+            assert_eq!(types.intern(ty), Err(TypeError::Unknown));
+        }
     }
 }

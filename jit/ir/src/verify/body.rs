@@ -1,0 +1,429 @@
+//! One body: shape, constants, and the walk that checks every instruction.
+//!
+//! Order matters, because each step relies on the ones before: blocks and terminators in range (B1)
+//! → edges and dominators can be computed → constants → instructions in one walk, operands checked
+//! for type and dominance as they are met. Dominators are made when the first use needs them: at
+//! clang's -O0 every value that crosses blocks is an alloca of the entry block, which dominates all.
+
+use super::class::{Class, Shape};
+use super::{Check, Verifier, fail};
+use crate::body::{Block, BlockId, Body, Const, ConstId, ConstKind, Value, ValueKind};
+use crate::cfg::{Cfg, Dominators};
+use crate::inst::{Inst, InstId, Op};
+use crate::module::{Function, Module};
+use crate::text::type_text;
+use crate::types::{Type, TypeId};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// A failed check with the instruction at which it failed.
+type Located = (Option<InstId>, String);
+
+/// Checks a body whose signature is right.
+pub(super) fn check(verifier: &Verifier<'_>, func: &Function, body: &Body) -> Result<(), Located> {
+    let whole = |what| (None, what);
+    let block_of = check_blocks(body).map_err(whole)?;
+    let mut budget = Budget::new(body);
+    for block in &body.blocks {
+        let last = block.terminator();
+        check_targets(body, body.inst(last), &mut budget).map_err(|what| (Some(last), what))?;
+    }
+    check_tables(verifier.module, body).map_err(whole)?;
+    let cfg = Cfg::new(body);
+    if !cfg.preds(BlockId(0)).is_empty() {
+        return Err((None, String::from("the entry block has a predecessor")));
+    }
+    let signature = verifier.module.types.signature(func.ty);
+    let mut checker = Checker {
+        module: verifier.module,
+        verifier,
+        classes: &verifier.classes,
+        body,
+        ret: signature.map_or(TypeId::VOID, |(ret, ..)| ret),
+        cfg,
+        dominators: None,
+        block_of,
+        entries: vec![(0, Value::NONE); body.blocks.len()],
+        budget,
+        block: BlockId(0),
+        inst: InstId(0),
+    };
+    for at in 0..body.consts.len() {
+        checker
+            .check_const(at)
+            .map_err(|what| (None, format!("constant {at}: {what}")))?;
+    }
+    checker.walk()
+}
+
+/// B1 and the position of terminators; gives the block of each instruction.
+fn check_blocks(body: &Body) -> Check<Vec<u32>> {
+    let limit = Value::MAX_INDEX as usize;
+    let lists = [
+        body.insts.len(),
+        body.consts.len(),
+        body.params.len(),
+        body.pool.len(),
+    ];
+    if lists.iter().any(|&len| len > limit) {
+        return fail("the body is too large");
+    }
+    if body.blocks.is_empty() {
+        return fail("the body has no blocks");
+    }
+    let mut block_of = Vec::with_capacity(body.insts.len());
+    for (id, &block) in (0u32..).zip(&body.blocks) {
+        check_block(body, id, block, block_of.len() as u32)?;
+        block_of.resize(block.end as usize, id);
+    }
+    if block_of.len() != body.insts.len() {
+        return fail("the blocks do not cover the instructions");
+    }
+    Ok(block_of)
+}
+
+fn check_block(body: &Body, id: u32, block: Block, expected_start: u32) -> Check {
+    let Block { start, end } = block;
+    if start != expected_start || start >= end || end as usize > body.insts.len() {
+        return Err(format!(
+            "block {id} is empty or does not follow the one before"
+        ));
+    }
+    let insts = &body.insts[start as usize..end as usize];
+    let first_terminator = insts.iter().position(|inst| inst.op.is_terminator());
+    if first_terminator != Some(insts.len() - 1) {
+        return Err(format!("block {id} does not end with its only terminator"));
+    }
+    Ok(())
+}
+
+/// Keeps the work linear when many instructions name the same words of the pool.
+struct Budget(usize);
+
+impl Budget {
+    /// Longer lists count.
+    const FREE: usize = 64;
+
+    /// Twice what a body needs whose long lists do not overlap.
+    fn new(body: &Body) -> Self {
+        Self(body.pool.len() * 2)
+    }
+
+    fn spend(&mut self, words: usize) -> Check {
+        if words > Self::FREE {
+            match self.0.checked_sub(words) {
+                Some(left) => self.0 = left,
+                None => return fail("long lists overlap in the pool"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Pool ranges and block ids of a terminator: what `Cfg::new` follows.
+fn check_targets(body: &Body, inst: &Inst, budget: &mut Budget) -> Check {
+    let [_, start, n] = inst.args;
+    let words = match inst.op {
+        Op::Switch => u64::from(n) * 3 + 1,
+        Op::IndirectBr => u64::from(n),
+        _ => 0,
+    };
+    if words != 0 && u64::from(start) + words > body.pool.len() as u64 {
+        return fail("its list lies outside the pool");
+    }
+    budget.spend(words as usize)?;
+    let mut largest = 0;
+    body.for_each_successor(inst, |to| largest = largest.max(to.index()));
+    if largest >= body.blocks.len() {
+        return fail("its target is not a block");
+    }
+    Ok(())
+}
+
+/// The lists beside the code.
+fn check_tables(module: &Module, body: &Body) -> Check {
+    let end = body.insts.len();
+    let ordered = body.lines.windows(2).all(|w| w[0].from < w[1].from);
+    let in_range = body.lines.last().is_none_or(|l| l.from.index() < end);
+    let files = module.files.len();
+    let named = |file: u32| file == u32::MAX || (file as usize) < files;
+    if !ordered || !in_range || !body.lines.iter().all(|line| named(line.file)) {
+        return fail("the line table is out of order or out of range");
+    }
+    let ordered = body.side.windows(2).all(|w| w[0].0 <= w[1].0);
+    if !ordered || body.side.last().is_some_and(|s| s.0.index() >= end) {
+        return fail("the side table is out of order or out of range");
+    }
+    Ok(())
+}
+
+/// The walk over constants and instructions.
+pub(super) struct Checker<'a> {
+    pub(super) module: &'a Module,
+    pub(super) verifier: &'a Verifier<'a>,
+    classes: &'a [Class],
+    pub(super) body: &'a Body,
+    /// What the function returns.
+    pub(super) ret: TypeId,
+    pub(super) cfg: Cfg,
+    dominators: Option<Dominators>,
+    block_of: Vec<u32>,
+    /// By block: 1 + the phi that last named it, and with which value.
+    entries: Vec<(u32, Value)>,
+    budget: Budget,
+    /// Where the walk is.
+    block: BlockId,
+    pub(super) inst: InstId,
+}
+
+impl<'a> Checker<'a> {
+    fn walk(&mut self) -> Result<(), Located> {
+        for (id, block) in (0u32..).map(BlockId).zip(&self.body.blocks) {
+            self.block = id;
+            let mut phis = true;
+            for at in block.insts() {
+                self.inst = at;
+                let inst = self.body.inst(at);
+                let checked = if inst.op != Op::Phi {
+                    phis = false;
+                    self.check_inst(inst)
+                } else if phis {
+                    self.check_phi(inst)
+                } else {
+                    fail("a phi must come before other instructions")
+                };
+                checked.map_err(|what| (Some(at), what))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The class of a type that may be out of range.
+    pub(super) fn class(&self, id: TypeId) -> Check<Class> {
+        match self.classes.get(id.index()) {
+            Some(&class) => Ok(class),
+            None => Err(format!("there is no type {}", id.0)),
+        }
+    }
+
+    /// The class of a type that has values.
+    pub(super) fn value_class(&self, id: TypeId) -> Check<Class> {
+        let class = self.class(id)?;
+        if class.is_value() {
+            Ok(class)
+        } else {
+            Err(format!("{} is not a type of values", self.name(id)))
+        }
+    }
+
+    /// `n` pool words from `start`.
+    pub(super) fn words(&mut self, start: u32, n: u32) -> Check<&'a [u32]> {
+        self.budget.spend(n as usize)?;
+        let start = start as usize;
+        match start.checked_add(n as usize) {
+            Some(end) if end <= self.body.pool.len() => Ok(&self.body.pool[start..end]),
+            _ => fail("its list lies outside the pool"),
+        }
+    }
+
+    /// The type of an operand, which must exist and be defined wherever the instruction runs.
+    pub(super) fn operand(&mut self, raw: u32) -> Check<TypeId> {
+        let value = Value(raw);
+        let ty = self.defined_type(value)?;
+        if let ValueKind::Inst(def) = value.kind() {
+            let block = self.block_of[def.index()];
+            let fine = if block == self.block.0 {
+                def < self.inst
+            } else {
+                self.block_dominates(BlockId(block), self.block)
+            };
+            if !fine {
+                return Err(format!("its operand %{} does not dominate it", def.0));
+            }
+        }
+        Ok(ty)
+    }
+
+    /// Checks an operand of known type.
+    pub(super) fn operand_of(&mut self, raw: u32, expected: TypeId) -> Check {
+        let ty = self.operand(raw)?;
+        if ty == expected {
+            return Ok(());
+        }
+        Err(format!(
+            "its operand {:?} is {}, not {}",
+            Value(raw),
+            self.name(ty),
+            self.name(expected)
+        ))
+    }
+
+    /// The type of a value, wherever it is defined.
+    fn defined_type(&self, value: Value) -> Check<TypeId> {
+        let found = match value.kind() {
+            ValueKind::Inst(id) => {
+                let inst = self.body.insts.get(id.index());
+                inst.filter(|inst| inst.has_result()).map(|inst| inst.ty)
+            }
+            ValueKind::Arg(n) => self.body.params.get(n as usize).copied(),
+            ValueKind::Const(id) => self.body.consts.get(id.index()).map(|c| c.ty),
+            ValueKind::None => None,
+        };
+        match found {
+            Some(ty) => Ok(ty),
+            None => Err(format!("its operand {value:?} is not a value")),
+        }
+    }
+
+    fn block_dominates(&mut self, a: BlockId, b: BlockId) -> bool {
+        if a == BlockId(0) {
+            return true;
+        }
+        let cfg = &self.cfg;
+        let dominators = self.dominators.get_or_insert_with(|| Dominators::new(cfg));
+        dominators.dominates(a, b)
+    }
+
+    /// B2 for phis: every predecessor has an entry, and only predecessors do. One that has several
+    /// edges may have an entry for each, all with the same value.
+    fn check_phi(&mut self, inst: &Inst) -> Check {
+        let [start, n, _] = inst.args;
+        self.value_class(inst.ty)?;
+        if n == 0 || n as usize > self.cfg.preds(self.block).len() {
+            return fail("the phi has no entries, or more than there are edges");
+        }
+        let mark = self.inst.0 + 1;
+        let mut named = 0;
+        for pair in self.words(start, n * 2)?.chunks_exact(2) {
+            let (from, value) = (pair[0], Value(pair[1]));
+            self.check_phi_value(inst.ty, BlockId(from), value)?;
+            let entry = &mut self.entries[from as usize];
+            if entry.0 != mark {
+                *entry = (mark, value);
+                named += 1;
+            } else if entry.1 != value {
+                return Err(format!("the phi has two values for block {from}"));
+            }
+        }
+        let mut preds = 0;
+        let mut last = None;
+        for &from in self.cfg.preds(self.block) {
+            if self.entries[from.index()].0 != mark {
+                return Err(format!("the phi has no entry for block {}", from.0));
+            }
+            // Equal predecessors are side by side.
+            preds += u32::from(last != Some(from));
+            last = Some(from);
+        }
+        if named != preds {
+            return fail("the phi has an entry for a block that is no predecessor");
+        }
+        Ok(())
+    }
+
+    fn check_phi_value(&mut self, ty: TypeId, from: BlockId, value: Value) -> Check {
+        if from.index() >= self.body.blocks.len() {
+            return Err(format!("the phi names block {}, which is none", from.0));
+        }
+        let found = self.defined_type(value)?;
+        if found != ty {
+            return Err(format!(
+                "the phi's entry {value:?} is {}, not {}",
+                self.name(found),
+                self.name(ty)
+            ));
+        }
+        if let ValueKind::Inst(def) = value.kind() {
+            let block = BlockId(self.block_of[def.index()]);
+            if block != from && !self.block_dominates(block, from) {
+                return Err(format!(
+                    "the phi's entry %{} does not dominate the end of block {}",
+                    def.0, from.0
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_const(&mut self, at: usize) -> Check {
+        let Const { ty, kind } = self.body.consts[at];
+        let class = self.value_class(ty)?;
+        let scalar = |shape| class.is_scalar(shape);
+        let fits = match kind {
+            ConstKind::Zero => true,
+            ConstKind::Int(bits) => {
+                (scalar(Shape::Int) || scalar(Shape::Ptr))
+                    && class.bits <= 64
+                    && (class.bits == 64 || bits >> class.bits == 0)
+            }
+            ConstKind::Wide { start } => return self.check_wide(class, start),
+            ConstKind::F32(bits) => {
+                scalar(Shape::Float)
+                    && (class.bits == 32 || class.bits == 16 && bits <= u32::from(u16::MAX))
+            }
+            ConstKind::F64(_) => scalar(Shape::Float) && class.bits == 64,
+            ConstKind::Elements { start, len } => {
+                let words = self.words(start, len)?;
+                return self.check_elements(at, ty, words);
+            }
+            ConstKind::Func(id) => ty == TypeId::PTR && id.index() < self.module.funcs.len(),
+            ConstKind::Global { id, .. } => {
+                ty == TypeId::PTR && id.index() < self.module.globals.len()
+            }
+            ConstKind::Block(id) => ty == TypeId::PTR && id.index() < self.body.blocks.len(),
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(format!("{kind:?} is not a value of {}", self.name(ty)))
+        }
+    }
+
+    fn check_wide(&mut self, class: Class, start: u32) -> Check {
+        let bits = u32::from(class.bits);
+        let wide = class.is_scalar(Shape::Int) || class.is_scalar(Shape::Float);
+        if !wide || bits <= 64 {
+            return fail("a wide constant of a type of at most 64 bits");
+        }
+        let words = self.words(start, bits.div_ceil(64) * 2)?;
+        for (at, &word) in (0u32..).zip(words) {
+            let used = bits.saturating_sub(at * 32).min(32);
+            if u64::from(word) >> used != 0 {
+                return fail("a wide constant has bits above its width");
+            }
+        }
+        Ok(())
+    }
+
+    /// Elements come before the constant that they are part of, so no constant holds itself.
+    fn check_elements(&self, at: usize, ty: TypeId, words: &[u32]) -> Check {
+        let types = &self.module.types;
+        let (len, fields): (usize, &[TypeId]) = match types.get(ty) {
+            Type::Vector { elem, len } | Type::Array { elem, len } => {
+                (*len as usize, core::slice::from_ref(elem))
+            }
+            Type::Struct { fields, .. } => (fields.len(), fields),
+            _ => return fail("only vectors and aggregates have elements"),
+        };
+        if len != words.len() {
+            return fail("the number of elements is not the type's");
+        }
+        for (n, &word) in words.iter().enumerate() {
+            let id = ConstId(word);
+            if id.index() >= at {
+                return fail("an element does not precede its constant");
+            }
+            let expected = fields.get(n).or(fields.first()).copied();
+            if Some(self.body.constant(id).ty) != expected {
+                return Err(format!("element {n} has another type"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn name(&self, id: TypeId) -> impl core::fmt::Display + use<'a> {
+        type_text(&self.module.types, id)
+    }
+}

@@ -1,0 +1,479 @@
+//! B4: what each operation demands of its operands and its result.
+//!
+//! One method a group of operations, in the order of [`Op`].
+
+use super::body::Checker;
+use super::class::{Class, Shape};
+use super::{Check, MAX_ALIGN_LOG2, fail};
+use crate::body::Value;
+use crate::inst::{Atomic, Flags, FloatPred, Inst, MemFlags, Op};
+use crate::types::{MAX_BYTES, Type, TypeId};
+use alloc::format;
+use alloc::vec::Vec;
+
+/// `MemFlags::ordering` as LLVM numbers it.
+const MONOTONIC: u8 = 2;
+const ACQUIRE: u8 = 3;
+const RELEASE: u8 = 4;
+const ACQ_REL: u8 = 5;
+const SEQ_CST: u8 = 6;
+
+impl Checker<'_> {
+    /// Checks any instruction but a phi.
+    pub(super) fn check_inst(&mut self, inst: &Inst) -> Check {
+        let [a, b, c] = inst.args;
+        match inst.op {
+            op if op.is_int_binary() => self.check_binary(inst, Shape::Int),
+            op if op.is_float_binary() => self.check_binary(inst, Shape::Float),
+            op if op.is_cast() => self.check_cast(inst),
+            Op::FNeg => {
+                self.expect_shape(inst.ty, Shape::Float)?;
+                self.operand_of(a, inst.ty)
+            }
+            Op::Freeze => {
+                self.value_class(inst.ty)?;
+                self.operand_of(a, inst.ty)
+            }
+            Op::ICmp | Op::FCmp => self.check_compare(inst),
+            Op::Select => self.check_select(inst),
+            Op::Load | Op::Store | Op::AtomicRmw | Op::CmpXchg | Op::Fence => {
+                self.check_memory(inst)
+            }
+            Op::Alloca => self.check_alloca(inst),
+            Op::DynAlloca => self.check_dyn_alloca(inst),
+            Op::PtrAdd => self.check_ptr_add(inst),
+            Op::Call => {
+                if a as usize >= self.module.funcs.len() {
+                    return Err(format!("there is no function {a}"));
+                }
+                self.check_call(inst)
+            }
+            Op::CallIndirect => {
+                self.operand_of(a, TypeId::PTR)?;
+                self.check_call(inst)
+            }
+            Op::Intrinsic => {
+                let Some(which) = inst.intrinsic() else {
+                    return Err(format!("there is no intrinsic {a}"));
+                };
+                let args = self.words(b, c)?;
+                self.check_intrinsic(inst, which, args)
+            }
+            Op::ExtractElement | Op::InsertElement | Op::Shuffle => self.check_lanes(inst),
+            Op::ExtractValue | Op::InsertValue => self.check_fields(inst),
+            _ => self.check_terminator(inst),
+        }
+    }
+
+    /// The class of a type whose scalars have that shape.
+    pub(super) fn expect_shape(&self, ty: TypeId, shape: Shape) -> Check<Class> {
+        let class = self.class(ty)?;
+        if class.shape == shape {
+            return Ok(class);
+        }
+        let wanted = match shape {
+            Shape::Int => "an integer",
+            Shape::Float => "a float",
+            Shape::Ptr => "an address",
+            _ => "an aggregate",
+        };
+        Err(format!("{} is not {wanted}", self.name(ty)))
+    }
+
+    fn check_binary(&mut self, inst: &Inst, shape: Shape) -> Check {
+        self.expect_shape(inst.ty, shape)?;
+        self.operand_of(inst.args[0], inst.ty)?;
+        self.operand_of(inst.args[1], inst.ty)
+    }
+
+    fn check_cast(&mut self, inst: &Inst) -> Check {
+        let from_ty = self.operand(inst.args[0])?;
+        let from = self.value_class(from_ty)?;
+        let to = self.value_class(inst.ty)?;
+        let (int, ptr, float) = (Shape::Int, Shape::Ptr, Shape::Float);
+        let shapes = |a, b| from.shape == a && to.shape == b && from.lanes == to.lanes;
+        let fits = match inst.op {
+            Op::Trunc => shapes(int, int) && from.bits > to.bits,
+            Op::ZExt | Op::SExt => shapes(int, int) && from.bits < to.bits,
+            Op::FpToUi | Op::FpToSi => shapes(float, int),
+            Op::UiToFp | Op::SiToFp => shapes(int, float),
+            Op::FpTrunc => shapes(float, float) && from.bits > to.bits,
+            Op::FpExt => shapes(float, float) && from.bits < to.bits,
+            Op::PtrToInt => shapes(ptr, int),
+            Op::IntToPtr => shapes(int, ptr),
+            _ => {
+                from.total_bits() == to.total_bits()
+                    && from.shape != Shape::Aggregate
+                    && to.shape != Shape::Aggregate
+                    && (from.shape == ptr) == (to.shape == ptr)
+            }
+        };
+        if fits {
+            return Ok(());
+        }
+        let (from, to) = (self.name(from_ty), self.name(inst.ty));
+        Err(format!("no such conversion from {from} to {to}"))
+    }
+
+    fn check_compare(&mut self, inst: &Inst) -> Check {
+        let ty = self.operand(inst.args[0])?;
+        self.operand_of(inst.args[1], ty)?;
+        let class = self.value_class(ty)?;
+        let fits = if inst.op == Op::FCmp {
+            class.shape == Shape::Float && usize::from(inst.flags.0) < FloatPred::NAMES.len()
+        } else {
+            matches!(class.shape, Shape::Int | Shape::Ptr) && inst.int_pred().is_some()
+        };
+        if !fits {
+            return fail("there is no such comparison of such operands");
+        }
+        self.expect_truth(inst.ty, class.lanes)
+    }
+
+    /// `i1`, or a vector of it with so many lanes.
+    fn expect_truth(&self, ty: TypeId, lanes: u8) -> Check {
+        let class = self.value_class(ty)?;
+        if class.scalar == TypeId::I1 && class.lanes == lanes {
+            return Ok(());
+        }
+        Err(format!(
+            "{} is not a truth value of {lanes} lanes",
+            self.name(ty)
+        ))
+    }
+
+    fn check_select(&mut self, inst: &Inst) -> Check {
+        let [cond, then, other] = inst.args;
+        let class = self.value_class(inst.ty)?;
+        let cond = self.operand(cond)?;
+        if cond != TypeId::I1 {
+            self.expect_truth(cond, class.lanes)?;
+        }
+        self.operand_of(then, inst.ty)?;
+        self.operand_of(other, inst.ty)
+    }
+
+    fn check_memory(&mut self, inst: &Inst) -> Check {
+        let [a, b, c] = inst.args;
+        let ordering = |flags: u32| MemFlags(flags).ordering();
+        match inst.op {
+            Op::Load => {
+                self.operand_of(a, TypeId::PTR)?;
+                self.check_access(inst.ty, ordering(b), &[RELEASE, ACQ_REL])
+            }
+            Op::Store => {
+                self.operand_of(a, TypeId::PTR)?;
+                self.operand_of(b, inst.ty)?;
+                self.check_access(inst.ty, ordering(c), &[ACQUIRE, ACQ_REL])
+            }
+            Op::AtomicRmw => {
+                self.operand_of(a, TypeId::PTR)?;
+                self.operand_of(b, inst.ty)?;
+                if inst.flags.0 > Atomic::UMin as u8 {
+                    return fail("there is no such atomic operation");
+                }
+                let class = self.value_class(inst.ty)?;
+                if inst.flags.0 != Atomic::Xchg as u8 && class.shape != Shape::Int {
+                    return fail("this atomic operation takes integers");
+                }
+                self.check_access(inst.ty, ordering(c).max(1), &[1])
+            }
+            Op::CmpXchg => self.check_cmpxchg(inst),
+            _ => match ordering(a) {
+                _ if inst.ty != TypeId::VOID => fail("there is no result, so its type is void"),
+                ACQUIRE..=SEQ_CST => Ok(()),
+                _ => fail("a fence needs an ordering from acquire up"),
+            },
+        }
+    }
+
+    fn check_cmpxchg(&mut self, inst: &Inst) -> Check {
+        let [ptr, start, flags] = inst.args;
+        self.operand_of(ptr, TypeId::PTR)?;
+        let words = self.words(start, 2)?;
+        let ty = self.operand(words[0])?;
+        self.operand_of(words[1], ty)?;
+        if matches!(self.class(ty)?.shape, Shape::Float) {
+            return fail("only integers and addresses are compared and exchanged");
+        }
+        self.expect_pair(inst.ty, ty, TypeId::I1)?;
+        self.check_access(ty, MemFlags(flags).ordering().max(1), &[1])
+    }
+
+    /// A struct of exactly these two.
+    pub(super) fn expect_pair(&self, ty: TypeId, first: TypeId, second: TypeId) -> Check {
+        self.value_class(ty)?;
+        match self.module.types.get(ty) {
+            Type::Struct { fields, .. } if **fields == [first, second] => Ok(()),
+            _ => Err(format!(
+                "the result is {}, not {{{}, {}}}",
+                self.name(ty),
+                self.name(first),
+                self.name(second)
+            )),
+        }
+    }
+
+    /// A type in memory with an ordering that is not among `excluded`. Ordered accesses are of
+    /// sizes that x86 does in one piece.
+    fn check_access(&self, ty: TypeId, ordering: u8, excluded: &[u8]) -> Check {
+        let class = self.value_class(ty)?;
+        if ordering > SEQ_CST || excluded.contains(&ordering) {
+            return fail("no such memory ordering for this access");
+        }
+        if ordering < MONOTONIC && ordering != 1 {
+            return Ok(());
+        }
+        if class.lanes == 0 && matches!(class.bits, 8 | 16 | 32 | 64) {
+            Ok(())
+        } else {
+            Err(format!("{} cannot be accessed atomically", self.name(ty)))
+        }
+    }
+
+    fn check_alloca(&self, inst: &Inst) -> Check {
+        let [bytes, align_log2, allocated] = inst.args;
+        expect_ptr(inst.ty)?;
+        check_size(bytes, align_log2)?;
+        let known = u16::try_from(allocated).map(TypeId);
+        match known {
+            Ok(ty) if self.module.types.contains(ty) && self.module.types.is_sized(ty) => Ok(()),
+            _ => fail("the allocated type has no size"),
+        }
+    }
+
+    fn check_dyn_alloca(&mut self, inst: &Inst) -> Check {
+        let [count, align_log2, bytes] = inst.args;
+        expect_ptr(inst.ty)?;
+        check_size(bytes, align_log2)?;
+        let ty = self.operand(count)?;
+        let class = self.class(ty)?;
+        if class.is_scalar(Shape::Int) && class.bits <= 64 {
+            Ok(())
+        } else {
+            fail("the count must be an integer of at most 64 bits")
+        }
+    }
+
+    fn check_ptr_add(&mut self, inst: &Inst) -> Check {
+        let [base, index, c] = inst.args;
+        expect_ptr(inst.ty)?;
+        self.operand_of(base, TypeId::PTR)?;
+        if Value(index) == Value::NONE {
+            return Ok(());
+        }
+        self.words(c, 2)?;
+        self.operand_of(index, TypeId::I32)
+    }
+
+    /// Arguments and result against the function type of the call itself; that the callee is
+    /// defined with that type is not demanded (see DESIGN on K&R calls).
+    fn check_call(&mut self, inst: &Inst) -> Check {
+        let [_, start, n] = inst.args;
+        let head = self.words(start, 2)?;
+        let ty = u16::try_from(head[0]).map_or(TypeId(u16::MAX), TypeId);
+        let types = &self.module.types;
+        let signature = types.contains(ty).then(|| types.signature(ty)).flatten();
+        let Some((ret, params, variadic)) = signature else {
+            return fail("the call's type is not a function type");
+        };
+        self.verifier.check_attr_set(head[1])?;
+        let args = &self.words(start, n.saturating_add(2))?[2..];
+        if args.len() < params.len() || args.len() > params.len() && !variadic {
+            return Err(format!("{n} arguments for {} parameters", params.len()));
+        }
+        if inst.ty != ret {
+            return fail("the result is not the function type's");
+        }
+        if ret != TypeId::VOID {
+            self.value_class(ret)?;
+        }
+        for (at, &arg) in args.iter().enumerate() {
+            match params.get(at) {
+                Some(&param) => {
+                    self.value_class(param)?;
+                    self.operand_of(arg, param)?;
+                }
+                None => {
+                    let ty = self.operand(arg)?;
+                    self.value_class(ty)?;
+                }
+            }
+        }
+        self.check_musttail(inst)
+    }
+
+    /// A `musttail` call is followed by the return of its result.
+    fn check_musttail(&self, inst: &Inst) -> Check {
+        if inst.flags.0 & Flags::MUSTTAIL == 0 {
+            return Ok(());
+        }
+        // A call is no terminator, so another instruction follows (B2).
+        let next = self.body.insts.get(self.inst.index() + 1);
+        let result = if inst.ty == TypeId::VOID {
+            Value::NONE
+        } else {
+            Value::inst(self.inst)
+        };
+        match next {
+            Some(next) if next.op == Op::Ret && Value(next.args[0]) == result => Ok(()),
+            _ => fail("a musttail call must be returned at once"),
+        }
+    }
+
+    fn check_lanes(&mut self, inst: &Inst) -> Check {
+        let [a, b, c] = inst.args;
+        let vector = self.operand(a)?;
+        let class = self.value_class(vector)?;
+        if class.lanes == 0 {
+            return Err(format!("{} is not a vector", self.name(vector)));
+        }
+        match inst.op {
+            Op::ExtractElement => {
+                if inst.ty != class.scalar {
+                    return fail("the result is not the vector's element type");
+                }
+                self.check_lane_index(b)
+            }
+            Op::InsertElement => {
+                if inst.ty != vector {
+                    return fail("the result is not the vector's type");
+                }
+                self.operand_of(b, class.scalar)?;
+                self.check_lane_index(c)
+            }
+            _ => {
+                self.operand_of(b, vector)?;
+                let result = self.value_class(inst.ty)?;
+                if result.lanes == 0 || result.scalar != class.scalar {
+                    return fail("the result is no vector of the same elements");
+                }
+                let lanes = 2 * u32::from(class.lanes);
+                let mask = self.words(c, u32::from(result.lanes))?;
+                match mask.iter().find(|&&m| m >= lanes && m != u32::MAX) {
+                    Some(lane) => Err(format!("there is no lane {lane} to take")),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn check_lane_index(&mut self, raw: u32) -> Check {
+        let ty = self.operand(raw)?;
+        let class = self.class(ty)?;
+        if class.is_scalar(Shape::Int) && class.bits <= 64 {
+            Ok(())
+        } else {
+            fail("a lane is chosen by an integer of at most 64 bits")
+        }
+    }
+
+    fn check_fields(&mut self, inst: &Inst) -> Check {
+        let [a, b, c] = inst.args;
+        let whole = self.operand(a)?;
+        if inst.op == Op::ExtractValue {
+            let path = self.words(b, c)?;
+            let field = self.field_type(whole, path)?;
+            if field != inst.ty {
+                return fail("the result is not the field's type");
+            }
+            return Ok(());
+        }
+        let n = self.words(c, 1)?[0];
+        let path = &self.words(c, n.saturating_add(1))?[1..];
+        let field = self.field_type(whole, path)?;
+        if inst.ty != whole {
+            return fail("the result is not the aggregate's type");
+        }
+        self.operand_of(b, field)
+    }
+
+    /// The type at the end of a path of field numbers into an aggregate.
+    fn field_type(&self, mut ty: TypeId, path: &[u32]) -> Check<TypeId> {
+        if path.is_empty() {
+            return fail("no field is named");
+        }
+        for &at in path {
+            let inner = match self.module.types.get(ty) {
+                Type::Struct { fields, .. } => fields.get(at as usize).copied(),
+                Type::Array { elem, len } => (at < *len).then_some(*elem),
+                _ => None,
+            };
+            let Some(inner) = inner else {
+                return Err(format!("{} has no field {at}", self.name(ty)));
+            };
+            ty = inner;
+        }
+        Ok(ty)
+    }
+
+    /// Block ids and lists were checked before the walk.
+    fn check_terminator(&mut self, inst: &Inst) -> Check {
+        let [a, b, c] = inst.args;
+        if inst.ty != TypeId::VOID && inst.op != Op::Switch {
+            return fail("there is no result, so its type is void");
+        }
+        match inst.op {
+            Op::CondBr => self.operand_of(a, TypeId::I1),
+            Op::Switch => {
+                let cases = self.words(b + 1, c * 3)?;
+                self.check_switch(inst, cases)
+            }
+            Op::IndirectBr => self.operand_of(a, TypeId::PTR),
+            Op::Ret if self.ret == TypeId::VOID => {
+                if Value(a) == Value::NONE {
+                    Ok(())
+                } else {
+                    fail("a value is returned from a function without result")
+                }
+            }
+            Op::Ret if Value(a) == Value::NONE => fail("no value is returned"),
+            Op::Ret => self.operand_of(a, self.ret),
+            _ => Ok(()),
+        }
+    }
+
+    /// Cases fit the operand's width and differ, so that their order means nothing.
+    fn check_switch(&mut self, inst: &Inst, cases: &[u32]) -> Check {
+        self.operand_of(inst.args[0], inst.ty)?;
+        let class = self.class(inst.ty)?;
+        if !class.is_scalar(Shape::Int) || class.bits > 64 {
+            return fail("a switch takes an integer of at most 64 bits");
+        }
+        let case = |words: &[u32]| u64::from(words[1]) << 32 | u64::from(words[0]);
+        let mut values: Vec<u64> = Vec::new();
+        let mut ascending = true;
+        let mut before = None;
+        for words in cases.chunks_exact(3) {
+            let value = case(words);
+            if class.bits < 64 && value >> class.bits != 0 {
+                return Err(format!("case {value:#x} does not fit the operand"));
+            }
+            ascending &= before < Some(value);
+            before = Some(value);
+        }
+        if !ascending {
+            values.extend(cases.chunks_exact(3).map(case));
+            values.sort_unstable();
+            if let Some(pair) = values.windows(2).find(|w| w[0] == w[1]) {
+                return Err(format!("case {} comes twice", pair[0]));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn expect_ptr(ty: TypeId) -> Check {
+    if ty == TypeId::PTR {
+        Ok(())
+    } else {
+        fail("the result must be ptr")
+    }
+}
+
+fn check_size(bytes: u32, align_log2: u32) -> Check {
+    if u64::from(bytes) > MAX_BYTES || align_log2 > MAX_ALIGN_LOG2 {
+        return fail("size or alignment too large");
+    }
+    Ok(())
+}
