@@ -1,0 +1,186 @@
+//! Abbreviations: how a record's fields are laid out, and the BLOCKINFO lists of them.
+//!
+//! An abbreviation is a list of operands, each a literal, a scalar field, an array (last but one in
+//! the file, its element last) or a blob. They are defined in the block that uses them, or in the
+//! BLOCKINFO block for all blocks of one kind. All operands lie in one pool; an [`Abbrev`] is a
+//! range of it, so entering a block copies eight bytes per inherited abbreviation.
+//! (LLVM: docs/BitCodeFormat.rst, "Abbreviations"; lib/Bitstream/Reader/BitstreamReader.cpp.)
+
+use alloc::vec::Vec;
+
+use crate::cursor::Cursor;
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// A field with one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    /// Not in the stream at all.
+    Literal(u64),
+    /// So many bits, 1 to 64.
+    Fixed(u8),
+    /// A variable bit rate number in chunks of 2 to 32 bits.
+    Vbr(u8),
+    /// A character of the 6-bit alphabet.
+    Char6,
+}
+
+impl Scalar {
+    /// Reads the field.
+    #[inline]
+    pub(crate) fn read(self, cursor: &mut Cursor<'_>) -> u64 {
+        match self {
+            Self::Literal(value) => value,
+            Self::Fixed(width) => cursor.fixed(u32::from(width)),
+            Self::Vbr(width) => cursor.vbr(u32::from(width)),
+            Self::Char6 => cursor.char6(),
+        }
+    }
+}
+
+/// One operand of an abbreviation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AbbrevOp {
+    /// One field.
+    Scalar(Scalar),
+    /// A VBR6 count and so many fields; always the last operand.
+    Array(Scalar),
+    /// A VBR6 length and so many bytes, aligned; always the last operand.
+    Blob,
+}
+
+/// A range of the operand pool. The first operand is the record's code and never a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Abbrev {
+    start: u32,
+    end: u32,
+}
+
+impl Abbrev {
+    /// The operands; empty only if the range does not belong to `pool`.
+    #[inline]
+    pub(crate) fn ops(self, pool: &[AbbrevOp]) -> &[AbbrevOp] {
+        pool.get(self.start as usize..self.end as usize)
+            .unwrap_or(&[])
+    }
+}
+
+/// What the BLOCKINFO block said: abbreviations by the id of the block that inherits them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BlockInfo {
+    /// Operands of all of them.
+    pub(crate) pool: Vec<AbbrevOp>,
+    lists: Vec<(u32, Vec<Abbrev>)>,
+    count: usize,
+}
+
+impl BlockInfo {
+    /// The abbreviations that a block of kind `id` starts with.
+    pub(crate) fn list(&self, id: u32) -> &[Abbrev] {
+        self.lists
+            .iter()
+            .find(|(of, _)| *of == id)
+            .map_or(&[], |(_, list)| list)
+    }
+
+    /// Number of abbreviations in all lists.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Appends to the list of block kind `id`.
+    pub(crate) fn push(&mut self, id: u32, abbrev: Abbrev) {
+        self.count = self.count.saturating_add(1);
+        match self.lists.iter_mut().find(|(of, _)| *of == id) {
+            Some((_, list)) => list.push(abbrev),
+            None => self.lists.push((id, alloc::vec![abbrev])),
+        }
+    }
+}
+
+/// Reads a DEFINE_ABBREV body (after its abbreviation id) and appends its operands to `pool`.
+pub(crate) fn define(cursor: &mut Cursor<'_>, pool: &mut Vec<AbbrevOp>) -> Result<Abbrev> {
+    let start = pool.len();
+    let count = cursor.vbr(5);
+    if count == 0 {
+        return Err(Error::malformed(
+            cursor.bit(),
+            "abbreviation without operands",
+        ));
+    }
+    if count > limits::ABBREV_OPS as u64 {
+        return Err(Error::limit(cursor.bit(), "operands of an abbreviation"));
+    }
+    let mut left = count;
+    while left > 0 {
+        left = left.wrapping_sub(1);
+        let op = match field(cursor)? {
+            Field::Scalar(scalar) => AbbrevOp::Scalar(scalar),
+            Field::Blob if left == 0 => AbbrevOp::Blob,
+            Field::Array if left == 1 => {
+                left = 0;
+                match field(cursor)? {
+                    Field::Scalar(element) => AbbrevOp::Array(element),
+                    _ => return Err(Error::malformed(cursor.bit(), "array of a list")),
+                }
+            }
+            _ => {
+                return Err(Error::malformed(
+                    cursor.bit(),
+                    "list before the last operand",
+                ));
+            }
+        };
+        if pool.len() == start && !matches!(op, AbbrevOp::Scalar(_)) {
+            return Err(Error::malformed(cursor.bit(), "record code is a list"));
+        }
+        pool.push(op);
+    }
+    cursor.check()?;
+    let too_many = |_| Error::limit(cursor.bit(), "operands of all abbreviations");
+    Ok(Abbrev {
+        start: u32::try_from(start).map_err(too_many)?,
+        end: u32::try_from(pool.len()).map_err(too_many)?,
+    })
+}
+
+/// An operand as it is written, before an array has swallowed its element.
+enum Field {
+    Scalar(Scalar),
+    Array,
+    Blob,
+}
+
+fn field(cursor: &mut Cursor<'_>) -> Result<Field> {
+    if cursor.fixed(1) == 1 {
+        return Ok(Field::Scalar(Scalar::Literal(cursor.vbr(8))));
+    }
+    let encoding = cursor.fixed(3);
+    let scalar = match encoding {
+        1 | 2 => {
+            let width = cursor.vbr(5);
+            match (encoding, u8::try_from(width)) {
+                // Zero width is legal and occurs: a field that only ever holds 0.
+                (_, Ok(0)) => Scalar::Literal(0),
+                (1, Ok(width @ 1..=64)) => Scalar::Fixed(width),
+                (2, Ok(width @ 2..=32)) => Scalar::Vbr(width),
+                _ => {
+                    return Err(Error::malformed(
+                        cursor.bit(),
+                        "width of an abbreviation field",
+                    ));
+                }
+            }
+        }
+        3 => return Ok(Field::Array),
+        4 => Scalar::Char6,
+        5 => return Ok(Field::Blob),
+        _ => {
+            return Err(Error::malformed(
+                cursor.bit(),
+                "encoding of an abbreviation field",
+            ));
+        }
+    };
+    Ok(Field::Scalar(scalar))
+}

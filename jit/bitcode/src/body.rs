@@ -1,0 +1,327 @@
+//! Function bodies, decoded on demand.
+//!
+//! A [`BodyReader`] holds the buffers; [`BodyReader::open`] goes to a function and reads what
+//! stands before its instructions (block count, constants), [`BodyReader::next_event`] then yields one
+//! [`Event`] per record. Blocks inside the body that say nothing about execution (value names,
+//! use-list orders, metadata attachments) are skipped by their length.
+//!
+//! # What holds when the last event was delivered
+//! B1. There are exactly as many terminators as blocks were declared, and the last instruction is
+//!     one: block *n* begins after terminator *n-1*.
+//! B2. Every value that an operand refers to is defined somewhere in the function.
+//! B3. Jump targets exist and are not the entry block.
+//!
+//! Whether definitions dominate uses, and all typing, is for the verifier of the IR made from it.
+
+use crate::constants::Constants;
+use crate::container::block;
+use crate::decode::{Bounds, Lists, Record};
+use crate::error::{Error, Result};
+use crate::inst::{DebugLoc, Event, Inst, ValueId};
+use crate::limits;
+use crate::module::Module;
+use crate::operands::Operands;
+use crate::stream::{Entry, Stream};
+use crate::types::Type;
+
+/// Codes of records that are not instructions (`bitc::FunctionCodes`).
+mod code {
+    pub(super) const DECLARE_BLOCKS: u32 = 1;
+    pub(super) const DEBUG_LOC_AGAIN: u32 = 33;
+    pub(super) const DEBUG_LOC: u32 = 35;
+    pub(super) const OPERAND_BUNDLE: u32 = 55;
+
+    /// Users of block addresses (60) and debug records (61 to 66) do not concern execution.
+    #[inline]
+    pub(super) fn is_silent(code: u32) -> bool {
+        matches!(code, 60..=66)
+    }
+}
+
+/// What is known of a body before its first instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyHead {
+    /// Number of basic blocks.
+    pub blocks: u32,
+    /// Value id of the first parameter; the others follow.
+    pub first_param: ValueId,
+    /// Value id that the first instruction with a result gets.
+    pub first_result: ValueId,
+    /// Size of the body in the file, in bytes: a bound for what to reserve.
+    pub bytes: usize,
+}
+
+/// Decoder of function bodies. One serves all functions of a module, one after the other.
+#[derive(Debug)]
+pub struct BodyReader<'m, 'a> {
+    module: &'m Module<'a>,
+    stream: Stream<'a>,
+    constants: Constants,
+    lists: Lists,
+    bounds: Bounds,
+    name: &'a [u8],
+    /// Code of a record that `open` has read and `next_event` has to decode.
+    pending: Option<u32>,
+    /// Blocks not yet ended.
+    blocks_left: u32,
+    open: bool,
+}
+
+impl<'m, 'a> BodyReader<'m, 'a> {
+    /// A reader of bodies of this module.
+    pub fn new(module: &'m Module<'a>) -> Self {
+        Self {
+            module,
+            stream: module.stream(),
+            constants: Constants::default(),
+            lists: Lists::default(),
+            bounds: Bounds {
+                next: 0,
+                limit: 0,
+                referenced: 0,
+                blocks: 0,
+            },
+            name: &[],
+            pending: None,
+            blocks_left: 0,
+            open: false,
+        }
+    }
+
+    /// The constants of the function that is open.
+    pub fn constants(&self) -> &Constants {
+        &self.constants
+    }
+
+    /// Offset in bits from the start of the file to where decoding has got.
+    pub fn bit(&self) -> u64 {
+        self.stream.bit().saturating_add(self.module.base_bit())
+    }
+
+    /// Goes to the function with this index in [`Module::functions`]; `None` if it has no body.
+    pub fn open(&mut self, function: u32) -> Result<Option<BodyHead>> {
+        let module = self.module;
+        let Some(function) = module.functions().get(function as usize) else {
+            return Ok(None);
+        };
+        let Some(head) = function.body else {
+            return Ok(None);
+        };
+        self.name = module.name(function.name);
+        self.open = false;
+        let params = match module.types().get(function.ty) {
+            Type::Function { params, .. } => module.types().list(params).len(),
+            _ => 0,
+        };
+        let first = module.value_count();
+        let next = u32::try_from(params)
+            .ok()
+            .and_then(|params| first.checked_add(params));
+        let next = next.ok_or_else(|| Error::limit(self.bit(), "number of values"))?;
+        self.bounds = Bounds {
+            next,
+            limit: next,
+            referenced: 0,
+            blocks: 0,
+        };
+        self.constants.reset(next);
+        self.stream.rewind(&head);
+        self.read_head(&head).map_err(|error| self.locate(error))?;
+        self.open = true;
+        Ok(Some(BodyHead {
+            blocks: self.bounds.blocks,
+            first_param: ValueId(first),
+            first_result: ValueId(self.bounds.next),
+            bytes: function.body_bytes(),
+        }))
+    }
+
+    /// The next event of the open function; `None` after the last.
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
+        if !self.open {
+            return Ok(None);
+        }
+        let code = match self.next_record() {
+            Ok(Some(code)) => code,
+            Ok(None) => {
+                self.open = false;
+                return Ok(None);
+            }
+            Err(error) => return Err(self.fail(error)),
+        };
+        // The error arm needs `self` again, so it must not hold what the event borrows.
+        let (name, base) = (self.name, self.module.base_bit());
+        match self.event(code) {
+            Ok(event) => Ok(Some(event)),
+            Err(error) => Err(error.moved_by(base).in_function(name)),
+        }
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        self.open = false;
+        self.locate(error)
+    }
+
+    fn locate(&self, error: Error) -> Error {
+        error
+            .moved_by(self.module.base_bit())
+            .in_function(self.name)
+    }
+
+    /// Reads up to the first instruction.
+    fn read_head(&mut self, head: &crate::stream::BlockHead) -> Result<()> {
+        self.stream.enter(head)?;
+        let code = loop {
+            match self.stream.next()? {
+                Entry::End => {
+                    return Err(Error::malformed(
+                        self.stream.bit(),
+                        "function without instructions",
+                    ));
+                }
+                Entry::Block(inner) if inner.id == block::CONSTANTS => {
+                    self.constants
+                        .read(&mut self.stream, &inner, self.module.types())?;
+                }
+                Entry::Block(inner) => self.stream.skip(&inner),
+                Entry::Record(code::DECLARE_BLOCKS) => self.declare_blocks()?,
+                Entry::Record(code) if code::is_silent(code) => {}
+                Entry::Record(code) => break code,
+            }
+        };
+        if self.bounds.blocks == 0 {
+            return Err(Error::malformed(
+                self.stream.bit(),
+                "function without blocks",
+            ));
+        }
+        // Each value takes a record, a record at least two bits.
+        let left = self.stream.remaining().saturating_add(1 << 6);
+        let too_many = || Error::limit(self.stream.bit(), "number of values");
+        let constants = u32::try_from(self.constants.len()).map_err(|_| too_many())?;
+        let next = self
+            .bounds
+            .next
+            .checked_add(constants)
+            .ok_or_else(too_many)?;
+        let left = u32::try_from(left).map_err(|_| too_many())?;
+        self.bounds.next = next;
+        self.bounds.limit = next.checked_add(left).ok_or_else(too_many)?;
+        self.pending = Some(code);
+        Ok(())
+    }
+
+    fn declare_blocks(&mut self) -> Result<()> {
+        let mut ops = Operands::new(self.stream.ops(), self.stream.bit());
+        let blocks = ops.next_u32()?;
+        if self.bounds.blocks != 0 {
+            return Err(ops.malformed("blocks declared twice"));
+        }
+        if blocks > limits::BLOCKS {
+            return Err(Error::limit(ops.bit(), "number of blocks"));
+        }
+        if blocks as usize > self.stream.remaining() {
+            return Err(ops.malformed("more blocks than the function can hold"));
+        }
+        self.bounds.blocks = blocks;
+        self.blocks_left = blocks;
+        Ok(())
+    }
+
+    /// Code of the next record that means something; `None` at the end, where B1 and B2 are checked.
+    #[inline]
+    fn next_record(&mut self) -> Result<Option<u32>> {
+        if let Some(code) = self.pending.take() {
+            return Ok(Some(code));
+        }
+        loop {
+            match self.stream.next()? {
+                Entry::Record(code) if code::is_silent(code) => {}
+                Entry::Record(code) => return Ok(Some(code)),
+                Entry::Block(inner) if inner.id == block::CONSTANTS => {
+                    return Err(Error::malformed(
+                        self.stream.bit(),
+                        "constants after an instruction",
+                    ));
+                }
+                Entry::Block(inner) => self.stream.skip(&inner),
+                Entry::End if self.blocks_left != 0 => {
+                    return Err(Error::malformed(
+                        self.stream.bit(),
+                        "fewer blocks than declared",
+                    ));
+                }
+                Entry::End if self.bounds.referenced > self.bounds.next => {
+                    return Err(Error::malformed(
+                        self.stream.bit(),
+                        "value that is never defined",
+                    ));
+                }
+                Entry::End => return Ok(None),
+            }
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, code: u32) -> Result<Event<'_>> {
+        let ops = Operands::new(self.stream.ops(), self.stream.bit());
+        let record = Record {
+            ops,
+            types: self.module.types(),
+            scopes: self.module.sync_scopes(),
+            bounds: &mut self.bounds,
+        };
+        match code {
+            code::DEBUG_LOC => return debug_loc(record.ops).map(Event::Loc),
+            code::DEBUG_LOC_AGAIN => return Ok(Event::LocAgain),
+            code::OPERAND_BUNDLE => return bundle(record, &mut self.lists),
+            _ => {}
+        }
+        if self.blocks_left == 0 {
+            return Err(record.ops.malformed("instruction after the last block"));
+        }
+        let inst = record.decode(code, &mut self.lists)?;
+        if inst.is_terminator() {
+            self.blocks_left = self.blocks_left.wrapping_sub(1);
+        }
+        let result = has_result(&inst, self.module).then_some(ValueId(self.bounds.next));
+        // Cannot wrap: `limit` is above what the body can define.
+        self.bounds.next = self.bounds.next.wrapping_add(u32::from(result.is_some()));
+        Ok(Event::Inst(inst, result))
+    }
+}
+
+/// Whether the instruction has a result, and so takes a value number.
+#[inline]
+fn has_result(inst: &Inst<'_>, module: &Module<'_>) -> bool {
+    match inst {
+        Inst::Store { .. } | Inst::Fence { .. } => false,
+        Inst::Call { ty, .. } => match module.types().get(*ty) {
+            Type::Function { result, .. } => !module.types().is_void(*result),
+            _ => false,
+        },
+        Inst::Other { has_result, .. } => *has_result,
+        other => !other.is_terminator(),
+    }
+}
+
+/// [line, column, scope + 1, inlined-at + 1, …]; newer writers append more.
+fn debug_loc(mut ops: Operands<'_>) -> Result<DebugLoc> {
+    Ok(DebugLoc {
+        line: ops.next_u32()?,
+        column: ops.next_u32()?,
+        scope: ops.next_index()?,
+        inlined_at: ops.next_index()?,
+    })
+}
+
+/// [tag, inputs…].
+fn bundle<'r>(mut record: Record<'_>, lists: &'r mut Lists) -> Result<Event<'r>> {
+    let tag = record.ops.next_u32()?;
+    lists.values.clear();
+    while !record.ops.is_empty() {
+        let value = record.pair()?;
+        lists.values.push(value);
+    }
+    Ok(Event::Bundle(tag, &lists.values))
+}

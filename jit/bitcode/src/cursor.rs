@@ -1,0 +1,284 @@
+//! The bit cursor: fixed-width fields, VBR numbers and blobs from a byte slice.
+//!
+//! The only state is a bit position. Every read loads the eight bytes around it, shifts and masks:
+//! no refill logic, no branch except the bounds check of the load. At least 57 bits of such a
+//! window are valid, more than any field that compilers write.
+//!
+//! # Reads do not fail, checks do
+//! A read past the end yields zero bits and moves on. The owner calls [`Cursor::check`] once per
+//! record, which compares the position with the end of the enclosing block. Between two checks
+//! only a bounded number of fields is read (a count is compared with [`Cursor::remaining`] before
+//! a loop runs on it), so nothing can run away, and the hot path carries no `Result` per field.
+//! A fault in the middle of a field parks the position beyond every end, which `check` reports.
+
+use crate::error::{Error, Result};
+
+/// Parked position: beyond every end, and far from overflow however many fields follow.
+const PARKED: usize = usize::MAX / 2;
+
+/// Position in a bitstream, with the end of the block that is being read.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a> {
+    data: &'a [u8],
+    pos: usize,
+    end: usize,
+    /// Where and why a field was refused.
+    fault: Option<(usize, &'static str)>,
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor over all of `data`, which is at most [`crate::limits::FILE_BYTES`] long.
+    pub(crate) fn new(data: &'a [u8]) -> Self {
+        Self {
+            data,
+            pos: 0,
+            end: data.len().saturating_mul(8),
+            fault: None,
+        }
+    }
+
+    pub(crate) fn pos(&self) -> usize {
+        self.pos
+    }
+
+    /// The position as an error offset.
+    pub(crate) fn bit(&self) -> u64 {
+        self.fault.map_or(self.pos, |(at, _)| at) as u64
+    }
+
+    pub(crate) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// Moves to `pos` and makes `end` the end of the block that is read from now on.
+    pub(crate) fn set(&mut self, pos: usize, end: usize) {
+        self.pos = pos;
+        self.end = end;
+    }
+
+    /// Bits left in the block.
+    pub(crate) fn remaining(&self) -> usize {
+        self.end.saturating_sub(self.pos)
+    }
+
+    /// Whether everything read since the last check lay inside the block.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.pos > self.end {
+            Err(self.overrun())
+        } else {
+            Ok(())
+        }
+    }
+
+    #[cold]
+    fn overrun(&self) -> Error {
+        let (at, what) = self
+            .fault
+            .unwrap_or((self.end, "record runs past the end of its block"));
+        Error::malformed(at as u64, what)
+    }
+
+    /// The bits from the position on; at least 57 of them are valid, or zero past the end.
+    #[inline]
+    fn window(&self) -> u64 {
+        let byte = self.pos >> 3;
+        match self
+            .data
+            .get(byte..)
+            .and_then(|rest| rest.first_chunk::<8>())
+        {
+            Some(chunk) => u64::from_le_bytes(*chunk) >> (self.pos & 7),
+            None => self.window_at_end(byte),
+        }
+    }
+
+    #[cold]
+    fn window_at_end(&self, byte: usize) -> u64 {
+        let mut chunk = [0u8; 8];
+        let rest = self.data.get(byte..).unwrap_or(&[]);
+        for (to, from) in chunk.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        u64::from_le_bytes(chunk) >> (self.pos & 7)
+    }
+
+    #[inline]
+    fn advance(&mut self, bits: u32) {
+        self.pos = self.pos.wrapping_add(bits as usize);
+    }
+
+    /// Reads `width` bits, at most 64.
+    #[inline]
+    pub(crate) fn fixed(&mut self, width: u32) -> u64 {
+        if width > 56 {
+            let low = self.fixed(32);
+            return low | (self.fixed(width.wrapping_sub(32)) << 32);
+        }
+        let value = self.window() & mask(width);
+        self.advance(width);
+        value
+    }
+
+    /// Reads a variable bit rate number in chunks of `width` bits (2 to 32).
+    #[inline]
+    pub(crate) fn vbr(&mut self, width: u32) -> u64 {
+        let window = self.window();
+        let payload = width.wrapping_sub(1);
+        if window >> payload & 1 == 0 {
+            self.advance(width);
+            return window & mask(payload);
+        }
+        self.vbr_long(width)
+    }
+
+    /// The rare case of [`Cursor::vbr`]: more than one chunk.
+    fn vbr_long(&mut self, width: u32) -> u64 {
+        let start = self.pos;
+        let payload = width.wrapping_sub(1);
+        let (mut value, mut shift) = (0u64, 0u32);
+        loop {
+            let chunk = self.fixed(width);
+            value |= (chunk & mask(payload)).wrapping_shl(shift);
+            if chunk >> payload & 1 == 0 {
+                return value;
+            }
+            shift = shift.wrapping_add(payload);
+            if shift >= 64 {
+                self.park(start, "number does not end");
+                return 0;
+            }
+        }
+    }
+
+    /// Reads one character of the 6-bit alphabet `a-zA-Z0-9._`.
+    #[inline]
+    pub(crate) fn char6(&mut self) -> u64 {
+        const ALPHABET: &[u8; 64] =
+            b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._";
+        let index = (self.fixed(6) & 63) as usize;
+        u64::from(ALPHABET.get(index).copied().unwrap_or(0))
+    }
+
+    /// Moves up to the next 32-bit boundary.
+    #[inline]
+    pub(crate) fn align32(&mut self) {
+        self.pos = self.pos.wrapping_add(31) & !31;
+    }
+
+    /// Takes `len` bytes from an aligned position and aligns again.
+    pub(crate) fn blob(&mut self, len: usize) -> &'a [u8] {
+        self.align32();
+        let start = self.pos >> 3;
+        let bytes = start
+            .checked_add(len)
+            .and_then(|end| self.data.get(start..end));
+        let Some(bytes) = bytes else {
+            self.park(self.pos, "blob runs past the end of the file");
+            return &[];
+        };
+        self.pos = self.pos.wrapping_add(len.wrapping_mul(8));
+        self.align32();
+        bytes
+    }
+
+    #[cold]
+    fn park(&mut self, at: usize, what: &'static str) {
+        self.fault.get_or_insert((at, what));
+        self.pos = PARKED;
+    }
+}
+
+/// The low `width` bits set; `width` is below 64.
+#[inline]
+fn mask(width: u32) -> u64 {
+    1u64.wrapping_shl(width).wrapping_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::testing::Writer;
+
+    #[test]
+    fn fields_of_all_widths_come_back() {
+        let mut writer = Writer::new();
+        for width in 1..=64 {
+            writer.fixed(0x5A5A_A5A5_1234_8765 >> (64 - width), width);
+        }
+        let bytes = writer.finish();
+        let mut cursor = Cursor::new(&bytes);
+        for width in 1..=64 {
+            assert_eq!(
+                cursor.fixed(width),
+                0x5A5A_A5A5_1234_8765 >> (64 - width),
+                "{width}"
+            );
+        }
+        assert!(cursor.check().is_ok());
+    }
+
+    #[test]
+    fn vbr_of_all_widths_and_sizes_comes_back() {
+        for width in 2..=32 {
+            let values: Vec<u64> = (0..64)
+                .map(|bit| (1 << bit) | 1)
+                .chain([0, u64::MAX])
+                .collect();
+            let mut writer = Writer::new();
+            values.iter().for_each(|value| writer.vbr(*value, width));
+            let bytes = writer.finish();
+            let mut cursor = Cursor::new(&bytes);
+            for value in values {
+                assert_eq!(cursor.vbr(width), value, "width {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn unterminated_vbr_is_reported_where_it_began() {
+        let bytes = [0xFF; 64];
+        let mut cursor = Cursor::new(&bytes);
+        cursor.fixed(5);
+        cursor.vbr(6);
+        let error = cursor.check().unwrap_err();
+        assert_eq!(error.bit(), 5);
+        assert_eq!(
+            format!("{error}"),
+            "malformed bitcode: number does not end (bit 5)"
+        );
+    }
+
+    #[test]
+    fn reading_past_the_end_gives_zeros_and_fails_the_check() {
+        let bytes = [0xFF; 4];
+        let mut cursor = Cursor::new(&bytes);
+        assert_eq!(cursor.fixed(32), 0xFFFF_FFFF);
+        assert!(cursor.check().is_ok());
+        assert_eq!(cursor.fixed(8), 0);
+        assert!(cursor.check().is_err());
+    }
+
+    #[test]
+    fn blob_must_lie_inside_the_file() {
+        let bytes = [7u8; 8];
+        let mut cursor = Cursor::new(&bytes);
+        assert_eq!(cursor.blob(3), &[7, 7, 7]);
+        assert_eq!(cursor.pos(), 32);
+        assert_eq!(cursor.blob(usize::MAX), &[] as &[u8]);
+        assert!(cursor.check().is_err());
+    }
+
+    #[test]
+    fn char6_covers_the_alphabet() {
+        let mut writer = Writer::new();
+        (0..64).for_each(|index| writer.fixed(index, 6));
+        let bytes = writer.finish();
+        let mut cursor = Cursor::new(&bytes);
+        let text: Vec<u8> = (0..64).map(|_| cursor.char6() as u8).collect();
+        assert_eq!(&text[..3], b"abc");
+        assert_eq!(&text[61..], b"9._");
+    }
+}

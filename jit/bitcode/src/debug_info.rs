@@ -1,0 +1,246 @@
+//! Line information: which file and function a debug location lies in.
+//!
+//! Line and column stand inline in a function body and need nothing from here. What they belong to
+//! is a chain of scopes in the metadata; only the record kinds of that chain are understood, all
+//! others are counted, since metadata ids are the records' positions. Metadata that one function
+//! alone uses stands in that function's body and is numbered after the module's.
+//!
+//! Metadata may contain cycles: a chain is followed at most [`limits::SCOPE_CHAIN`] steps.
+
+use alloc::vec::Vec;
+
+use crate::container::block;
+use crate::cursor::Cursor;
+use crate::error::{Error, Result};
+use crate::inst::DebugLoc;
+use crate::limits;
+use crate::module::Module;
+use crate::operands::Operands;
+use crate::stream::{BlockHead, Entry, Stream};
+
+/// A metadata node, as far as scopes need it. Ids are absolute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Node<'a> {
+    Other,
+    String(&'a [u8]),
+    File {
+        name: Option<u32>,
+        directory: Option<u32>,
+    },
+    Subprogram {
+        name: Option<u32>,
+        file: Option<u32>,
+        line: u32,
+    },
+    Block {
+        scope: Option<u32>,
+        file: Option<u32>,
+    },
+    Location(DebugLoc),
+}
+
+/// Where a location lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location<'a> {
+    /// Directory and file name as the compiler was given them.
+    pub file: Option<(&'a [u8], &'a [u8])>,
+    /// Name of the source function, which differs from the IR's where code was inlined.
+    pub function: Option<&'a [u8]>,
+    /// Line at which that function begins.
+    pub function_line: u32,
+    /// Line, from 1; 0: compiler-made.
+    pub line: u32,
+    /// Column, from 1; 0: not known.
+    pub column: u32,
+}
+
+/// The scopes of a module, and of the function last opened.
+#[derive(Debug, Default)]
+pub struct DebugInfo<'a> {
+    nodes: Vec<Node<'a>>,
+    module_nodes: usize,
+}
+
+impl<'a> DebugInfo<'a> {
+    /// Reads the module's metadata. A module without has no scopes.
+    pub fn read(module: &Module<'a>) -> Result<Self> {
+        let mut info = Self::default();
+        if let Some(head) = module.metadata() {
+            let mut stream = module.stream();
+            stream.rewind(head);
+            info.block(&mut stream, head)
+                .map_err(|error| error.moved_by(module.base_bit()))?;
+        }
+        info.module_nodes = info.nodes.len();
+        Ok(info)
+    }
+
+    /// Reads the metadata in the body of the function with this index, instead of that of the
+    /// function read before.
+    pub fn read_function(&mut self, module: &Module<'a>, function: u32) -> Result<()> {
+        self.nodes.truncate(self.module_nodes);
+        let Some(function) = module.functions().get(function as usize) else {
+            return Ok(());
+        };
+        let Some(head) = function.body else {
+            return Ok(());
+        };
+        let mut stream = module.stream();
+        stream.rewind(&head);
+        let located = |error: Error| {
+            error
+                .moved_by(module.base_bit())
+                .in_function(module.name(function.name))
+        };
+        self.body(&mut stream, &head).map_err(located)
+    }
+
+    /// Where a location lies.
+    pub fn locate(&self, loc: DebugLoc) -> Location<'a> {
+        let mut found = Location {
+            file: None,
+            function: None,
+            function_line: 0,
+            line: loc.line,
+            column: loc.column,
+        };
+        let mut scope = loc.scope;
+        for _ in 0..limits::SCOPE_CHAIN {
+            match self.node(scope) {
+                Node::Block { scope: outer, file } => {
+                    found.file = found.file.or_else(|| self.file(file));
+                    scope = outer;
+                }
+                Node::Subprogram { name, file, line } => {
+                    found.file = found.file.or_else(|| self.file(file));
+                    found.function = self.string(name);
+                    found.function_line = line;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        found
+    }
+
+    /// The location of the call through which the code at `loc` was inlined.
+    pub fn inlined_at(&self, loc: DebugLoc) -> Option<DebugLoc> {
+        match self.node(Some(loc.inlined_at?)) {
+            Node::Location(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    fn node(&self, id: Option<u32>) -> Node<'a> {
+        id.and_then(|id| self.nodes.get(id as usize))
+            .copied()
+            .unwrap_or(Node::Other)
+    }
+
+    fn string(&self, id: Option<u32>) -> Option<&'a [u8]> {
+        match self.node(id) {
+            Node::String(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn file(&self, id: Option<u32>) -> Option<(&'a [u8], &'a [u8])> {
+        match self.node(id) {
+            Node::File { name, directory } => {
+                Some((self.string(directory).unwrap_or(&[]), self.string(name)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads the metadata blocks of a function body, and nothing else of it.
+    fn body(&mut self, stream: &mut Stream<'a>, head: &BlockHead) -> Result<()> {
+        stream.enter(head)?;
+        loop {
+            match stream.next()? {
+                Entry::End => return Ok(()),
+                Entry::Block(inner) if inner.id == block::METADATA => self.block(stream, &inner)?,
+                Entry::Block(inner) => stream.skip(&inner),
+                // Metadata stands before the instructions.
+                Entry::Record(1) => {}
+                Entry::Record(_) => return Ok(()),
+            }
+        }
+    }
+
+    fn block(&mut self, stream: &mut Stream<'a>, head: &BlockHead) -> Result<()> {
+        stream.enter(head)?;
+        loop {
+            match stream.next()? {
+                Entry::End => return Ok(()),
+                Entry::Block(inner) => stream.skip(&inner),
+                Entry::Record(35) => self.strings(stream)?,
+                // Name, kind, named node, attachment of a global, index: records without an id.
+                Entry::Record(4 | 6 | 10 | 11 | 36 | 38 | 39) => {}
+                Entry::Record(code) => {
+                    let node = node(code, Operands::new(stream.ops(), stream.bit()))?;
+                    self.nodes.push(node);
+                }
+            }
+        }
+    }
+
+    /// [count, offset of the characters] and a blob: VBR6 lengths, then the characters.
+    fn strings(&mut self, stream: &Stream<'a>) -> Result<()> {
+        let mut ops = Operands::new(stream.ops(), stream.bit());
+        let (count, offset) = (ops.next()?, ops.next_u32()? as usize);
+        let blob = stream.blob().unwrap_or(&[]);
+        let (Some(lengths), Some(mut chars)) = (blob.get(..offset), blob.get(offset..)) else {
+            return Err(ops.malformed("metadata strings outside their blob"));
+        };
+        let mut cursor = Cursor::new(lengths);
+        if count > cursor.remaining() as u64 {
+            return Err(ops.malformed("number of metadata strings"));
+        }
+        for _ in 0..count {
+            let len = usize::try_from(cursor.vbr(6)).unwrap_or(usize::MAX);
+            let Some((string, rest)) = chars.split_at_checked(len) else {
+                return Err(ops.malformed("metadata string outside its blob"));
+            };
+            self.nodes.push(Node::String(string));
+            chars = rest;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a node. References are stored plus one, except where LLVM knows that they are there.
+fn node<'a>(code: u32, mut ops: Operands<'_>) -> Result<Node<'a>> {
+    let _distinct = ops.next_or_zero();
+    Ok(match code {
+        16 => Node::File {
+            name: ops.next_index()?,
+            directory: ops.next_index()?,
+        },
+        21 => {
+            let _scope = ops.next()?;
+            let name = ops.next_index()?;
+            let _linkage_name = ops.next()?;
+            Node::Subprogram {
+                name,
+                file: ops.next_index()?,
+                line: ops.next_u32()?,
+            }
+        }
+        22 | 23 => Node::Block {
+            scope: ops.next_index()?,
+            file: ops.next_index()?,
+        },
+        7 => {
+            let (line, column) = (ops.next_u32()?, ops.next_u32()?);
+            let scope = Some(ops.next_u32()?);
+            Node::Location(DebugLoc {
+                line,
+                column,
+                scope,
+                inlined_at: ops.next_index()?,
+            })
+        }
+        _ => Node::Other,
+    })
+}
