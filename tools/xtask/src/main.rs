@@ -1,3 +1,77 @@
-//! Image, QEMU, reports, tidy: the logic behind the Makefile.
+//! `cargo xtask`: what the Makefile's targets do.
+//!
+//! Image, QEMU, the whole test run, tidiness: logic that would be unreadable as a Makefile lives
+//! here, one file per job. A subcommand is a row of [`COMMANDS`] and a function.
+//!
+//! Without the feature `guests` only `setup` and `tidy` exist. That is how the very first command
+//! runs in a fresh clone: everything else embeds the demo modules, whose build needs the clang
+//! that `setup` installs.
+#![expect(clippy::std_instead_of_core, reason = "a host program")]
 
-fn main() {}
+mod process;
+mod setup;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Why a subcommand failed, for a person; the program then exits with 1.
+type Failure = Box<dyn std::error::Error>;
+
+/// One subcommand: name, what it does, how.
+struct Command {
+    name: &'static str,
+    help: &'static str,
+    run: fn(lexopt::Parser) -> Result<ExitCode, Failure>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "setup",
+        help: "install what is missing (Debian packages)",
+        run: setup::main,
+    },
+    Command {
+        name: "tidy",
+        help: "check layers, file heads, orderings, words",
+        run: tidy::main,
+    },
+];
+
+fn main() -> ExitCode {
+    let mut parser = lexopt::Parser::from_env();
+    let Ok(Some(lexopt::Arg::Value(name))) = parser.next() else {
+        return usage();
+    };
+    let Some(command) = COMMANDS.iter().find(|command| name == command.name) else {
+        return usage();
+    };
+    match (command.run)(parser) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("{}: {failure}", command.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: cargo xtask COMMAND\n");
+    for command in COMMANDS {
+        eprintln!("  {:<8} {}", command.name, command.help);
+    }
+    ExitCode::from(2)
+}
+
+/// The repository's root: this crate is `tools/xtask`.
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// For subcommands without options.
+fn no_arguments(mut parser: lexopt::Parser) -> Result<(), lexopt::Error> {
+    match parser.next()? {
+        Some(argument) => Err(argument.unexpected()),
+        None => Ok(()),
+    }
+}
