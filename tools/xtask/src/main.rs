@@ -8,6 +8,8 @@
 //! that `setup` installs.
 #![expect(clippy::std_instead_of_core, reason = "a host program")]
 
+#[cfg(feature = "guests")]
+mod image;
 mod process;
 mod setup;
 mod tidy;
@@ -35,6 +37,12 @@ const COMMANDS: &[Command] = &[
         name: "tidy",
         help: "check layers, file heads, orderings, words",
         run: tidy::main,
+    },
+    #[cfg(feature = "guests")]
+    Command {
+        name: "image",
+        help: "build the FAT16 disk image: [--modules FILE,...] [--output FILE]",
+        run: image::main,
     },
 ];
 
@@ -66,6 +74,15 @@ fn usage() -> ExitCode {
 /// The repository's root: this crate is `tools/xtask`.
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// Where this program's own products go: image, logs. Made if it is not there.
+#[cfg(feature = "guests")]
+fn output_dir() -> Result<PathBuf, Failure> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
+    let dir = target.join("bareflow");
+    std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    Ok(dir)
 }
 
 /// For subcommands without options.
