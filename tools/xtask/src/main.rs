@@ -10,7 +10,13 @@
 
 #[cfg(feature = "guests")]
 mod image;
+#[cfg(feature = "guests")]
+mod kernel;
 mod process;
+#[cfg(feature = "guests")]
+mod qemu;
+#[cfg(feature = "guests")]
+mod run;
 mod setup;
 mod tidy;
 
@@ -43,6 +49,19 @@ const COMMANDS: &[Command] = &[
         name: "image",
         help: "build the FAT16 disk image: [--modules FILE,...] [--output FILE]",
         run: image::main,
+    },
+    #[cfg(feature = "guests")]
+    Command {
+        name: "kernel",
+        help: "build the kernel and print where its ELF is",
+        run: kernel::main,
+    },
+    #[cfg(feature = "guests")]
+    Command {
+        name: "run",
+        help: "boot in QEMU: [--smp N] [--accel auto|tcg|kvm] [--modules FILE,...] \
+               [--append WORDS] [--events FILE] [--timeout SECONDS] [--headless]",
+        run: run::main,
     },
 ];
 
