@@ -18,6 +18,8 @@ mod qemu;
 #[cfg(feature = "guests")]
 mod run;
 mod setup;
+#[cfg(feature = "guests")]
+mod suite;
 mod tidy;
 
 use std::path::PathBuf;
@@ -62,6 +64,12 @@ const COMMANDS: &[Command] = &[
         help: "boot in QEMU: [--smp N] [--accel auto|tcg|kvm] [--modules FILE,...] \
                [--append WORDS] [--events FILE] [--timeout SECONDS] [--headless]",
         run: run::main,
+    },
+    #[cfg(feature = "guests")]
+    Command {
+        name: "test",
+        help: "run every test: [--skip STEP]... [--only STEP]...",
+        run: suite::main,
     },
 ];
 
