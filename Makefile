@@ -1,0 +1,40 @@
+# BareFlow: the two commands are `make run SMP=4` and `make test`. The logic is in tools/xtask.
+
+# Cores of the emulated machine.
+SMP ?= 4
+# How QEMU executes: auto (KVM if a probe boot proves it, else TCG), tcg, kvm.
+ACCEL ?= auto
+# Bitcode files to boot instead of the demo programs: MODULES="a.bc b.llbc".
+MODULES ?=
+# More words for the kernel's command line.
+APPEND ?=
+
+XTASK := cargo run --quiet --package xtask --
+# Builds without clang, so it can install it.
+SETUP := cargo run --quiet --package xtask --no-default-features -- setup
+# Who may install packages.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup run test image clean
+
+help: ## say what can be made
+	@echo "make TARGET [SMP=4] [ACCEL=auto|tcg|kvm] [MODULES=\"FILE...\"] [APPEND=\"WORDS\"]"
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that are missing
+	@command -v cc >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes gcc libc6-dev; }
+	@$(SETUP)
+
+run: setup ## build, make the disk image, boot it in QEMU
+	@$(XTASK) run --smp $(SMP) --accel $(ACCEL) --modules "$(MODULES)" --append "$(APPEND)"
+
+test: setup ## run every test; the last line is the sum
+	@$(XTASK) test
+
+image: setup ## make the disk image only
+	@$(XTASK) image --modules "$(MODULES)"
+
+clean: ## remove what was built
+	@cargo clean
