@@ -29,11 +29,11 @@ pub(crate) enum Guard {
 }
 
 /// Which mechanisms are on.
-#[cfg(not(any(test, loom)))]
+#[cfg(not(test))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Guards;
 
-#[cfg(not(any(test, loom)))]
+#[cfg(not(test))]
 impl Guards {
     /// All mechanisms: there is no other choice.
     pub(crate) const ALL: Self = Self;
@@ -46,13 +46,13 @@ impl Guards {
 }
 
 /// Which mechanisms are on: all but at most one.
-#[cfg(any(test, loom))]
+#[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Guards {
     off: Option<Guard>,
 }
 
-#[cfg(any(test, loom))]
+#[cfg(test)]
 impl Guards {
     /// All mechanisms.
     pub(crate) const ALL: Self = Self { off: None };

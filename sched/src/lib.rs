@@ -53,6 +53,8 @@ mod budget;
 mod guards;
 mod idle;
 mod local;
+#[cfg(test)]
+mod loom_models;
 mod queues;
 mod scheduler;
 mod stats;

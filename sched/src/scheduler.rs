@@ -10,7 +10,7 @@ use crate::idle::IdleMask;
 use crate::local::Core;
 use crate::queues::{Place, Queues};
 use crate::stats::{CoreStats, Counters};
-use crate::table::Table;
+use crate::table::{Slot, Table};
 use crate::timer::Timer;
 use crate::types::{CoreConfig, CoreId, CoreSet, Limits, MAX_CORES, TaskId, TaskSpec, Ticks};
 use crate::word::{Event, Outcome, State, Then};
@@ -270,7 +270,7 @@ impl Scheduler {
     /// One transition, and all that it asks for.
     pub(crate) fn apply(&self, task: TaskId, event: Event) -> Effect {
         // Once the slot is free, its pin belongs to the next tenant.
-        let pin = self.pin_of(task);
+        let pin = self.table.get(task).and_then(Slot::pin);
         let applied = self.table.apply(task, event);
         let kick = match applied.then {
             Then::Nothing => CoreSet::EMPTY,
@@ -355,12 +355,6 @@ impl Scheduler {
         } else {
             CoreSet::EMPTY
         }
-    }
-
-    fn pin_of(&self, task: TaskId) -> Option<CoreId> {
-        self.table
-            .state(task)
-            .and_then(|_| self.table.slot(task).pin())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Counters per core, for people and reports; nothing is decided by them.
 //!
 //! Each core writes its own and any may read: plain relaxed additions, one cache line per core.
+//! They take their atomics from `core` even under loom, which then has less to explore.
 
-use crate::sync::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// What a core has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

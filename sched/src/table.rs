@@ -158,9 +158,14 @@ impl Table {
         &self.slots[id.index()]
     }
 
+    /// The same for an id that may never have been handed out by this table.
+    pub(crate) fn get(&self, id: TaskId) -> Option<&Slot> {
+        self.slots.get(id.index())
+    }
+
     /// The state of `id`, unless it names no task of today.
     pub(crate) fn state(&self, id: TaskId) -> Option<State> {
-        let word = self.slots.get(id.index())?.word();
+        let word = self.get(id)?.word();
         word.is(id).then(|| word.state())
     }
 
@@ -191,10 +196,10 @@ impl Table {
             outcome: Outcome::Stale,
             then: Then::Nothing,
         };
-        let Some(slot) = self.slots.get(id.index()) else {
+        let Some(slot) = self.get(id) else {
             return stale;
         };
-        let mut word = slot.word();
+        let mut word = self.first_look(slot, event);
         loop {
             if !is_meant(word) {
                 return stale;
@@ -216,6 +221,24 @@ impl Table {
                 Err(now) => word = Word(now),
             }
         }
+    }
+
+    /// The word to begin an exchange with.
+    #[cfg(not(loom))]
+    fn first_look(&self, slot: &Slot, _event: Event) -> Word {
+        slot.word()
+    }
+
+    /// The same for loom, which reverses races only with the *last* access to a place: a plain load
+    /// right before an exchange would hide the other cores' accesses from it. Without `WakeWrites`
+    /// the stale load is the failure itself.
+    #[cfg(loom)]
+    fn first_look(&self, slot: &Slot, event: Event) -> Word {
+        if event == Event::Wake && !self.guards.on(Guard::WakeWrites) {
+            return slot.word();
+        }
+        // ORDERING: AcqRel: the exchange that follows has it, too; pairs as described there.
+        Word(slot.word.fetch_or(0, Ordering::AcqRel))
     }
 
     /// The transition function, with the mechanisms that a test turned off left out.
