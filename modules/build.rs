@@ -149,15 +149,18 @@ fn c_files(guests: &Path, folder: &str) -> Result<Vec<PathBuf>, String> {
 /// The lines of `modules.rs` for one guest at these levels.
 fn guest_entries(place: &Place, source: &Path, levels: &[u8]) -> Result<Vec<String>, String> {
     let guest = read_guest(place, source)?;
+    let name = &guest.name;
+    let file_name = |level| format!("{name}-O{level}.llbc");
+    for level in levels {
+        compile_module(place, &guest, *level, &file_name(level))?;
+    }
     let (checks, outcome) = match &guest.outcome {
         Some(outcome) => (String::new(), outcome.clone()),
         None => native_results(place, &guest)?,
     };
     let mut entries = Vec::new();
     for level in levels {
-        let name = &guest.name;
-        let file_name = format!("{name}-O{level}.llbc");
-        compile_module(place, &guest, *level, &file_name)?;
+        let file_name = file_name(level);
         entries.push(format!(
             "    Module {{ name: {name:?}, level: {level}, file_name: {file_name:?}, \
              file: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file_name}\")), \
