@@ -1,0 +1,125 @@
+//! The console: every core writes whole lines into a ring of its own, the BSP drains the rings to the serial ports.
+//!
+//! No lock, no wait: a full ring drops the line and counts it. COM1 is for people; COM2 takes JSON lines for machines.
+//! The BSP drains after each line of its own and whenever it has nothing else to do, so its lines never wait long.
+//! Contained calls must not print: they could be abandoned, or preempted, in the middle of a line.
+
+use crate::metal::percore::{self, MAX_CORES};
+use crate::metal::uart::{COM1, COM2, Uart};
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU8, Ordering};
+use kernel::cmdline::LogLevel;
+use kernel::ring::Ring;
+use kernel::text::BoundedText;
+
+/// Longest line; the rest is cut off.
+const MAX_LINE: usize = 1024;
+
+static TEXT: [Ring<8192>; MAX_CORES] = [const { Ring::new() }; MAX_CORES];
+static JSON: [Ring<8192>; MAX_CORES] = [const { Ring::new() }; MAX_CORES];
+static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Info as u8);
+
+/// Prints a line for people.
+macro_rules! say {
+    ($($argument:tt)*) => { $crate::console::line(format_args!($($argument)*)) };
+}
+
+/// Prints a line for people if its level is shown: `log!(Warning, "…")`.
+macro_rules! log {
+    ($level:ident, $($argument:tt)*) => {
+        $crate::console::logged(kernel::cmdline::LogLevel::$level, format_args!($($argument)*))
+    };
+}
+
+/// Prints a JSON line for machines.
+macro_rules! json {
+    ($($argument:tt)*) => { $crate::console::json_line(format_args!($($argument)*)) };
+}
+
+pub(crate) use {json, log, say};
+
+/// Sets the ports up.
+pub(crate) fn initialise() {
+    COM1.initialise();
+    COM2.initialise();
+}
+
+/// From now on, messages above `level` are not shown.
+pub(crate) fn set_level(level: LogLevel) {
+    // ORDERING: Relaxed: a setting; a message more or less is no harm.
+    LEVEL.store(level as u8, Ordering::Relaxed);
+}
+
+/// See `say!`.
+pub(crate) fn line(text: fmt::Arguments<'_>) {
+    write_line(&TEXT, text, "");
+}
+
+/// See `log!`.
+pub(crate) fn logged(level: LogLevel, text: fmt::Arguments<'_>) {
+    // ORDERING: Relaxed: see `set_level`.
+    if level as u8 > LEVEL.load(Ordering::Relaxed) {
+        return;
+    }
+    let prefix = match level {
+        LogLevel::Error => "error: ",
+        LogLevel::Warning => "warning: ",
+        LogLevel::Info | LogLevel::Debug => "",
+    };
+    write_line(&TEXT, text, prefix);
+}
+
+/// See `json!`.
+pub(crate) fn json_line(text: fmt::Arguments<'_>) {
+    write_line(&JSON, text, "");
+}
+
+/// Writes text without a line end, for prompts and echoes. On the BSP only.
+pub(crate) fn prompt(text: &str) {
+    drain();
+    COM1.write(text.as_bytes());
+}
+
+/// The next character typed, if any. On the BSP only.
+pub(crate) fn typed() -> Option<u8> {
+    COM1.receive()
+}
+
+/// Sends what has been written so far. On the BSP only.
+pub(crate) fn drain() {
+    drain_all();
+}
+
+/// Sends what all cores have written so far. On the BSP, or on the core that panics when all others are stopped.
+pub(crate) fn drain_all() {
+    TEXT.iter().for_each(|ring| drain_ring(ring, COM1));
+    JSON.iter().for_each(|ring| drain_ring(ring, COM2));
+}
+
+/// Lines dropped because a ring was full.
+pub(crate) fn dropped() -> u64 {
+    TEXT.iter().chain(&JSON).map(Ring::dropped).sum()
+}
+
+fn write_line(rings: &[Ring<8192>; MAX_CORES], text: fmt::Arguments<'_>, prefix: &str) {
+    let mut line = BoundedText::<MAX_LINE>::new();
+    let _ = writeln!(line, "{prefix}{text}");
+    let core = percore::core_index();
+    rings[core].push(line.as_str().as_bytes());
+    if line.is_cut() {
+        rings[core].push(b"\n");
+    }
+    if core == 0 {
+        drain_all();
+    }
+}
+
+fn drain_ring(ring: &Ring<8192>, port: Uart) {
+    let mut bytes = [0; 256];
+    loop {
+        match ring.pop(&mut bytes) {
+            0 => return,
+            count => port.write(&bytes[..count]),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Copies between the kernel and the program that runs on this core, which survive any address.
+//!
+//! A program's memory can vanish or change at any moment (another of its tasks, on another core), so the kernel never
+//! makes a Rust reference to it: arguments are copied exactly once and checked on the copy. The copy loop may fault;
+//! the trap handler then continues it at its fix-up. The range is checked first, so that a program cannot name the
+//! kernel's half.
+
+use core::arch::global_asm;
+use kernel::layout::USER_END;
+
+global_asm!(include_str!("copy.s"), options(att_syntax));
+
+unsafe extern "C" {
+    fn copy_user(to: *mut u8, from: *const u8, bytes: usize) -> usize;
+    static copy_fixups_start: [[u64; 2]; 1];
+    static copy_fixups_end: [[u64; 2]; 0];
+}
+
+/// Part of the range is not mapped for this access, or not the program's at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BadAddress;
+
+/// Copies from the running program's memory at `from`.
+pub(crate) fn from_user(from: u64, to: &mut [u8]) -> Result<(), BadAddress> {
+    check(from, to.len())?;
+    // SAFETY: `to` is writable for its length; the source is below the kernel's half, and its faults are fixed up.
+    let left = unsafe { copy_user(to.as_mut_ptr(), from as *const u8, to.len()) };
+    if left == 0 { Ok(()) } else { Err(BadAddress) }
+}
+
+/// Copies to the running program's memory at `to`. On failure a part may have been written.
+pub(crate) fn to_user(to: u64, from: &[u8]) -> Result<(), BadAddress> {
+    check(to, from.len())?;
+    // SAFETY: the target is below the kernel's half, where no Rust object lives, and its faults are fixed up.
+    let left = unsafe { copy_user(to as *mut u8, from.as_ptr(), from.len()) };
+    if left == 0 { Ok(()) } else { Err(BadAddress) }
+}
+
+/// If `rip` is an instruction that may fault, moves it to where the copy goes on.
+pub(crate) fn fix_up(rip: &mut u64) -> bool {
+    let start = (&raw const copy_fixups_start).cast::<[u64; 2]>();
+    let count = ((&raw const copy_fixups_end as usize) - start as usize) / size_of::<[u64; 2]>();
+    // SAFETY: the linker script puts the pairs between the two symbols, in read-only memory.
+    let pairs = unsafe { core::slice::from_raw_parts(start, count) };
+    match pairs.iter().find(|pair| pair[0] == *rip) {
+        Some(pair) => {
+            *rip = pair[1];
+            true
+        }
+        None => false,
+    }
+}
+
+fn check(start: u64, bytes: usize) -> Result<(), BadAddress> {
+    let end = start.checked_add(bytes as u64).ok_or(BadAddress)?;
+    if end <= USER_END {
+        Ok(())
+    } else {
+        Err(BadAddress)
+    }
+}
