@@ -142,9 +142,9 @@ impl CodeBuffer {
         let opcode = (0xC8 | number & 7) << 8 | 0x0F;
         let rex = u64::from(size == Size::B64) << 3 | number >> 3;
         if rex != 0 {
-            self.put(opcode << 8 | 0x40 | rex, 3, 0, 0);
+            self.put_head(opcode << 8 | 0x40 | rex, 3);
         } else {
-            self.put(opcode, 2, 0, 0);
+            self.put_head(opcode, 2);
         }
     }
 

@@ -211,7 +211,7 @@ impl CodeBuffer {
         let mut missing = self.pos.wrapping_neg() & (align - 1);
         while missing > 0 {
             let len = missing.min(8);
-            self.put(u64::from_le_bytes([0xCC; 8]), len, 0, 0);
+            self.put_head(u64::from_le_bytes([0xCC; 8]), len);
             missing -= len;
         }
     }
@@ -221,7 +221,7 @@ impl CodeBuffer {
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
-            self.put(u64::from_le_bytes(word), chunk.len() as u32, 0, 0);
+            self.put_head(u64::from_le_bytes(word), chunk.len() as u32);
         }
     }
 
@@ -232,26 +232,44 @@ impl CodeBuffer {
         self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
 
+    /// Appends the low `head_len` (at most 8) bytes of `head`. Higher bits may be anything.
+    #[inline(always)]
+    pub(crate) fn put_head(&mut self, head: u64, head_len: u32) {
+        self.store::<false>(head, head_len, 0, 0);
+    }
+
     /// Appends the low `head_len` (at most 8) bytes of `head`, then the low `tail_len` (at most 8) bytes
     /// of `tail`. Higher bits may be anything.
     #[inline(always)]
     pub(crate) fn put(&mut self, head: u64, head_len: u32, tail: u64, tail_len: u32) {
+        self.store::<true>(head, head_len, tail, tail_len);
+    }
+
+    #[inline(always)]
+    fn store<const TAIL: bool>(&mut self, head: u64, head_len: u32, tail: u64, tail_len: u32) {
         let at = self.pos as usize;
-        let window = match self.bytes.get_mut(at..at + WINDOW) {
+        // The array type tells the compiler how much room there is.
+        let window: &mut [u8; WINDOW] = match self
+            .bytes
+            .get_mut(at..at + WINDOW)
+            .and_then(|w| w.first_chunk_mut())
+        {
             Some(window) => window,
             None => self.grow(),
         };
         window[..8].copy_from_slice(&head.to_le_bytes());
-        // The mask changes nothing; it tells the compiler that the store fits the window.
-        let tail_at = (head_len & 15) as usize;
-        window[tail_at..tail_at + 8].copy_from_slice(&tail.to_le_bytes());
+        if TAIL {
+            // The mask changes nothing; it tells the compiler that the store fits the window.
+            let tail_at = (head_len & 15) as usize;
+            window[tail_at..tail_at + 8].copy_from_slice(&tail.to_le_bytes());
+        }
         self.pos += head_len + tail_len;
     }
 
     /// Makes room for one more window at `pos` and returns it. Past the limit, starts over instead.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self) -> &mut [u8] {
+    fn grow(&mut self) -> &mut [u8; WINDOW] {
         if self.pos > self.limit {
             self.overflowed = true;
             self.pos = 0;
@@ -262,7 +280,9 @@ impl CodeBuffer {
             self.bytes
                 .resize(doubled.max(at + WINDOW).max(FIRST_CAPACITY), 0);
         }
-        &mut self.bytes[at..at + WINDOW]
+        self.bytes[at..]
+            .first_chunk_mut()
+            .expect("the vector is this long now")
     }
 
     /// Creates a label with the given entry of `labels`.

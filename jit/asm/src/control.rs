@@ -65,7 +65,15 @@ plain! {
     REP_STOSQ = [0xF3, 0x48, 0xAB], "Fills rcx 8-byte units at [rdi] with rax.";
     VZEROUPPER = [0xC5, 0xF8, 0x77], "Clears bits 128 and up of all vector registers.";
     VZEROALL = [0xC5, 0xFC, 0x77], "Clears all vector registers.";
-    EMMS = [0x0F, 0x77], "Marks the x87 stack empty after MMX.";
+    FCHS = [0xD9, 0xE0], "`st(0) = -st(0)`.";
+    FABS = [0xD9, 0xE1], "`st(0) = |st(0)|`.";
+    FLD1 = [0xD9, 0xE8], "Pushes 1.";
+    FLDZ = [0xD9, 0xEE], "Pushes 0.";
+    FSQRT = [0xD9, 0xFA], "`st(0) = sqrt(st(0))`.";
+    FRNDINT = [0xD9, 0xFC], "Rounds st(0) to an integer as the control word says.";
+    FPREM = [0xD9, 0xF8], "Partial remainder of st(0) by st(1), truncating.";
+    FNSTSW = [0xDF, 0xE0], "x87 status word into ax.";
+    FNINIT = [0xDB, 0xE3], "Resets the x87 unit.";
 }
 
 impl Plain {
@@ -111,14 +119,14 @@ impl CodeBuffer {
     /// `jmp label` in two bytes: the caller promises that the label is or will be bound close by.
     #[inline]
     pub fn jmp_short(&mut self, label: Label) {
-        self.put(0xEB, 2, 0, 0);
+        self.put_head(0xEB, 2);
         self.fix_branch(label, FixupKind::Rel8);
     }
 
     /// `jcc label` in two bytes: the caller promises that the label is or will be bound close by.
     #[inline]
     pub fn jcc_short(&mut self, cond: Cond, label: Label) {
-        self.put(0x70 | u64::from(cond.number()), 2, 0, 0);
+        self.put_head(0x70 | u64::from(cond.number()), 2);
         self.fix_branch(label, FixupKind::Rel8);
     }
 
@@ -177,7 +185,7 @@ impl CodeBuffer {
     /// An instruction without operands.
     #[inline]
     pub fn plain(&mut self, op: Plain) {
-        self.put(u64::from(op.bytes), u32::from(op.len), 0, 0);
+        self.put_head(u64::from(op.bytes), u32::from(op.len));
     }
 
     /// A branch to a place already emitted.
@@ -244,9 +252,9 @@ impl CodeBuffer {
     fn one_byte(&mut self, opcode: u8, reg: Gpr) {
         let opcode = u64::from(opcode | reg.number() & 7);
         if reg.number() >= 8 {
-            self.put(opcode << 8 | 0x41, 2, 0, 0);
+            self.put_head(opcode << 8 | 0x41, 2);
         } else {
-            self.put(opcode, 1, 0, 0);
+            self.put_head(opcode, 1);
         }
     }
 }

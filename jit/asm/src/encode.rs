@@ -25,7 +25,8 @@ const MANDATORY: [u8; 4] = [0, 0x66, 0xF3, 0xF2];
 const ADDR32: u8 = 0x67;
 
 /// An opcode with everything the manual writes before ModRM, packed so that it can be a constant passed
-/// in a register: opcode (bits 0–7), map (8–9), pp (10–11), W (12).
+/// in a register: opcode (bits 0–7), map (8–9), pp (10–11), W (12), VEX only (13), ModRM.reg
+/// extension (16–18).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Code(u32);
 
@@ -74,6 +75,33 @@ impl Code {
     #[inline(always)]
     pub(crate) const fn w_if(self, wide: bool) -> Self {
         Self(self.0 | (wide as u32) << 12)
+    }
+
+    /// With the mandatory prefix of the given `pp` number.
+    #[inline(always)]
+    pub(crate) const fn pp_number(self, pp: u8) -> Self {
+        Self(self.0 | (pp as u32) << 10)
+    }
+
+    /// Marked as having no legacy encoding.
+    pub(crate) const fn vex_only(self) -> Self {
+        Self(self.0 | 1 << 13)
+    }
+
+    /// With an opcode extension for ModRM.reg.
+    pub(crate) const fn extension(self, bits: u8) -> Self {
+        Self(self.0 | (bits as u32) << 16)
+    }
+
+    /// The opcode extension.
+    #[inline(always)]
+    pub(crate) const fn extension_bits(self) -> u8 {
+        (self.0 >> 16 & 7) as u8
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_vex_only(self) -> bool {
+        self.0 >> 13 & 1 != 0
     }
 
     /// The same with the opcode byte's low bit set unless `size` is a byte: the integer opcodes' w bit
@@ -220,18 +248,30 @@ impl CodeBuffer {
         rm: impl RegMem<R>,
         imm: Imm,
     ) {
-        let parts = rm.parts();
+        self.legacy_parts(code, prefixes, reg, &rm.parts(), imm);
+    }
+
+    /// [`legacy`](Self::legacy) with the r/m operand already taken apart.
+    #[inline(always)]
+    pub(crate) fn legacy_parts(
+        &mut self,
+        code: Code,
+        prefixes: Prefixes,
+        reg: u8,
+        parts: &Parts,
+        imm: Imm,
+    ) {
         let (opcode, opcode_len) = code.escaped();
-        let mut head = (mod_rm_sib(&parts, reg) << (8 * opcode_len)) | opcode;
+        let mut head = (mod_rm_sib(parts, reg) << (8 * opcode_len)) | opcode;
         let mut len = 1 + parts.sib_len + opcode_len;
 
         let wide = u8::from(prefixes.wide | code.wide());
         let rex = wide << 3 | (reg >> 3) << 2 | parts.xb;
         let byte = prefixes.byte_reg & (reg >= 4) | prefixes.byte_rm & (parts.reg >= 4);
-        if rex != 0 || byte {
-            head = head << 8 | u64::from(0x40 | rex);
-            len += 1;
-        }
+        // Without a branch: whether registers are extended is not predictable.
+        let needed = u32::from(byte | (rex != 0));
+        head = head << (8 * needed) | u64::from((0x40 | rex) & (needed as u8).wrapping_neg());
+        len += needed;
         if code.pp() != 0 {
             head = head << 8 | u64::from(MANDATORY[code.pp() as usize]);
             len += 1;
@@ -240,7 +280,7 @@ impl CodeBuffer {
             head = head << 8 | 0x66;
             len += 1;
         }
-        self.finish(head, len, &parts, imm);
+        self.finish(head, len, parts, imm);
     }
 
     /// VEX encoding. `l` is VEX.L (256 bits), `second` the register in vvvv (0 if there is none).
@@ -254,19 +294,32 @@ impl CodeBuffer {
         rm: impl RegMem<R>,
         imm: Imm,
     ) {
-        let parts = rm.parts();
-        let head = mod_rm_sib(&parts, reg) << 8 | u64::from(code.opcode());
+        self.vex_parts(code, l, reg, second, &rm.parts(), imm);
+    }
+
+    /// [`vex`](Self::vex) with the r/m operand already taken apart.
+    #[inline(always)]
+    pub(crate) fn vex_parts(
+        &mut self,
+        code: Code,
+        l: bool,
+        reg: u8,
+        second: u8,
+        parts: &Parts,
+        imm: Imm,
+    ) {
+        let head = mod_rm_sib(parts, reg) << 8 | u64::from(code.opcode());
         let len = 2 + parts.sib_len;
         let last = (!second & 15) << 3 | u8::from(l) << 2 | code.pp() as u8;
         let r = (!reg >> 3 & 1) << 7;
         if code.map() == 1 && parts.xb == 0 && !code.wide() {
             let prefix = u64::from(r | last) << 8 | 0xC5;
-            self.finish(head << 16 | prefix, len + 2, &parts, imm);
+            self.finish(head << 16 | prefix, len + 2, parts, imm);
         } else {
             let middle = r | (!parts.xb & 3) << 5 | code.map() as u8;
             let last = u8::from(code.wide()) << 7 | last;
             let prefix = u64::from(last) << 16 | u64::from(middle) << 8 | 0xC4;
-            self.finish(head << 24 | prefix, len + 3, &parts, imm);
+            self.finish(head << 24 | prefix, len + 3, parts, imm);
         }
     }
 
@@ -277,13 +330,15 @@ impl CodeBuffer {
             head = head << 8 | u64::from(parts.prefix);
             len += 1;
         }
-        // Only the displacement's own bytes may remain where the immediate goes.
-        let disp = match parts.disp_len {
-            0 => 0,
-            1 => u64::from(parts.disp as u8),
-            _ => u64::from(parts.disp as u32),
-        };
-        let tail = disp | u64::from(imm.value) << (8 * parts.disp_len);
+        if parts.is_reg && imm.len == 0 {
+            return self.put_head(head, len);
+        }
+        let mut tail = u64::from(parts.disp as u32);
+        if imm.len != 0 {
+            // Only the displacement's own bytes may remain where the immediate goes.
+            let end = 8 * parts.disp_len;
+            tail = tail & !(u64::MAX << end) | u64::from(imm.value) << end;
+        }
         self.put(head, len, tail, parts.disp_len + imm.len);
         if parts.link != Link::None {
             self.fix_displacement(parts.link, parts.disp, imm.len, parts.prefix == ADDR32);

@@ -454,7 +454,7 @@ impl CodeBuffer {
     /// The lock prefix, for the instruction emitted next: one with a memory destination.
     #[inline]
     pub fn lock(&mut self) {
-        self.put(0xF0, 1, 0, 0);
+        self.put_head(0xF0, 1);
     }
 
     /// `xadd dst, src`: `src` gets the old value of `dst`, `dst` the sum.

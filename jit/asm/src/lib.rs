@@ -46,6 +46,9 @@ mod finalize;
 mod int;
 mod mem;
 mod reg;
+mod vecop;
+mod vector;
+mod x87;
 
 pub use bits::{BitCount, BitTest, Bmi, ShiftX};
 pub use buffer::{CodeBuffer, CodeOffset, Label};
@@ -56,3 +59,10 @@ pub use int::{Alu, Shift, ShiftDouble, Unary};
 pub use mem::Parts;
 pub use mem::{Mem, RegMem, Rm, Scale, Symbol};
 pub use reg::{Cond, Gpr, Size, Xmm};
+pub use vecop::{
+    Fma, FmaOrder, Fp, FpOp, VecBin, VecBinImm, VecBlend, VecExtract, VecGather, VecLoad,
+    VecLoadHalf, VecMaskLoad, VecMaskStore, VecMerge, VecShift, VecSigns, VecStore, VecUn,
+    VecUnImm,
+};
+pub use vector::{Enc, Rounding};
+pub use x87::{X87Mem, X87Stack};

@@ -244,6 +244,10 @@ pub struct Parts {
     pub(crate) xb: u8,
     /// A legacy prefix, or 0.
     pub(crate) prefix: u8,
+    /// Whether this is a register.
+    pub(crate) is_reg: bool,
+    /// Whether it is a vector register.
+    pub(crate) vector: bool,
     /// 0, 1 or 4.
     pub(crate) disp_len: u32,
     pub(crate) disp: i32,
@@ -254,13 +258,15 @@ pub struct Parts {
 
 impl Parts {
     #[inline(always)]
-    const fn of_reg(number: u8) -> Self {
+    const fn of_reg(number: u8, vector: bool) -> Self {
         Self {
             modrm: 0xC0 | (number & 7),
             sib: 0,
             sib_len: 0,
             xb: number >> 3,
             prefix: 0,
+            is_reg: true,
+            vector,
             disp_len: 0,
             disp: 0,
             reg: number,
@@ -292,6 +298,8 @@ impl Parts {
             sib_len: sib as u32,
             xb: (mem.index >> 3 & 1) << 1 | (mem.base >> 3 & 1),
             prefix: mem.prefix,
+            is_reg: false,
+            vector: false,
             disp_len,
             disp: mem.disp,
             reg: 0,
@@ -320,14 +328,14 @@ pub trait RegMem<R>: Copy {
 impl RegMem<Self> for Gpr {
     #[inline(always)]
     fn parts(self) -> Parts {
-        Parts::of_reg(self.number())
+        Parts::of_reg(self.number(), false)
     }
 }
 
 impl RegMem<Self> for Xmm {
     #[inline(always)]
     fn parts(self) -> Parts {
-        Parts::of_reg(self.number())
+        Parts::of_reg(self.number(), true)
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) enum Want {
     Reg(Register),
     /// Memory of this many bytes; its address is the [`Shape`]'s affair.
     Mem(usize),
+    /// The xmm or ymm register of this number; which of the two is the operation's affair.
+    Vec(u8),
+    /// Memory of whatever size the operation has.
+    AnyMem,
     /// An immediate with these low bits.
     Imm(u64, u32),
 }
@@ -138,6 +142,12 @@ fn check_operand(instr: &Instruction, op: u32, want: Want) {
             assert_eq!(instr.op_kind(op), OpKind::Memory, "operand {op}");
             assert_eq!(instr.memory_size().size(), bytes, "memory size");
         }
+        Want::Vec(number) => {
+            let reg = instr.op_register(op);
+            assert!(reg.is_xmm() || reg.is_ymm(), "operand {op} is {reg:?}");
+            assert_eq!(reg.number(), number.into(), "operand {op}");
+        }
+        Want::AnyMem => assert_eq!(instr.op_kind(op), OpKind::Memory, "operand {op}"),
         Want::Imm(value, bits) => {
             let found = instr.try_immediate(op).expect("an immediate");
             let mask = u64::MAX >> (64 - bits);

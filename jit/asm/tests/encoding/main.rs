@@ -7,3 +7,5 @@ mod control;
 mod integer;
 mod judge;
 mod shapes;
+mod vector;
+mod x87;
