@@ -57,7 +57,7 @@ fn run_boot(report: &mut Report, boot: &Boot, kernel: &Path, disk: &Path) -> Res
     };
     let log = report.logs.join(format!("{name}.log"));
     let (verdict, text) = machine.boot_logged(&log, BOOT_LIMIT)?;
-    let tally = count::kernel_tests(&text).with_end(verdict == Verdict::Success);
+    let tally = count::kernel_tests(&text, verdict == Verdict::Success);
     println!(
         "   {name}: {} passed, {} failed, {verdict}",
         tally.passed, tally.failed

@@ -16,11 +16,11 @@ impl Tally {
         self.failed += other.failed;
     }
 
-    /// The tally of a command that ended well or badly.
+    /// The tally of a command that ended well or badly, from what it counted itself.
     ///
     /// A command that ended badly has at least one failed test, and one that ended well without
     /// any test at all has failed too: a filter or a path is wrong.
-    pub(crate) fn with_end(self, success: bool) -> Self {
+    fn with_end(self, success: bool) -> Self {
         let must_fail = !success || self.passed == 0;
         Self {
             passed: self.passed,
@@ -30,15 +30,15 @@ impl Tally {
 }
 
 /// For commands that are one test: success or not is in the exit status alone.
-pub(crate) fn one(_output: &str) -> Tally {
+pub(crate) fn one(_output: &str, success: bool) -> Tally {
     Tally {
-        passed: 1,
-        failed: 0,
+        passed: usize::from(success),
+        failed: usize::from(!success),
     }
 }
 
 /// Sums the lines `test result: ok. 3 passed; 0 failed; …` of `cargo test`.
-pub(crate) fn cargo_tests(output: &str) -> Tally {
+pub(crate) fn cargo_tests(output: &str, success: bool) -> Tally {
     let mut tally = Tally::default();
     for line in output
         .lines()
@@ -51,17 +51,17 @@ pub(crate) fn cargo_tests(output: &str) -> Tally {
         tally.passed += number_before(" passed").unwrap_or(0);
         tally.failed += number_before(" failed").unwrap_or(0);
     }
-    tally
+    tally.with_end(success)
 }
 
 /// Counts the lines `ok NAME` and `not ok NAME: reason` that the kernel prints.
-pub(crate) fn kernel_tests(output: &str) -> Tally {
+pub(crate) fn kernel_tests(output: &str, success: bool) -> Tally {
     let mut tally = Tally::default();
     for line in output.lines().map(str::trim) {
         tally.passed += usize::from(line.starts_with("ok "));
         tally.failed += usize::from(line.starts_with("not ok "));
     }
-    tally
+    tally.with_end(success)
 }
 
 #[cfg(test)]
@@ -78,14 +78,14 @@ mod tests {
             test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
             test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured\n\
             a line that says 7 passed; but is not a result\n";
-        assert_eq!(cargo_tests(output), tally(17, 3));
-        assert_eq!(cargo_tests("error: could not compile"), tally(0, 0));
+        assert_eq!(cargo_tests(output, false), tally(17, 3));
+        assert_eq!(cargo_tests("error: could not compile", false), tally(0, 1));
     }
 
     #[test]
     fn lines_of_the_kernel_are_counted_whatever_ends_them() {
         let output = "booting\r\nok ipi\r\nnot ok pages: rule R1\r\n ok spaced\nokay\n";
-        assert_eq!(kernel_tests(output), tally(2, 1));
+        assert_eq!(kernel_tests(output, false), tally(2, 1));
     }
 
     #[test]
@@ -93,6 +93,7 @@ mod tests {
         assert_eq!(tally(5, 0).with_end(false), tally(5, 1));
         assert_eq!(tally(5, 2).with_end(false), tally(5, 2));
         assert_eq!(tally(5, 0).with_end(true), tally(5, 0));
+        assert_eq!((one("", true), one("", false)), (tally(1, 0), tally(0, 1)));
     }
 
     #[test]

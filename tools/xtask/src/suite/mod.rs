@@ -124,22 +124,21 @@ impl Report {
         &mut self,
         name: &str,
         command: &mut Command,
-        read: fn(&str) -> Tally,
+        read: fn(&str, bool) -> Tally,
     ) -> Result<(), Failure> {
         let log = self.logs.join(format!("{name}.log"));
         let (end, text) = process::run_logged(command.current_dir(root()), &log, COMMAND_LIMIT)?;
-        self.add(name, read(&text), end, &text);
+        self.add(name, read(&text, end.success()), end, &text);
         Ok(())
     }
 
     /// Adds what a command came to, and shows its output if it failed.
     fn add(&mut self, name: &str, found: Tally, end: End, text: &str) {
-        let tally = found.with_end(end.success());
-        if tally.failed > 0 {
+        if found.failed > 0 {
             println!("-- {name}: {end}; the end of its output:");
             print_tail(text);
         }
-        self.total.add(tally);
+        self.total.add(found);
     }
 }
 
