@@ -19,9 +19,7 @@
 //! # Invariants
 //! B1. Every core ends as `Started` or `Lost`, and its slot agrees (`slot` settles the race).
 //! B2. A round is repeated only while the slot is unclaimed, so no INIT is sent to a core known to be ours.
-//! B3. The whole takes at most the sum of the waits, whatever the clock does: time that runs backwards counts
-//!     as none, a jump counts as at most [`MAX_STEP_US`], and a clock that stands still for `max_polls` polls
-//!     ends the wait.
+//! B3. The whole takes at most the sum of the waits, whatever the clock does (`wait`).
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -30,10 +28,7 @@ use crate::bus::{ApicBus, BusBusy, Clock, InitLevel, StartupPage};
 use crate::percpu::PerCpu;
 use crate::slot::{CoreSlot, SlotState};
 use crate::topology::Core;
-
-/// The most time that one poll may add to a wait, µs. A machine that was suspended between two polls did not
-/// give its cores that time either.
-pub const MAX_STEP_US: u64 = 10_000;
+use crate::wait::Timer;
 
 /// The lengths of the waits and the number of attempts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,7 +156,7 @@ impl<B: ApicBus, C: Clock> Bringup<'_, B, C> {
             for core in batch {
                 observe(Event::Preparing(*core));
                 self.slots[core.id].open();
-                starts.push(self.begin(*core, timer.total_us));
+                starts.push(self.begin(*core, timer.elapsed_us()));
             }
             self.drive(&mut starts, &mut timer, &mut observe);
             outcomes.extend(starts.iter().map(Start::outcome));
@@ -177,13 +172,13 @@ impl<B: ApicBus, C: Clock> Bringup<'_, B, C> {
         observe: &mut impl FnMut(Event),
     ) {
         loop {
-            let stopped = timer.polls_without_time >= self.timing.max_polls;
+            let stopped = timer.stands_still_for(self.timing.max_polls);
             let mut next_deadline = None;
             for start in starts.iter_mut().filter(|start| start.ending.is_none()) {
                 if stopped {
-                    self.give_up(start, timer.total_us, LostReason::ClockStopped);
+                    self.give_up(start, timer.elapsed_us(), LostReason::ClockStopped);
                 } else {
-                    self.step(start, timer.total_us);
+                    self.step(start, timer.elapsed_us());
                 }
                 match start.ending {
                     Some(_) => observe(Event::Finished(start.outcome())),
@@ -339,41 +334,6 @@ impl Start {
 fn started(start: &Start, now_us: u64) -> Ending {
     Ending::Started {
         after_us: now_us.saturating_sub(start.began_us),
-    }
-}
-
-/// A clock that cannot jump, run backwards, or stand still unnoticed (B3).
-#[derive(Debug)]
-struct Timer<'a, C> {
-    clock: &'a C,
-    last_us: u64,
-    total_us: u64,
-    polls_without_time: u32,
-}
-
-impl<'a, C: Clock> Timer<'a, C> {
-    fn new(clock: &'a C) -> Timer<'a, C> {
-        Timer {
-            clock,
-            last_us: clock.now_us(),
-            total_us: 0,
-            polls_without_time: 0,
-        }
-    }
-
-    /// Lets some time pass, at most until `deadline_us` of this timer (or what the clock makes of it).
-    fn pass_until(&mut self, deadline_us: u64) {
-        let wait_us = deadline_us.saturating_sub(self.total_us).min(MAX_STEP_US);
-        self.clock.relax(self.last_us.saturating_add(wait_us));
-        let now_us = self.clock.now_us();
-        let step_us = now_us.saturating_sub(self.last_us).min(MAX_STEP_US);
-        self.last_us = now_us;
-        self.total_us += step_us;
-        self.polls_without_time = if step_us == 0 {
-            self.polls_without_time + 1
-        } else {
-            0
-        };
     }
 }
 

@@ -74,6 +74,10 @@ pub trait ApicBus {
 
     /// Sends a fixed interrupt to one core: "look into your mailbox".
     ///
+    /// What the caller stored before is visible to the core when the interrupt arrives. An xAPIC's register
+    /// write orders that by itself; a WRMSR in x2APIC mode does not, and needs MFENCE and LFENCE before it
+    /// (SDM vol. 3, 11.12.3).
+    ///
     /// # Errors
     /// [`BusBusy`] if the APIC did not take the command.
     fn send_ipi(&self, to: ApicId) -> Result<(), BusBusy>;

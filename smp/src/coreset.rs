@@ -1,6 +1,6 @@
 //! Sets of cores: [`CoreMask`], a plain value, and [`CoreSet`], shared between cores.
 //!
-//! Four 64-bit words hold one bit for each of the [`MAX_CORES`] possible cores. A [`CoreSet`] is not
+//! 64-bit words hold one bit for each of the [`MAX_CORES`] possible cores. A [`CoreSet`] is not
 //! atomic as a whole: a snapshot may mix moments of different words. Each user of one has to be content
 //! with the bits of single cores being atomic, and all of them are: `shootdown` asks of every core for
 //! itself whether it may hold a translation.
@@ -12,7 +12,7 @@
 use core::fmt;
 
 use crate::ids::{CoreId, MAX_CORES};
-use crate::sync::{AtomicU64, Ordering, const_unless_loom};
+use crate::sync::{AtomicU64, Ordering};
 
 const WORDS: usize = MAX_CORES / 64;
 
@@ -157,11 +157,16 @@ impl Iterator for Iter {
 pub struct CoreSet([AtomicU64; WORDS]);
 
 impl CoreSet {
-    const_unless_loom! {
-        /// The empty set.
-        pub fn new() -> CoreSet {
-            CoreSet([AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)])
-        }
+    /// The empty set.
+    #[cfg(not(loom))]
+    pub const fn new() -> CoreSet {
+        CoreSet([const { AtomicU64::new(0) }; WORDS])
+    }
+
+    /// The empty set.
+    #[cfg(loom)]
+    pub fn new() -> CoreSet {
+        CoreSet(core::array::from_fn(|_| AtomicU64::new(0)))
     }
 
     /// Adds `core`; returns whether it was absent.
@@ -185,7 +190,7 @@ impl CoreSet {
         self.0[word].load(Ordering::Acquire) & bit != 0
     }
 
-    /// The members, each word read at one moment, the four words one after the other.
+    /// The members, each word read at one moment, the words one after the other.
     pub fn snapshot(&self) -> CoreMask {
         // ORDERING: Acquire pairs with the AcqRel of `insert` and `remove` (S1).
         CoreMask(core::array::from_fn(|i| self.0[i].load(Ordering::Acquire)))

@@ -35,6 +35,8 @@ pub mod topology;
 
 mod ids;
 mod sync;
+mod wait;
+mod weaken;
 
 #[cfg(any(test, feature = "host"))]
 pub mod sim;

@@ -26,6 +26,9 @@
 //! assembly (the word is at offset 0, [`STARTING`] → [`CLAIMED`]) or on a stack of its own.
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering, const_unless_loom};
+#[cfg(test)]
+use crate::weaken::Weakness;
+use crate::weaken::weak;
 
 /// The state word's value while a core is expected. Public for the AP's entry code.
 pub const STARTING: u32 = 1;
@@ -69,6 +72,8 @@ pub struct CoreSlot {
     parked: AtomicU32,
     /// When the core claimed its slot or went online, µs of the BSP's clock; 0 before.
     online_at_us: AtomicU64,
+    #[cfg(test)]
+    weakness: Weakness,
 }
 
 impl CoreSlot {
@@ -79,7 +84,18 @@ impl CoreSlot {
                 state: AtomicU32::new(ABSENT),
                 parked: AtomicU32::new(0),
                 online_at_us: AtomicU64::new(0),
+                #[cfg(test)]
+                weakness: Weakness::None,
             }
+        }
+    }
+
+    /// The same with a step left out.
+    #[cfg(all(test, loom))]
+    pub(crate) fn weakened(weakness: Weakness) -> CoreSlot {
+        CoreSlot {
+            weakness,
+            ..CoreSlot::new()
         }
     }
 
@@ -154,6 +170,15 @@ impl CoreSlot {
 
     /// The only transition: from `from` to `to`, or nothing.
     fn advance(&self, from: u32, to: u32) -> bool {
+        if weak!(self, TransitionByStore) {
+            // ORDERING: as below; the fault under test is that a load and a store are two steps.
+            let allowed = self.state.load(Ordering::Acquire) == from;
+            if allowed {
+                // ORDERING: as below.
+                self.state.store(to, Ordering::Release);
+            }
+            return allowed;
+        }
         // ORDERING: AcqRel/Acquire: each side's Release pairs with the other side's Acquire, here and in `state`.
         // The AP's claim sees what the BSP prepared before `open`, the BSP sees what the AP set up.
         self.state

@@ -5,10 +5,10 @@
 //! --release loom`). loom's constructors are not `const`; [`const_unless_loom`] hides that difference.
 
 #[cfg(not(loom))]
-pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// Declares a function that is `const` on metal and plain under loom.
 macro_rules! const_unless_loom {
