@@ -8,6 +8,9 @@
 //! KVM is only used after a probe: the device may exist and still not run this kernel (nested
 //! virtualisation without vector instructions in ring 0 is one such case, seen in practice).
 
+#[cfg(test)]
+mod machine_tests;
+
 use crate::Failure;
 use crate::process::{self, End};
 use std::path::{Path, PathBuf};
