@@ -24,6 +24,7 @@ extern crate std;
 
 pub mod bringup;
 pub mod bus;
+pub mod call;
 pub mod coreset;
 pub mod finding;
 pub mod percpu;
@@ -34,6 +35,7 @@ pub mod tables;
 pub mod topology;
 
 mod ids;
+mod mailbox;
 mod sync;
 mod wait;
 mod weaken;
