@@ -30,6 +30,7 @@ pub mod finding;
 pub mod percpu;
 pub mod report;
 pub mod roles;
+pub mod shootdown;
 pub mod slot;
 pub mod tables;
 pub mod topology;
