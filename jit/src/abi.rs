@@ -124,7 +124,7 @@ pub const fn stub_address(func: u32) -> u32 {
 pub const fn stub_func(address: u32, funcs: u32) -> Option<u32> {
     let offset = address.wrapping_sub(STUBS);
     let func = (offset / 8).wrapping_sub(RESERVED_SLOTS);
-    if offset % 8 == 0 && func < funcs {
+    if offset.is_multiple_of(8) && func < funcs {
         Some(func)
     } else {
         None

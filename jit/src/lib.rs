@@ -22,7 +22,10 @@ extern crate std;
 
 pub mod abi;
 pub mod code;
+pub mod gates;
+pub mod instance;
 pub mod policy;
 pub mod queue;
 mod sync;
 pub mod tier;
+pub mod worker;

@@ -189,8 +189,8 @@ mod tests {
         let counters: Counters = (0..cores)
             .map(|_| (0..2).map(|_| AtomicI32::new(0)).collect())
             .collect();
-        for core in 0..cores {
-            profile.arm_all(core, &counters[core]);
+        for (core, counters) in counters.iter().enumerate() {
+            profile.arm_all(core, counters);
         }
         (profile, counters)
     }

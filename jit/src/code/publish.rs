@@ -73,15 +73,22 @@ pub enum Outcome {
 /// instructions long.
 const CLAIM_ATTEMPTS: u32 = 1000;
 
-/// Makes `version`, which is sealed, the one that callers of `slot` enter.
+/// Makes `version`, which is sealed, the one that callers of `slot` enter. `while_claimed` runs
+/// between the store and the end of the claim: one publisher of a function at a time (S1).
 ///
 /// On [`Outcome::Lost`] and [`Outcome::Busy`] the version is retired; the caller has nothing to do.
-pub fn publish(state: &FuncState, slot: &AtomicU64, version: &CodeVersion) -> Outcome {
+pub fn publish(
+    state: &FuncState,
+    slot: &AtomicU64,
+    version: &CodeVersion,
+    while_claimed: impl FnOnce(),
+) -> Outcome {
     for _ in 0..CLAIM_ATTEMPTS {
         match state.claim(version.tier, version.serial) {
             Ok(()) => {
                 version.advance(VersionState::Published);
                 store(slot, version.entry());
+                while_claimed();
                 state.published(version.tier, version.serial);
                 return Outcome::Published;
             }
