@@ -28,6 +28,7 @@ pub mod call;
 pub mod coreset;
 pub mod finding;
 pub mod percpu;
+pub mod quiesce;
 pub mod report;
 pub mod roles;
 pub mod shootdown;
