@@ -42,6 +42,9 @@ mod sync;
 mod wait;
 mod weaken;
 
+#[cfg(all(test, loom))]
+mod loom_models;
+
 #[cfg(any(test, feature = "host"))]
 pub mod sim;
 
