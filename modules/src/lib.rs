@@ -5,9 +5,9 @@
 //! them on the disk image, and tests of every engine run them.
 //!
 //! **No expected result is written down by hand.** A comment in the C file says which calls to
-//! check; the same file, compiled natively for i386 at -O0 and -O3, says what they return. The two
-//! must agree, and a third build with clang's undefined-behaviour checks must neither stop nor
-//! differ: so every engine has exactly one right answer. The exceptions are the programs whose
+//! check; the same file, compiled natively for i386, says what they return. An optimised build and
+//! one with clang's undefined-behaviour checks must agree, and the second must not stop: so every
+//! engine has exactly one right answer. The exceptions are the programs whose
 //! point is what the runtime does ([`BAD`]); their comment states the outcome.
 #![no_std]
 #![forbid(unsafe_code)]
