@@ -1,9 +1,10 @@
 //! Starting the other cores: INIT, SIPI, SIPI, each wait with an end.
 //!
-//! The sequence is the SDM's (vol. 3, 9.4.4.1): INIT resets a core into "wait for SIPI", a first SIPI makes it
-//! run from the start-up page, a second one follows in case the first was lost (QEMU's emulation needed it
-//! once in a few hundred boots; a core that already runs ignores it). If the core is still silent, the whole
-//! sequence is repeated, `rounds` times in all; that helps when the INIT was what got lost.
+//! The sequence is the SDM's (vol. 3, 9.4.4.1): INIT resets a core into "wait for SIPI", a first
+//! SIPI makes it run from the start-up page, a second one follows in case the first was lost
+//! (QEMU's emulation needed it once in a few hundred boots; a core that already runs ignores it).
+//! If the core is still silent, the whole sequence is repeated, `rounds` times in all; that helps
+//! when the INIT was what got lost.
 //!
 //! ```text
 //!   Reset ──init_us──► FirstSipi ──sipi_us──► LastSipi ──online_us──► next round, or Lost
@@ -12,13 +13,14 @@
 //!                                       Setup ──setup_us──► Lost       slot online, at any time: Started
 //! ```
 //!
-//! Several cores go through it at once (`batch`), each with its own deadlines; the batch's bound keeps started
-//! cores from taking the host's time from each other under emulation. Only ids of the topology are addressed,
-//! one by one: a broadcast also starts what firmware disabled.
+//! Several cores go through it at once (`batch`), each with its own deadlines; the batch's bound
+//! keeps started cores from taking the host's time from each other under emulation. Only ids of the
+//! topology are addressed, one by one: a broadcast also starts what firmware disabled.
 //!
 //! # Invariants
 //! B1. Every core ends as `Started` or `Lost`, and its slot agrees (`slot` settles the race).
-//! B2. A round is repeated only while the slot is unclaimed, so no INIT is sent to a core known to be ours.
+//! B2. A round is repeated only while the slot is unclaimed, so no INIT is sent to a core known to
+//!     be ours.
 //! B3. The whole takes at most the sum of the waits, whatever the clock does (`wait`).
 
 use alloc::vec::Vec;
@@ -52,7 +54,8 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// For processors since about 2000, and for emulators: short pauses, generous waits for the answer.
+    /// For processors since about 2000, and for emulators: short pauses, generous waits for the
+    /// answer.
     pub const MODERN: Timing = Timing {
         init_us: 200,
         sipi_us: 10_000,
@@ -81,8 +84,6 @@ pub enum LostReason {
     StuckInSetup,
     /// The clock stood still, so no wait could be measured.
     ClockStopped,
-    /// It was online and stopped answering.
-    Unresponsive,
 }
 
 impl fmt::Display for LostReason {
@@ -91,7 +92,6 @@ impl fmt::Display for LostReason {
             LostReason::NoAnswer => "no answer",
             LostReason::StuckInSetup => "stuck in setup",
             LostReason::ClockStopped => "clock stopped",
-            LostReason::Unresponsive => "stopped answering",
         })
     }
 }
@@ -124,8 +124,8 @@ pub struct Outcome {
 /// What an observer of the start-up is told, as it happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// This core is the next to be started. When the observer returns, all that belongs to the core's slot has
-    /// to be ready.
+    /// This core is the next to be started. When the observer returns, all that belongs to the
+    /// core's slot has to be ready.
     Preparing(Core),
     /// The start of a core ended.
     Finished(Outcome),
@@ -147,7 +147,8 @@ pub struct Bringup<'a, B, C> {
 }
 
 impl<B: ApicBus, C: Clock> Bringup<'_, B, C> {
-    /// Starts `aps` and returns one outcome for each, in the same order. The slot of every one of them exists.
+    /// Starts `aps` and returns one outcome for each, in the same order. The slot of every one of
+    /// them exists.
     pub fn run(&self, aps: &[Core], mut observe: impl FnMut(Event)) -> Vec<Outcome> {
         let mut timer = Timer::new(self.clock);
         let mut outcomes = Vec::with_capacity(aps.len());
@@ -256,7 +257,8 @@ impl<B: ApicBus, C: Clock> Bringup<'_, B, C> {
         start.note(self.bus.send_sipi(start.core.apic, self.page));
     }
 
-    /// Races the core for its slot. If the core wins by going on a step, it gets the time of that step.
+    /// Races the core for its slot. If the core wins by going on a step, it gets the time of that
+    /// step.
     fn give_up(&self, start: &mut Start, now_us: u64, reason: LostReason) {
         let slot = &self.slots[start.core.id];
         // Three tries cover every way the core can be ahead: unclaimed, claimed, online.

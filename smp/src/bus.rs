@@ -1,8 +1,8 @@
 //! The hardware that this crate needs: a way to address other cores' APICs, and a clock.
 //!
-//! The kernel implements both on metal, `sim` twice on the host: friendly and hostile. No function here
-//! can address more than one core: a broadcast INIT-SIPI-SIPI would also start the cores that the MADT lists
-//! as disabled, so the trait does not offer it.
+//! The kernel implements both on metal, `sim` twice on the host: friendly and hostile. No function
+//! here can address more than one core: a broadcast INIT-SIPI-SIPI would also start the cores that
+//! the MADT lists as disabled, so the trait does not offer it.
 
 use core::fmt;
 
@@ -17,8 +17,8 @@ pub enum InitLevel {
     Deassert,
 }
 
-/// Where a SIPI makes a core begin, in real mode: the physical page number, so address `page << 12`,
-/// below 1 MiB (SDM vol. 3, 9.4.4.1; the pages 0xa0 to 0xbf are reserved by the protocol).
+/// Where a SIPI makes a core begin, in real mode: the number of a physical 4 KiB page below 1 MiB
+/// (SDM vol. 3, 9.4.4.1; the pages 0xa0 to 0xbf are reserved by the protocol).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StartupPage(u8);
 
@@ -39,7 +39,8 @@ impl StartupPage {
     }
 }
 
-/// The local APIC did not accept the command in its bounded time (ICR delivery status stayed pending).
+/// The local APIC did not accept the command in its bounded time (ICR delivery status stayed
+/// pending).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BusBusy;
 
@@ -53,9 +54,9 @@ impl core::error::Error for BusBusy {}
 
 /// The interrupt command register of the calling core.
 ///
-/// Accepted does not mean delivered: hardware reports no receipt, and the simulator loses commands. Every
-/// use is therefore a request with a bounded wait behind it. Implementations bound their own wait for the
-/// previous command and then answer [`BusBusy`].
+/// Accepted does not mean delivered: hardware reports no receipt, and the simulator loses commands.
+/// Every use is therefore a request with a bounded wait behind it. Implementations bound their own
+/// wait for the previous command and then answer [`BusBusy`].
 pub trait ApicBus {
     /// The calling core's own id.
     fn own_id(&self) -> ApicId;
@@ -74,15 +75,16 @@ pub trait ApicBus {
 
     /// Sends a fixed interrupt to one core: "look into your mailbox".
     ///
-    /// What the caller stored before is visible to the core when the interrupt arrives. An xAPIC's register
-    /// write orders that by itself; a WRMSR in x2APIC mode does not, and needs MFENCE and LFENCE before it
-    /// (SDM vol. 3, 11.12.3).
+    /// What the caller stored before is visible to the core when the interrupt arrives. An xAPIC's
+    /// register write orders that by itself; a WRMSR in x2APIC mode does not, and needs MFENCE and
+    /// LFENCE before it (SDM vol. 3, 11.12.3).
     ///
     /// # Errors
     /// [`BusBusy`] if the APIC did not take the command.
     fn send_ipi(&self, to: ApicId) -> Result<(), BusBusy>;
 
-    /// Sends a non-maskable interrupt to one core; the last means to stop a core that does not answer.
+    /// Sends a non-maskable interrupt to one core; the last means to stop a core that does not
+    /// answer.
     ///
     /// # Errors
     /// [`BusBusy`] if the APIC did not take the command.
@@ -91,14 +93,14 @@ pub trait ApicBus {
 
 /// Time, in microseconds since some fixed moment.
 ///
-/// The logic of this crate trusts it little: it may jump, and it may stand still. Waits subtract with
-/// saturation and count their polls, so that no clock can make one endless.
+/// The logic of this crate trusts it little: it may jump, and it may stand still. Waits subtract
+/// with saturation and count their polls, so that no clock can make one endless.
 pub trait Clock {
     /// The time now, in µs.
     fn now_us(&self) -> u64;
 
-    /// Lets time pass, at most until `until_us`: a few `pause` instructions, or `hlt` where a timer is armed.
-    /// Returning early is always allowed.
+    /// Lets time pass, at most until `until_us`: a few `pause` instructions, or `hlt` where a timer
+    /// is armed. Returning early is always allowed.
     fn relax(&self, until_us: u64);
 }
 

@@ -6,16 +6,16 @@
 //!
 //! # Why two cores that wait for each other do not wait for ever
 //! Waits happen with interrupts off, so the interrupt of the other core does not get through. But a
-//! waiter serves its own mailbox at every poll, and serving never waits (a [`Responder`] has no means
-//! to). So of any circle of waiters each acknowledges the others' requests within one poll. With
-//! `DeafWaiter` a test shows the circle stuck.
+//! waiter serves its own mailbox at every poll, and serving never waits (a [`Responder`] has no
+//! means to). So of any circle of waiters each acknowledges the others' requests within one poll.
+//! With `DeafWaiter` a test shows the circle stuck.
 //!
 //! # Cores that do not answer
 //! A missed deadline makes a core *lost*: nobody waits for it again. It may still be running, with
-//! old translations, so it gets an NMI, and whoever finds itself lost ([`Calls::is_lost`], in the NMI
-//! handler, or [`Verdict::Park`] from [`Calls::serve`]) halts after [`Calls::halted`]. Until it has
-//! said so, it stays in the way of everything that needs its agreement: `wait` reports it as silent
-//! without waiting, and the caller must not reuse what that core could still reach.
+//! old translations, so it gets an NMI, and whoever finds itself lost ([`Calls::is_lost`], in the
+//! NMI handler, or [`Verdict::Park`] from [`Calls::serve`]) halts after [`Calls::halted`]. Until it
+//! has said so, it stays in the way of everything that needs its agreement: `wait` reports it as
+//! silent without waiting, and the caller must not reuse what that core could still reach.
 //!
 //! # Invariants
 //! C1. `wait` returns `Ok` only if every target has acknowledged, or has halted for good.
@@ -188,8 +188,8 @@ impl Calls {
         Verdict::Continue
     }
 
-    /// Stops all `others`: first by request, then by NMI. For panics and power-off. Returns the cores
-    /// that did not confirm even then.
+    /// Stops all `others`: first by request, then by NMI. For panics and power-off. Returns the
+    /// cores that did not confirm even then.
     pub fn stop<B: ApicBus, C: Clock>(
         &self,
         me: CoreId,
@@ -213,8 +213,8 @@ impl Calls {
         running()
     }
 
-    /// Whether `core` was declared lost. A core that finds this of itself calls [`Calls::halted`] and
-    /// halts.
+    /// Whether `core` was declared lost. A core that finds this of itself calls [`Calls::halted`]
+    /// and halts.
     pub fn is_lost(&self, core: CoreId) -> bool {
         self.lost.contains(core)
     }

@@ -1,7 +1,6 @@
 //! Calls between cores that answer, are late, deaf, lost, or wait for each other.
 
-use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::Barrier;
+use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use super::*;
@@ -20,12 +19,36 @@ fn core(index: usize) -> CoreId {
     CoreId::new(index).unwrap()
 }
 
-/// A bus that delivers nothing by itself, and a clock that stands still: cores poll, waits end by polls.
+/// A number that threads share.
+#[derive(Default)]
+struct Count(Mutex<usize>);
+
+impl Count {
+    fn get(&self) -> usize {
+        *self.0.lock().unwrap()
+    }
+    fn set(&self, value: usize) {
+        *self.0.lock().unwrap() = value;
+    }
+    fn add(&self) {
+        *self.0.lock().unwrap() += 1;
+    }
+    /// Takes one away if there is one.
+    fn take(&self) -> bool {
+        let mut value = self.0.lock().unwrap();
+        let some = *value > 0;
+        *value -= usize::from(some);
+        some
+    }
+}
+
+/// A bus that delivers nothing by itself, and a clock that stands still: cores poll, waits end by
+/// polls.
 #[derive(Default)]
 struct Quiet {
-    refuse: AtomicUsize,
-    rung: AtomicUsize,
-    nmis: AtomicUsize,
+    refuse: Count,
+    rung: Count,
+    nmis: Count,
 }
 
 impl ApicBus for Quiet {
@@ -39,18 +62,14 @@ impl ApicBus for Quiet {
         Err(BusBusy)
     }
     fn send_ipi(&self, _: ApicId) -> Result<(), BusBusy> {
-        if self
-            .refuse
-            .fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1))
-            .is_ok()
-        {
+        if self.refuse.take() {
             return Err(BusBusy);
         }
-        self.rung.fetch_add(1, SeqCst);
+        self.rung.add();
         Ok(())
     }
     fn send_nmi(&self, _: ApicId) -> Result<(), BusBusy> {
-        self.nmis.fetch_add(1, SeqCst);
+        self.nmis.add();
         Ok(())
     }
 }
@@ -116,7 +135,7 @@ fn caller_is_not_asked_and_nobody_is_no_wait() {
     let (calls, bus) = (Calls::new(&cores(2)), Quiet::default());
     let receipt = calls.post(core(0), CoreMask::only(core(0)), Request::CoreSync, &bus);
     assert_eq!(wait(&calls, 0, receipt, SHORT, &bus), Ok(()));
-    assert_eq!(bus.rung.load(SeqCst), 0);
+    assert_eq!(bus.rung.get(), 0);
 }
 
 #[test]
@@ -128,7 +147,7 @@ fn acknowledgement_ends_the_wait() {
         assert_eq!(calls.serve(core(other), &mut counter), Verdict::Continue);
     }
     assert_eq!(wait(&calls, 0, receipt, SHORT, &bus), Ok(()));
-    assert_eq!((counter.syncs, bus.rung.load(SeqCst)), (2, 2));
+    assert_eq!((counter.syncs, bus.rung.get()), (2, 2));
 }
 
 #[test]
@@ -145,7 +164,7 @@ fn silent_core_is_lost_and_has_to_park() {
         newly_lost: only_2,
     };
     assert_eq!(wait(&calls, 0, receipt, SHORT, &bus), Err(silent));
-    assert_eq!((bus.nmis.load(SeqCst), calls.lost()), (1, only_2));
+    assert_eq!((bus.nmis.get(), calls.lost()), (1, only_2));
     assert!(calls.is_lost(core(2)) && !calls.is_lost(core(1)));
 
     let mut counter = Counter::default();
@@ -189,11 +208,11 @@ fn lost_waiter_judges_nobody() {
 #[test]
 fn refused_interrupt_is_sent_again() {
     let (calls, bus) = (Calls::new(&cores(2)), Quiet::default());
-    bus.refuse.store(3, SeqCst);
+    bus.refuse.set(3);
     let receipt = calls.post(core(0), CoreMask::first(2), Request::CoreSync, &bus);
-    assert_eq!(bus.rung.load(SeqCst), 0);
+    assert_eq!(bus.rung.get(), 0);
     assert!(wait(&calls, 0, receipt, SHORT, &bus).is_err());
-    assert_eq!(bus.rung.load(SeqCst), 1, "once it was taken, not again");
+    assert_eq!(bus.rung.get(), 1, "once it was taken, not again");
 }
 
 #[test]
@@ -211,19 +230,19 @@ fn stop_halts_those_who_listen_and_names_those_who_do_not() {
         &mut counter,
     );
     assert_eq!(left, CoreMask::only(core(2)));
-    assert_eq!(bus.nmis.load(SeqCst), 1, "core 2 only");
+    assert_eq!(bus.nmis.get(), 1, "core 2 only");
 }
 
 /// Two cores ask each other at the same moment and wait, as with interrupts off.
 fn circle(weakness: Weakness, limit: Limit) -> [Result<(), Silent>; 2] {
     let (calls, bus) = (Calls::weakened(&cores(2), weakness), Quiet::default());
-    let (both_posted, answered) = (Barrier::new(2), AtomicUsize::new(0));
+    let (both_posted, answered) = (Barrier::new(2), Count::default());
     let run = |me: usize| {
         let receipt = calls.post(core(me), CoreMask::first(2), Request::CoreSync, &bus);
         both_posted.wait();
         let answer = wait(&calls, me, receipt, limit, &bus);
-        answered.fetch_add(1, SeqCst);
-        while answer.is_ok() && answered.load(SeqCst) < 2 {
+        answered.add();
+        while answer.is_ok() && answered.get() < 2 {
             let _ = calls.serve(core(me), &mut Counter::default());
             thread::yield_now();
         }
@@ -255,7 +274,7 @@ fn cores_that_wait_for_each_other_are_stuck_if_waiters_are_deaf() {
 fn crowd_of_callers_is_always_served() {
     const CORES: usize = 4;
     let (calls, bus) = (Calls::new(&cores(CORES)), Quiet::default());
-    let done = AtomicUsize::new(0);
+    let done = Count::default();
     let run = |me: usize| {
         let (mut rng, mut counter) = (Rng::new(me as u64), Counter::default());
         for round in 0..400 {
@@ -274,8 +293,8 @@ fn crowd_of_callers_is_always_served() {
                 .wait(core(me), receipt, LONG, (&bus, &bus), &mut counter)
                 .unwrap();
         }
-        done.fetch_add(1, SeqCst);
-        while done.load(SeqCst) < CORES {
+        done.add();
+        while done.get() < CORES {
             assert_eq!(calls.serve(core(me), &mut counter), Verdict::Continue);
             thread::yield_now();
         }

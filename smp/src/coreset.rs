@@ -1,13 +1,14 @@
 //! Sets of cores: [`CoreMask`], a plain value, and [`CoreSet`], shared between cores.
 //!
 //! 64-bit words hold one bit for each of the [`MAX_CORES`] possible cores. A [`CoreSet`] is not
-//! atomic as a whole: a snapshot may mix moments of different words. Each user of one has to be content
-//! with the bits of single cores being atomic, and all of them are: `shootdown` asks of every core for
-//! itself whether it may hold a translation.
+//! atomic as a whole: a snapshot may mix moments of different words. Each user of one has to be
+//! content with the bits of single cores being atomic, and all of them are: `shootdown` asks of
+//! every core for itself whether it may hold a translation.
 //!
 //! # Invariant
-//! S1. [`CoreSet::insert`] and [`CoreSet::remove`] are read-modify-write operations with acquire and
-//!     release, hence a reader that sees a core's bit also sees all that the core did before setting it.
+//! S1. [`CoreSet::insert`] and [`CoreSet::remove`] are read-modify-write operations with acquire
+//!     and release, hence a reader that sees a core's bit also sees all that the core did before
+//!     setting it.
 
 use core::fmt;
 

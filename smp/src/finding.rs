@@ -8,7 +8,8 @@ use core::fmt;
 
 use crate::ids::ApicId;
 
-/// The findings that are kept; the rest are only counted. A hostile table could otherwise fill the heap.
+/// The findings that are kept; the rest are only counted. A hostile table could otherwise fill the
+/// heap.
 pub const MAX_FINDINGS: usize = 64;
 
 /// One oddity of the firmware's tables, and by its text what was done about it.
@@ -22,8 +23,8 @@ pub enum Finding {
         /// Bytes after the last whole pointer.
         bytes: usize,
     },
-    /// A pointer of the root table leads to memory that cannot be read, or the table there has a bad length
-    /// or checksum.
+    /// A pointer of the root table leads to memory that cannot be read, or the table there has a
+    /// bad length or checksum.
     BadTable {
         /// The pointer, a physical address.
         address: u64,

@@ -8,8 +8,8 @@ use core::fmt;
 
 /// The largest number of cores that BareFlow uses; the rest are reported and left alone.
 ///
-/// It bounds [`CoreMask`](crate::CoreMask) and every per-core array. Fewer under loom, whose cost is
-/// exponential in the number of words that are read.
+/// It bounds [`CoreMask`](crate::CoreMask) and every per-core array. Fewer under loom, whose cost
+/// is exponential in the number of words that are read.
 pub const MAX_CORES: usize = if cfg!(loom) { 64 } else { 256 };
 
 /// A core's dense index, 0 to [`MAX_CORES`] − 1. The BSP is [`CoreId::BSP`].

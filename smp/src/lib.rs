@@ -1,8 +1,8 @@
 //! Cores: find, start, name, call, quiesce, shoot down.
 //!
 //! This crate knows what a core is and nothing of what cores run: no code version, no task, no page
-//! table appears in it. It is logic only. Every touch of hardware goes through a small trait that is
-//! defined here and implemented by the kernel on metal and by `sim` on the host.
+//! table appears in it. It is logic only. Every touch of hardware goes through a small trait that
+//! is defined here and implemented by the kernel on metal and by `sim` on the host.
 //!
 //! | module | question it answers | trait it needs |
 //! | --- | --- | --- |
@@ -12,9 +12,9 @@
 //! | [`percpu`], [`coreset`] | where is a core's data; which cores? | – |
 //! | [`report`] | what is there to tell a person? | – |
 //!
-//! Rules that hold in all of them: cores are named by [`CoreId`], dense from 0, and the BSP is core 0.
-//! Time is passed in, never read. Every wait has an end, and a core that misses it is declared lost:
-//! reported, left out for good, and never let back in.
+//! Rules that hold in all of them: cores are named by [`CoreId`], dense from 0, and the BSP is core
+//! 0. Time is passed in, never read. Every wait has an end, and a core that misses it is declared
+//! lost: reported, left out for good, and never let back in.
 #![no_std]
 #![deny(unsafe_code)]
 

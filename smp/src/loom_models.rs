@@ -1,6 +1,6 @@
 //! loom explores every interleaving, and every value that weak memory allows, of the short races on
-//! which the protocols of this crate rest. Each model runs as built, and again with one step left out
-//! ([`Weakness`]), where loom has to find the failure.
+//! which the protocols of this crate rest. Each model runs as built, and again with one step left
+//! out ([`Weakness`]), where loom has to find the failure.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p smp --release loom`
 
@@ -171,8 +171,8 @@ fn loom_dropped_flush_is_caught() {
     acknowledged_flush(Weakness::DropOnOverflow, 2);
 }
 
-/// An unmapping against a core that enters the space: after sleep, or leaving it first. The core holds
-/// an old translation from before.
+/// An unmapping against a core that enters the space: after sleep, or leaving it first. The core
+/// holds an old translation from before.
 fn unmap_against_entry(weakness: Weakness, starts_active: bool) {
     loom::model(move || {
         let space = Arc::new(Space::weakened(SpaceId(1), 2, weakness));
@@ -246,7 +246,8 @@ impl Versions {
 
     /// What a running core does: enter the current version.
     fn enter(&self) {
-        // ORDERING: Acquire pairs with the Release store in `replace`, as a call through a slot on x86 does.
+        // ORDERING: Acquire pairs with the Release store in `replace`, as a call through a slot on
+        // x86 does.
         let current = self.slot.load(Ordering::Acquire);
         read(&self.data[usize::from(current != 0)]);
     }

@@ -3,8 +3,8 @@
 //! All requests but one are the same however often they are made: serialise, wake up, pass a
 //! quiescent state, stop. For those a counter is enough, and a counter is never full. Only a flush
 //! carries data. It goes into one of a few cells; if none is free, the sender asks for a flush of
-//! everything, which is always correct. So a mailbox takes any number of requests from any number of
-//! cores, in bounded memory and bounded time, and nobody waits for room.
+//! everything, which is always correct. So a mailbox takes any number of requests from any number
+//! of cores, in bounded memory and bounded time, and nobody waits for room.
 //!
 //! ```text
 //!   sender                                     owner
@@ -24,16 +24,17 @@
 //! # Invariants
 //! M1. A request is counted only after its payload is in place (or the overflow flag is set).
 //! M2. `served = r` is stored only after the work of all requests up to `r` is done.
-//! M3. Only the owner writes `served`, takes cells from `Full`, and clears `pending` and `overflow`;
-//!     [`Mailbox::serve`] runs with interrupts off, so it does not interrupt itself.
+//! M3. Only the owner writes `served`, takes cells from `Full`, and clears `pending` and
+//!     `overflow`; [`Mailbox::serve`] runs with interrupts off, so it does not interrupt itself.
 //!
 //! # Why an acknowledged flush has happened
-//! The sender's `Full` store (or overflow store) comes before its increment of `requested` (M1), and
-//! the owner reads `requested` with acquire before it looks at the cells. Increments are
-//! read-modify-write operations, so reading `r` synchronises with every sender up to `r`. Each of their
-//! cells is therefore seen as `Full` and flushed now, or was taken by an earlier `serve`, which
-//! flushed it then. A cell seen as `Writing` belongs to a sender not yet counted, and is not owed.
-//! The sender's change of the page table comes before all of this, so the flush comes after it.
+//! The sender's `Full` store (or overflow store) comes before its increment of `requested` (M1),
+//! and the owner reads `requested` with acquire before it looks at the cells. Increments are
+//! read-modify-write operations, so reading `r` synchronises with every sender up to `r`. Each of
+//! their cells is therefore seen as `Full` and flushed now, or was taken by an earlier `serve`,
+//! which flushed it then. A cell seen as `Writing` belongs to a sender not yet counted, and is not
+//! owed. The sender's change of the page table comes before all of this, so the flush comes after
+//! it.
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 #[cfg(test)]
@@ -133,8 +134,9 @@ pub trait Responder: Tlb {
     /// Executes a serialising instruction (SDM vol. 3, 9.3).
     fn serialise(&mut self);
 
-    /// Sees to it that the core passes a quiescent state before long, or passes one here if it holds
-    /// no reference.
+    /// Sees to it that the core passes a quiescent state before long. It may pass one here only if
+    /// the core is known to hold no reference: a waiter serves its mailbox too, in the middle of
+    /// whatever it waits for.
     fn quiesce(&mut self);
 
     /// Halts the core for ever. The request has been acknowledged. (The simulator returns.)
@@ -214,7 +216,8 @@ impl Mailbox {
         self.served[kind as usize].load(Ordering::Acquire) >= ticket
     }
 
-    /// Owner: does all that is asked for. `true` means that it was asked to stop, and has acknowledged.
+    /// Owner: does all that is asked for. `true` means that it was asked to stop, and has
+    /// acknowledged.
     #[must_use]
     pub(crate) fn serve(&self, responder: &mut impl Responder) -> bool {
         // ORDERING: Relaxed: a hint that spares the swap; the interrupt, or the next poll, follows.
@@ -228,7 +231,8 @@ impl Mailbox {
             .filter(|kind| pending & kind.bit() != 0)
         {
             let at = kind as usize;
-            // ORDERING: Acquire pairs with the Release increment in `count`: payloads up to here are seen.
+            // ORDERING: Acquire pairs with the Release increment in `count`: payloads up to here
+            // are seen.
             let requested = self.requested[at].load(Ordering::Acquire);
             if weak!(self, AcknowledgeFirst) {
                 // ORDERING: Release as below; the fault under test is the place.
@@ -240,7 +244,8 @@ impl Mailbox {
                 Kind::Quiesce => responder.quiesce(),
                 Kind::Wake | Kind::Stop => {}
             }
-            // ORDERING: Release pairs with the Acquire in `is_served`: the work comes before it (M2).
+            // ORDERING: Release pairs with the Acquire in `is_served`: the work comes before it
+            // (M2).
             self.served[at].store(requested, Ordering::Release);
         }
         pending & Kind::Stop.bit() != 0
@@ -259,7 +264,8 @@ impl Mailbox {
             Request::CoreSync | Request::Wake | Request::Quiesce | Request::Stop => return,
         };
         for cell in &self.cells {
-            // ORDERING: Acquire pairs with the owner's Release of `EMPTY`: it has read the old payload.
+            // ORDERING: Acquire pairs with the owner's Release of `EMPTY`: it has read the old
+            // payload. Relaxed on failure: nothing is read then.
             let taken =
                 cell.state
                     .compare_exchange(EMPTY, WRITING, Ordering::Acquire, Ordering::Relaxed);
@@ -284,7 +290,7 @@ impl Mailbox {
     }
 
     fn count(&self, kind: Kind) -> u64 {
-        // ORDERING: Release pairs with the Acquire load of `requested` in `serve` (M1); Acquire is not needed.
+        // ORDERING: Release pairs with the Acquire load of `requested` in `serve` (M1).
         let ticket = self.requested[kind as usize].fetch_add(1, Ordering::Release) + 1;
         // ORDERING: Release pairs with the swap in `serve`.
         self.pending.fetch_or(kind.bit(), Ordering::Release);
@@ -304,7 +310,8 @@ impl Mailbox {
             let space = SpaceId(cell.space.load(Ordering::Relaxed));
             let first = cell.first.load(Ordering::Relaxed);
             let count = cell.count.load(Ordering::Relaxed);
-            // ORDERING: Release pairs with the Acquire in `put`: the next sender writes after we have read.
+            // ORDERING: Release pairs with the Acquire in `put`: the next sender writes after we
+            // have read.
             cell.state.store(EMPTY, Ordering::Release);
             if !everything {
                 responder.flush(match count {

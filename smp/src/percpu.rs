@@ -1,9 +1,9 @@
 //! Per-core storage: one cache-line aligned value per core, indexed by [`CoreId`].
 //!
-//! The values are reached by shared reference from every core, so their own fields decide who may change
-//! what (atomics, or data that only one core touches behind a type that checks). That keeps this module
-//! free of `unsafe`. Alignment to 128 bytes, two lines, keeps the adjacent-line prefetcher of Intel cores
-//! from joining two cores' values.
+//! The values are reached by shared reference from every core, so their own fields decide who may
+//! change what (atomics, or data that only one core touches behind a type that checks). That keeps
+//! this module free of `unsafe`. Alignment to 128 bytes, two lines, keeps the adjacent-line
+//! prefetcher of Intel cores from joining two cores' values.
 
 use alloc::boxed::Box;
 use core::ops::Index;
@@ -20,8 +20,8 @@ struct Padded<T>(T);
 pub struct PerCpu<T>(Box<[Padded<T>]>);
 
 impl<T> PerCpu<T> {
-    /// Makes the values for the cores 0 to `cores` − 1, each by `make`. At least one core exists; more than
-    /// [`MAX_CORES`] are cut off.
+    /// Makes the values for the cores 0 to `cores` − 1, each by `make`. At least one core exists;
+    /// more than [`MAX_CORES`] are cut off.
     pub fn new(cores: usize, mut make: impl FnMut(CoreId) -> T) -> PerCpu<T> {
         let cores = cores.clamp(1, MAX_CORES);
         PerCpu(
@@ -55,8 +55,8 @@ impl<T> PerCpu<T> {
 /// The value of a core that exists.
 ///
 /// # Panics
-/// If `core` is not a core of this machine. Ids come from the topology that sized the array, so that is a
-/// bug and not an input.
+/// If `core` is not a core of this machine. Ids come from the topology that sized the array, so
+/// that is a bug and not an input.
 impl<T> Index<CoreId> for PerCpu<T> {
     type Output = T;
 

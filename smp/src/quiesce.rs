@@ -1,9 +1,9 @@
 //! Quiescence: when has every core let go of what was retired?
 //!
-//! Retired memory (an old code version, a table that was replaced) may be freed when no core can hold
-//! a reference to it any more. Readers take no lock and write nothing shared; instead each core says
-//! now and then that it holds no reference at all: it passes a *quiescent state*. Once every core has
-//! passed one after the retirement, a *grace period* has elapsed.
+//! Retired memory (an old code version, a table that was replaced) may be freed when no core can
+//! hold a reference to it any more. Readers take no lock and write nothing shared; instead each
+//! core says now and then that it holds no reference at all: it passes a *quiescent state*. Once
+//! every core has passed one after the retirement, a *grace period* has elapsed.
 //!
 //! ```text
 //!   retiring core                              any other core
@@ -14,36 +14,40 @@
 //!   free(old)
 //! ```
 //!
-//! Nothing here waits or blocks: [`Quiesce::has_elapsed`] is asked again later. A core that is in no
-//! hurry to pass can be nudged (`Request::Quiesce`); [`Quiesce::laggards`] names those.
+//! Nothing here waits or blocks: [`Quiesce::has_elapsed`] is asked again later. A core that is in
+//! no hurry to pass can be nudged (`Request::Quiesce`); [`Quiesce::laggards`] names those.
 //!
 //! # Where a core passes
 //! On a task switch, and on return from an interrupt to ring 3, provided that it holds no reference
-//! (in the kernel: is not between reading a slot table and using what it read). Before `hlt` it goes
-//! [`Quiesce::idle`], a quiescent state that lasts, and it ends that by [`Quiesce::resume`] before it
-//! reads anything that may be retired.
+//! (in the kernel: is not between reading a slot table and using what it read). Before `hlt` it
+//! goes [`Quiesce::idle`], a quiescent state that lasts, and it ends that by [`Quiesce::resume`]
+//! before it reads anything that may be retired.
 //!
 //! # Serialising
 //! For code, not holding a reference is not enough: the core must also not have old bytes in its
-//! pipeline (SDM vol. 3, 8.1.3, cross-modifying code). So between a pass and the next instruction of
-//! generated code a core executes a serialising instruction. `iretq` is one; `sysretq` is not, so a
-//! path that returns by it does not pass, or serialises by itself.
+//! pipeline (SDM vol. 3, 8.1.3, cross-modifying code). So between a pass and the next instruction
+//! of generated code a core executes a serialising instruction. `iretq` is one; `sysretq` is not,
+//! so a path that returns by it does not pass, or serialises by itself.
 //!
 //! # Invariants
-//! Q1. `seen[core] = e` is stored when the core holds no reference to anything retired before epoch e.
-//! Q2. `seen[core]` is [`IDLE`] only while the core holds no reference at all.
-//! Q3. Only the core itself writes its `seen` (and [`Quiesce::forget`], for a core that has halted).
+//! Q1. `seen[core] = e` is stored when the core holds no reference to anything retired before epoch
+//!     e.
+//! Q2. `seen[core]` is `IDLE` only while the core holds no reference at all.
+//! Q3. Only the core itself writes its `seen` (and [`Quiesce::forget`], for a core that has
+//!     halted).
 //!
 //! # Why nothing is freed too early
 //! Let e be the epoch of the grace period. Take one core, at the moment it is checked.
-//! *It shows at least e:* it read the epoch after `begin`, and with acquire, so all it reads
-//! afterwards is the new slot; and what it did with the old version came before its release store of
-//! `seen`, which the check acquires, so it comes before the free.
-//! *It shows idle:* by Q2 it holds nothing now. When it resumes, it marks itself, fences, and reads
-//! slots; the check fenced between the retirement and its look at the mark. It missed the mark, so
-//! the core's read comes later and finds the new slot.
-//! A core that never passes (lost, or stuck with interrupts off) keeps every later grace period from
-//! elapsing. That costs memory and is visible in `laggards`; freeing would cost correctness.
+//!
+//! - *It shows at least e.* It read the epoch after `begin`, and with acquire, so all it reads
+//!   afterwards is the new slot; and what it did with the old version came before its release store
+//!   of `seen`, which the check acquires, so it comes before the free.
+//! - *It shows idle.* By Q2 it holds nothing now. When it resumes, it marks itself, fences, and reads
+//!   slots; the check fenced between the retirement and its look at the mark. It missed the mark, so
+//!   the core's read comes later and finds the new slot.
+//! - *It shows less.* The period has not elapsed. A core that never passes (lost, or stuck with
+//!   interrupts off) keeps every later one from elapsing. That costs memory and is visible in
+//!   `laggards`; freeing would cost correctness.
 
 use crate::coreset::CoreMask;
 use crate::ids::CoreId;
@@ -95,8 +99,8 @@ impl Quiesce {
             // ORDERING: as below; the fault under test is the missing increment.
             return GracePeriod(self.epoch.load(Ordering::Acquire));
         }
-        // ORDERING: AcqRel pairs with the Acquire loads in `pass` and `resume`: who reads this epoch sees what
-        // was retired before. 64 bits do not wrap.
+        // ORDERING: AcqRel pairs with the Acquire loads in `pass` and `resume`: who reads this
+        // epoch sees what was retired before. 64 bits do not wrap.
         GracePeriod(self.epoch.fetch_add(1, Ordering::AcqRel) + 1)
     }
 
@@ -121,9 +125,11 @@ impl Quiesce {
     /// `me` holds no reference to anything that may be retired. See the head for where this may be
     /// said, and for the serialising instruction that has to follow.
     pub fn pass(&self, me: CoreId) {
-        // ORDERING: Acquire pairs with the increment in `begin`: later reads of slots see what was stored before.
+        // ORDERING: Acquire pairs with the increment in `begin`: later reads of slots see what was
+        // stored before.
         let epoch = self.epoch.load(Ordering::Acquire);
-        // ORDERING: Release pairs with the Acquire load in `has_passed`: earlier uses come before the free.
+        // ORDERING: Release pairs with the Acquire load in `has_passed`: earlier uses come before
+        // the free.
         let release = if weak!(self, RelaxedPass) {
             Ordering::Relaxed
         } else {
@@ -142,12 +148,12 @@ impl Quiesce {
     pub fn resume(&self, me: CoreId) {
         // ORDERING: Acquire pairs with the increment in `begin`, as in `pass`.
         let epoch = self.epoch.load(Ordering::Acquire);
-        // ORDERING: Release pairs with the Acquire load in `has_passed`: the mark may count as a pass, so what
-        // the core did before it went idle has to come before the free.
+        // ORDERING: Release pairs with the Acquire load in `has_passed`: the mark may count as a
+        // pass, so what the core did before it went idle has to come before the free.
         self.seen[me].store(epoch, Ordering::Release);
         if !weak!(self, NoResumeFence) {
-            // ORDERING: SeqCst pairs with the fence in `enter_check`: a check that misses this mark comes before
-            // the reads that follow it.
+            // ORDERING: SeqCst pairs with the fence in `enter_check`: a check that misses this mark
+            // comes before the reads that follow it.
             fence(Ordering::SeqCst);
         }
     }
@@ -158,8 +164,8 @@ impl Quiesce {
     }
 
     fn enter_check(&self) {
-        // ORDERING: SeqCst pairs with the fence in `resume`; it comes after the retirement and before the marks
-        // are read, also if another core began the period and handed it over.
+        // ORDERING: SeqCst pairs with the fence in `resume`; it comes after the retirement and
+        // before the marks are read, also if another core began the period and handed it over.
         fence(Ordering::SeqCst);
     }
 

@@ -6,10 +6,10 @@
 //! | 2 | console, shell, guests | core 1: JIT worker |
 //! | 3 and more | console and shell | the last `jit_workers`: JIT workers; the rest run guests |
 //!
-//! The BSP runs guests only where nobody else would: the console has to be drained and the shell has to
-//! answer while guests are busy, and figures of worker cores must not contain the console's work. The JIT
-//! workers are the last cores because the BSP's neighbours share its caches more often than the last ones do,
-//! and at least one worker always remains.
+//! The BSP runs guests only where nobody else would: the console has to be drained and the shell
+//! has to answer while guests are busy, and figures of worker cores must not contain the console's
+//! work. The JIT workers are the last cores because the BSP's neighbours share its caches more
+//! often than the last ones do, and at least one worker always remains.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -50,16 +50,17 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Assigns roles to the `cores` first cores, of which those in `online` came up (the BSP is counted in,
-    /// listed or not). `jit_workers` is a wish: it is clamped so that at least one other core runs guests, and 0
-    /// means 1.
+    /// Assigns roles to the `cores` first cores, of which those in `online` came up (the BSP is
+    /// counted in, listed or not). `jit_workers` is a wish: it is clamped so that at least one
+    /// other core runs guests, and 0 means 1.
     pub fn assign(cores: usize, online: CoreMask, jit_workers: usize) -> Roles {
         let cores = CoreMask::first(cores.max(1));
         let online = online.with(CoreId::BSP).and(cores);
         let compilers: CoreMask = match online.len() {
             1 => online,
             count => {
-                // On two cores the BSP is the one that remains for guests, from three on it is a worker.
+                // On two cores the BSP is the one that remains for guests, from three on it is a
+                // worker.
                 let spare = if count == 2 { 1 } else { count - 2 };
                 let wanted = jit_workers.clamp(1, spare);
                 online.iter().skip(count - wanted).collect()

@@ -20,27 +20,29 @@
 //!     [`Space::idle`] or [`Space::depart`].
 //! D2. The generation moves on after the page tables have changed and before `active` is read.
 //! D3. `seen[core]` is a generation whose unmappings that core has flushed. Only `enter` writes it.
-//! D4. A core is in `loaded` while its CR3 points to the space, and a core in `active` is in `loaded`.
-//! D5. [`FrameFate::Reusable`] is returned only if every core that may hold a removed translation has
-//!     flushed it, will flush it before its next use of the space, or has halted for good.
+//! D4. A core is in `loaded` while its CR3 points to the space, and a core in `active` is in
+//!     `loaded`.
+//! D5. [`FrameFate::Reusable`] is returned only if every core that may hold a removed translation
+//!     has flushed it, will flush it before its next use of the space, or has halted for good.
 //!
 //! # Why D5 holds
 //! Take one unmapping with generation g and one other core. Both sides write, fence, and read the
-//! other's word, so they cannot both miss each other. Either the initiator sees the core in `active`:
-//! then the core acknowledges (`mailbox`: an acknowledged flush has happened) or is silent, and the
-//! frames are quarantined. Or it does not, and the core is not using the space; when it enters again
-//! it reads a generation of at least g, which differs from `seen`, because `seen` was written by an
-//! earlier `enter` whose read came before g. It flushes. (Were `seen` written when the core *leaves*,
-//! it could equal g without a flush: the switch `SeenOnLeave` shows it.)
+//! other's word, so they cannot both miss each other. Either the initiator sees the core in
+//! `active`: then the core acknowledges (`mailbox`: an acknowledged flush has happened) or is
+//! silent, and the frames are quarantined. Or it does not, and the core is not using the space;
+//! when it enters again it reads a generation of at least g, which differs from `seen`, because
+//! `seen` was written by an earlier `enter` whose read came before g. It flushes. (Were `seen`
+//! written when the core *leaves*, it could equal g without a flush: the switch `SeenOnLeave` shows
+//! it.)
 //!
-//! A sleeping core's CR3 still points to the tables, and the processor may walk them speculatively. A
-//! stale leaf entry does no harm (it is flushed before use); freed *tables* would, because the walker
-//! would read whatever the frame holds next. So an unmapping that frees tables addresses `loaded`
-//! instead of `active`, and a space is taken apart only when [`Space::loaded`] is empty.
+//! A sleeping core's CR3 still points to the tables, and the processor may walk them speculatively.
+//! A stale leaf entry does no harm (it is flushed before use); freed *tables* would, because the
+//! walker would read whatever the frame holds next. So an unmapping that frees tables addresses
+//! `loaded` instead of `active`, and a space is taken apart only when [`Space::loaded`] is empty.
 //!
 //! # Cost
-//! One fence per entry, one interrupt per active core and unmapping. Batch: unmap many pages with one
-//! [`Flush::Space`].
+//! One fence per entry, one interrupt per active core and unmapping. Batch: unmap many pages with
+//! one [`Flush::Space`].
 
 use alloc::boxed::Box;
 
@@ -107,7 +109,8 @@ impl Space {
     pub fn new(id: SpaceId, cores: usize) -> Space {
         Space {
             id,
-            // Ahead of every `seen`: whatever a core holds under this name is from an older user of it.
+            // Ahead of every `seen`: whatever a core holds under this name is from an older user of
+            // it.
             generation: AtomicU64::new(1),
             active: CoreSet::new(),
             loaded: CoreSet::new(),
@@ -140,10 +143,12 @@ impl Space {
         self.loaded.insert(me);
         self.active.insert(me);
         if !weak!(self, NoEntryFence) {
-            // ORDERING: SeqCst pairs with the fence in `begin_unmap`: one of the two sees the other.
+            // ORDERING: SeqCst pairs with the fence in `begin_unmap`: one of the two sees the
+            // other.
             fence(Ordering::SeqCst);
         }
-        // ORDERING: Acquire pairs with the AcqRel increment in `begin_unmap`: the cleared entries are visible.
+        // ORDERING: Acquire pairs with the AcqRel increment in `begin_unmap`: the cleared entries
+        // are visible.
         let generation = self.generation.load(Ordering::Acquire);
         let seen = &self.seen[me.index()];
         // ORDERING: Relaxed, both: only this core touches its element.
@@ -172,15 +177,16 @@ impl Space {
         self.loaded.remove(me);
     }
 
-    /// The cores whose CR3 points to the space. Its tables may be freed when this is empty and nobody
-    /// can enter any more.
+    /// The cores whose CR3 points to the space. Its tables may be freed when this is empty and
+    /// nobody can enter any more.
     pub fn loaded(&self) -> CoreMask {
         self.loaded.snapshot()
     }
 
     /// Starts an unmapping whose page-table changes are done: returns the cores to be asked.
     pub(crate) fn begin_unmap(&self, frees: Frees) -> CoreMask {
-        // ORDERING: AcqRel pairs with the Acquire load in `enter`; carries the cleared entries (D2).
+        // ORDERING: AcqRel pairs with the Acquire load in `enter`; carries the cleared entries
+        // (D2).
         self.generation.fetch_add(1, Ordering::AcqRel);
         if !weak!(self, NoUnmapFence) {
             // ORDERING: SeqCst pairs with the fence in `enter`: one of the two sees the other.
@@ -207,8 +213,8 @@ pub struct Shootdown<'a, B, C> {
 }
 
 impl<B: ApicBus, C: Clock> Shootdown<'_, B, C> {
-    /// Makes all cores drop translations of `space`. The page tables have been changed already and no
-    /// core can find the old entries there. Interrupts are off; `me` is the calling core.
+    /// Makes all cores drop translations of `space`. The page tables have been changed already and
+    /// no core can find the old entries there. Interrupts are off; `me` is the calling core.
     pub fn unmap(
         &self,
         me: CoreId,
@@ -218,8 +224,8 @@ impl<B: ApicBus, C: Clock> Shootdown<'_, B, C> {
         responder: &mut impl Responder,
     ) -> FrameFate {
         let targets = space.begin_unmap(frees);
-        // The caller's own translations: also if it is not using the space, since the kernel may reach into
-        // the space of another task.
+        // The caller's own translations: also if it is not using the space, since the kernel may
+        // reach into the space of another task.
         responder.flush(flush);
         let receipt = self
             .calls

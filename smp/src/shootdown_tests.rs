@@ -1,8 +1,8 @@
 //! Shootdowns on simulated cores whose translation caches really go stale.
 //!
 //! One thread plays all cores. Each has a cache that fills from the page table, also speculatively
-//! and also asleep, and that nothing empties but a flush. A frame that was given away is poison: any
-//! access that reaches it is the failure that shootdowns exist to prevent.
+//! and also asleep, and that nothing empties but a flush. A frame that was given away is poison:
+//! any access that reaches it is the failure that shootdowns exist to prevent.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -246,7 +246,8 @@ impl Clock for World {
     }
 }
 
-/// Runs a random history and returns whether any access was stale, and how many frames were quarantined.
+/// Runs a random history and returns whether any access was stale, and how many frames were
+/// quarantined.
 fn history(seed: u64, cores: usize, policy: Policy, may_hang: bool) -> (bool, usize) {
     let (mut rng, world) = (Rng::new(seed), World::new(cores, policy));
     let mut stale = false;

@@ -1,7 +1,7 @@
 //! The handshake by which a core joins, or is kept out for good.
 //!
-//! A core that was sent a SIPI may come up at once, after seconds, twice, or never. The BSP cannot wait for
-//! ever, so the two sides race for one word per core:
+//! A core that was sent a SIPI may come up at once, after seconds, twice, or never. The BSP cannot
+//! wait for ever, so the two sides race for one word per core:
 //!
 //! ```text
 //!            BSP: open            AP: claim              AP: go_online
@@ -11,19 +11,20 @@
 //!                           └────────────────────┴──────► Lost ◄──────────┘
 //! ```
 //!
-//! Every arrow is a compare-and-swap from the state at its foot. An AP may use what is prepared for its core
-//! (stack, per-core data) only between a granted [`CoreSlot::claim`] and a refused [`CoreSlot::go_online`];
-//! refused means: park, interrupts off, `hlt` for ever.
+//! Every arrow is a compare-and-swap from the state at its foot. An AP may use what is prepared for
+//! its core (stack, per-core data) only between a granted [`CoreSlot::claim`] and a refused
+//! [`CoreSlot::go_online`]; refused means: park, interrupts off, `hlt` for ever.
 //!
 //! # Invariants
 //! H1. At most one arrival is ever granted a slot: only one CAS leaves `Starting`.
 //! H2. `Lost` is final. A late core loses its CAS and parks; it never joins.
 //! H3. The BSP's verdict and the AP's are the same: whoever's CAS fails learns the other's.
-//! H4. What belongs to a slot is never given to anyone else, not even after `Lost`, since a core that claimed
-//!     may be standing on that stack.
+//! H4. What belongs to a slot is never given to anyone else, not even after `Lost`, since a core
+//!     that claimed may be standing on that stack.
 //!
-//! The claim comes before the first use of the slot's stack. The AP's entry code therefore makes it either in
-//! assembly (the word is at offset 0, [`STARTING`] → [`CLAIMED`]) or on a stack of its own.
+//! The claim comes before the first use of the slot's stack. The AP's entry code therefore makes it
+//! either in assembly (the word is at offset 0, [`STARTING`] → [`CLAIMED`]) or on a stack of its
+//! own.
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering, const_unless_loom};
 #[cfg(test)]
@@ -101,8 +102,8 @@ impl CoreSlot {
 
     /// The state now.
     pub fn state(&self) -> SlotState {
-        // ORDERING: Acquire pairs with the Release half of `advance` on the core's side: who sees `Online` sees
-        // all that the core set up before.
+        // ORDERING: Acquire pairs with the Release half of `advance` on the core's side: who sees
+        // `Online` sees all that the core set up before.
         match self.state.load(Ordering::Acquire) {
             ABSENT => SlotState::Absent,
             STARTING => SlotState::Starting,
@@ -112,8 +113,8 @@ impl CoreSlot {
         }
     }
 
-    /// BSP: everything that belongs to the slot is ready, the core may come. Returns whether the slot was
-    /// untouched before.
+    /// BSP: everything that belongs to the slot is ready, the core may come. Returns whether the
+    /// slot was untouched before.
     pub fn open(&self) -> bool {
         self.advance(ABSENT, STARTING)
     }
@@ -128,7 +129,8 @@ impl CoreSlot {
         Claim::Park
     }
 
-    /// AP: set up and ready for interrupts. If refused, the BSP gave up on this core meanwhile: park.
+    /// AP: set up and ready for interrupts. If refused, the BSP gave up on this core meanwhile:
+    /// park.
     pub fn go_online(&self, now_us: u64) -> Claim {
         // ORDERING: Relaxed: carried by the Release half of the `advance` that follows.
         self.online_at_us.store(now_us, Ordering::Relaxed);
@@ -145,8 +147,8 @@ impl CoreSlot {
         self.open() && self.claim() == Claim::Granted && self.go_online(now_us) == Claim::Granted
     }
 
-    /// Gives up on the core if it is still in state `from`. Returns whether *this* call did; if not, the core
-    /// has moved on (or another core gave it up), and [`CoreSlot::state`] tells.
+    /// Gives up on the core if it is still in state `from`. Returns whether *this* call did; if
+    /// not, the core has moved on (or another core gave it up), and [`CoreSlot::state`] tells.
     pub fn declare_lost(&self, from: SlotState) -> bool {
         match from {
             SlotState::Starting => self.advance(STARTING, LOST),
@@ -179,8 +181,9 @@ impl CoreSlot {
             }
             return allowed;
         }
-        // ORDERING: AcqRel/Acquire: each side's Release pairs with the other side's Acquire, here and in `state`.
-        // The AP's claim sees what the BSP prepared before `open`, the BSP sees what the AP set up.
+        // ORDERING: AcqRel/Acquire: each side's Release pairs with the other side's Acquire, here
+        // and in `state`. The AP's claim sees what the BSP prepared before `open`, the BSP sees
+        // what the AP set up.
         self.state
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()

@@ -1,8 +1,9 @@
 //! The atomics of this crate: `core`'s, or loom's when a model checker drives the threads.
 //!
-//! Every module that takes part in a protocol between cores imports its atomics from here, so that the
-//! code that runs on metal is the code that loom explores (`RUSTFLAGS="--cfg loom" cargo test -p smp
-//! --release loom`). loom's constructors are not `const`; [`const_unless_loom`] hides that difference.
+//! Every module that takes part in a protocol between cores imports its atomics from here, so that
+//! the code that runs on metal is the code that loom explores (`RUSTFLAGS="--cfg loom" cargo test
+//! -p smp --release loom`). loom's constructors are not `const`; [`const_unless_loom`] hides that
+//! difference.
 
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};

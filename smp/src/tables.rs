@@ -1,9 +1,10 @@
 //! The way to the MADT: RSDP → XSDT or RSDT → MADT, over memory that may hold anything.
 //!
-//! The `acpi` crate walks the tables, and it trusts them: it sums as many bytes as a length field says,
-//! subtracts header sizes from unchecked lengths, and steps by the entry's own length, so a zero length is
-//! an endless loop and a large one a read out of bounds. Firmware is not that good. So the tables are first
-//! copied, byte by byte through [`PhysMem`], and put right; only the copy is shown to the crate:
+//! The `acpi` crate walks the tables, and it trusts them: it sums as many bytes as a length field
+//! says, subtracts header sizes from unchecked lengths, and steps by the entry's own length, so a
+//! zero length is an endless loop and a large one a read out of bounds. Firmware is not that good.
+//! So the tables are first copied, byte by byte through [`PhysMem`], and put right; only the copy
+//! is shown to the crate:
 //!
 //! ```text
 //!   physical memory ──PhysMem::read──► copy ──check, trim, mend──► Snapshot ──AcpiHandler──► acpi
@@ -11,14 +12,16 @@
 //!
 //! # Invariants
 //! T1. The crate reads nothing but the snapshot's regions and one blank region of zeros.
-//! T2. Every region's length field equals the region's length, its checksum is right, its text is ASCII.
+//! T2. Every region's length field equals the region's length, its checksum is right, its text is
+//!     ASCII.
 //! T3. The MADT's region holds only entries of the kinds 0, 5 and 9, each with its exact length.
 //!
 //! # Why that is enough
-//! By T2 every sum the crate makes stays in a region and no header subtraction underflows (36 bytes are the
-//! least a region has; [`Snapshot::add`] refuses less). By T3 its entry iterator steps by 8, 12 or 16 and ends
-//! exactly at the end. A pointer that leads elsewhere finds the blank region, whose signature is wrong. Since
-//! it is a copy, memory that changes while it is looked at changes nothing.
+//! By T2 every sum the crate makes stays in a region and no header subtraction underflows (36 bytes
+//! are the least a region has; `Snapshot::add` refuses less). By T3 its entry iterator steps by
+//! 8, 12 or 16 and ends exactly at the end. A pointer that leads elsewhere finds the blank region,
+//! whose signature is wrong. Since it is a copy, memory that changes while it is looked at changes
+//! nothing.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -46,8 +49,8 @@ pub trait PhysMem {
     /// Copies `into.len()` bytes from physical `address`.
     ///
     /// # Errors
-    /// [`Unreadable`] if any of them is not memory that may be read (a hole, a device, or past the end of the
-    /// physical address space).
+    /// [`Unreadable`] if any of them is not memory that may be read (a hole, a device, or past the
+    /// end of the physical address space).
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable>;
 }
 
@@ -123,8 +126,8 @@ struct Copied {
     bytes: Vec<u8>,
 }
 
-/// Copies RSDP and root table. Since the RSDP decides which root table the crate reads, falling back to the
-/// RSDT means to show it an RSDP of revision 0.
+/// Copies RSDP and root table. Since the RSDP decides which root table the crate reads, falling
+/// back to the RSDT means to show it an RSDP of revision 0.
 fn copy_root(
     memory: &impl PhysMem,
     address: u64,
@@ -163,8 +166,9 @@ fn copy_root(
     Ok(root)
 }
 
-/// Reads the RSDP's second part and returns the XSDT's address if the whole RSDP's checksum is right. In the
-/// copy the length field is set to the size of the fields, which is all that the crate looks at.
+/// Reads the RSDP's second part and returns the XSDT's address if the whole RSDP's checksum is
+/// right. In the copy the length field is set to the size of the fields, which is all that the
+/// crate looks at.
 fn copy_rsdp_extension(
     memory: &impl PhysMem,
     address: u64,
@@ -184,8 +188,8 @@ fn copy_rsdp_extension(
     Some(le64(rsdp, 24))
 }
 
-/// Copies the table at `address` if it has this signature, a sane length and a right checksum. The copy's
-/// texts are mended, because the crate refuses tables whose vendor strings are not UTF-8.
+/// Copies the table at `address` if it has this signature, a sane length and a right checksum. The
+/// copy's texts are mended, because the crate refuses tables whose vendor strings are not UTF-8.
 fn copy_table(memory: &impl PhysMem, address: u64, signature: [u8; 4]) -> Option<Copied> {
     let mut header = [0; HEADER];
     memory.read(address, &mut header).ok()?;
@@ -204,7 +208,8 @@ fn copy_table(memory: &impl PhysMem, address: u64, signature: [u8; 4]) -> Option
     Some(Copied { address, bytes })
 }
 
-/// Finds the first valid MADT among the root table's pointers and reports damaged and superfluous ones.
+/// Finds the first valid MADT among the root table's pointers and reports damaged and superfluous
+/// ones.
 fn find_madt(memory: &impl PhysMem, root: &Copied, findings: &mut Findings) -> Option<Copied> {
     let mut found: Option<Copied> = None;
     for pointer in root.bytes[HEADER..].chunks_exact(pointer_size(&root.bytes)) {
@@ -297,8 +302,9 @@ impl Snapshot {
     )]
     fn parse(&self, rsdp: u64) -> Result<MadtView, TablesError> {
         let rsdp = usize::try_from(rsdp).map_err(|_| TablesError::Refused)?;
-        // SAFETY: a region that was checked to be an RSDP begins at `rsdp`, or, if another region has the same
-        // address, 36 other readable bytes (T1); everything that is reached from there satisfies T2 and T3.
+        // SAFETY: a region that was checked to be an RSDP begins at `rsdp`, or, if another region
+        // has the same address, 36 other readable bytes (T1); everything that is reached from there
+        // satisfies T2 and T3.
         let tables = unsafe { AcpiTables::from_rsdp(Handler(self), rsdp) };
         let tables = tables.map_err(|_| TablesError::Refused)?;
         let madt = tables
@@ -347,8 +353,9 @@ impl AcpiHandler for Handler<'_> {
             bytes.len() >= needed,
             "the acpi crate asked for more than a table's own length"
         );
-        // SAFETY: the range is `bytes.len()` readable, initialised bytes that outlive the handler, and `needed`
-        // of them were just checked to be there. `T` is packed in every use the crate makes of it here.
+        // SAFETY: the range is `bytes.len()` readable, initialised bytes that outlive the handler,
+        // and `needed` of them were just checked to be there. `T` is packed in every use the crate
+        // makes of it here.
         unsafe {
             PhysicalMapping::new(
                 address,

@@ -2,10 +2,10 @@
 //!
 //! From the MADT's entries to a dense list of usable cores. The rules, each with its reason:
 //!
-//! - An entry counts if its Enabled bit is set. "Online capable" alone means an empty socket or a core that
-//!   may be plugged in later (ACPI 6.5, 5.2.12.2.1): not started, as is a disabled one.
-//! - LAPIC and x2APIC entries name cores of one id space. Firmware that lists a core in both forms is
-//!   common; the first enabled entry of an id counts.
+//! - An entry counts if its Enabled bit is set. "Online capable" alone means an empty socket or a
+//!   core that may be plugged in later (ACPI 6.5, 5.2.12.2.1): not started, as is a disabled one.
+//! - LAPIC and x2APIC entries name cores of one id space. Firmware that lists a core in both forms
+//!   is common; the first enabled entry of an id counts.
 //! - The broadcast id of either form is refused: an INIT sent there would hit every core.
 //! - An id that the APIC mode in use cannot address is left out.
 //! - The core that runs this code exists, whatever the table says. It is core 0.
@@ -29,7 +29,8 @@ pub const DEFAULT_LAPIC_ADDRESS: u64 = 0xfee0_0000;
 pub struct Limits {
     /// The most cores to use; values outside 1 to [`MAX_CORES`] are clamped.
     pub cores: usize,
-    /// The highest id that the APIC mode in use addresses: [`ApicId::XAPIC_MAX`] or [`ApicId::X2APIC_MAX`].
+    /// The highest id that the APIC mode in use addresses: [`ApicId::XAPIC_MAX`] or
+    /// [`ApicId::X2APIC_MAX`].
     pub highest_apic: ApicId,
 }
 
@@ -65,8 +66,8 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Reads the tables that hang on the RSDP at physical address `rsdp`. `bsp` is the id of the core that
-    /// runs this.
+    /// Reads the tables that hang on the RSDP at physical address `rsdp`. `bsp` is the id of the
+    /// core that runs this.
     ///
     /// # Errors
     /// [`TablesError`] if no valid MADT can be reached; [`Topology::bsp_alone`] is the way on.
@@ -131,7 +132,8 @@ impl Topology {
         self.lapic_address
     }
 
-    /// Whether there are two 8259 interrupt controllers, which must be masked before APICs are used.
+    /// Whether there are two 8259 interrupt controllers, which must be masked before APICs are
+    /// used.
     pub fn has_8259(&self) -> bool {
         self.has_8259
     }
@@ -214,7 +216,8 @@ fn usable(
     None
 }
 
-/// The override entry's address if there is one, else the fixed field's; the default if it cannot be true.
+/// The override entry's address if there is one, else the fixed field's; the default if it cannot
+/// be true.
 fn lapic_address(madt: &MadtView, findings: &mut Findings) -> u64 {
     let overriding = madt.entries.iter().find_map(|entry| match entry {
         Entry::LapicAddress(address) => Some(*address),

@@ -1,4 +1,5 @@
-//! Topologies from tables that these tests build byte by byte, honest first, then damaged in every way.
+//! Topologies from tables that these tests build byte by byte, honest first, then damaged in every
+//! way.
 
 use alloc::vec;
 

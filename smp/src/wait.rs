@@ -2,12 +2,13 @@
 //!
 //! # Invariant
 //! W1. A wait ends, whatever the clock does: time that runs backwards counts as none, a jump counts
-//!     as at most [`MAX_STEP_US`], and a clock that stands still is noticed after a number of polls.
+//!     as at most [`MAX_STEP_US`], and a clock that stands still is noticed after a number of
+//!     polls.
 
 use crate::bus::Clock;
 
-/// The most time that one poll may add to a wait, µs. A machine that was suspended between two polls
-/// did not give its cores that time either.
+/// The most time that one poll may add to a wait, µs. A machine that was suspended between two
+/// polls did not give its cores that time either.
 pub(crate) const MAX_STEP_US: u64 = 10_000;
 
 /// How long to wait for an answer.
@@ -20,8 +21,8 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// For an answer to an interrupt. Generous: under emulation on a busy host a core may not run for
-    /// a good part of a second, and giving up is final.
+    /// For an answer to an interrupt. Generous: under emulation on a busy host a core may not run
+    /// for a good part of a second, and giving up is final.
     pub const ANSWER: Limit = Limit {
         us: 2_000_000,
         polls: 50_000_000,
@@ -62,7 +63,8 @@ impl<'a, C: Clock> Timer<'a, C> {
         self.total_us >= limit.us || self.stands_still_for(limit.polls)
     }
 
-    /// Lets some time pass, at most until `deadline_us` of this timer (or what the clock makes of it).
+    /// Lets some time pass, at most until `deadline_us` of this timer (or what the clock makes of
+    /// it).
     pub(crate) fn pass_until(&mut self, deadline_us: u64) {
         let wait_us = deadline_us.saturating_sub(self.total_us).min(MAX_STEP_US);
         self.clock.relax(self.last_us.saturating_add(wait_us));

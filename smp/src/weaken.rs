@@ -1,8 +1,8 @@
 //! Switches that turn one step of a protocol off, for tests only.
 //!
-//! A guard that was never seen to be needed may not be one. So each protocol of this crate has steps
-//! that a test can leave out, and a test (mostly a loom model) in which the harm then shows. In a
-//! build without `cfg(test)` neither the switches nor the fields that hold them exist.
+//! A guard that was never seen to be needed may not be one. So each protocol of this crate has
+//! steps that a test can leave out, and a test (mostly a loom model) in which the harm then shows.
+//! In a build without `cfg(test)` neither the switches nor the fields that hold them exist.
 
 /// The step that is left out.
 #[cfg(test)]

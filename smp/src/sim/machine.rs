@@ -1,9 +1,10 @@
 //! A machine whose cores start as told, or late, twice, half, or not at all.
 //!
-//! Each [`CoreModel`] says how one physical core behaves; several may have the same APIC id. Commands and
-//! deadlines are the only events, time moves only in [`Clock::relax`], and everything is logged. A core's
-//! side of the handshake is the production code of `slot`; with [`Machine::without_handshake`] cores ignore
-//! its answers, as a kernel would that trusts its time-outs.
+//! Each [`CoreModel`] says how one physical core behaves; several may have the same APIC id.
+//! Commands and deadlines are the only events, time moves only in [`Clock::relax`], and everything
+//! is logged. A core's side of the handshake is the production code of `slot`; with
+//! [`Machine::without_handshake`] cores ignore its answers, as a kernel would that trusts its
+//! time-outs.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -116,8 +117,8 @@ impl core::fmt::Debug for Machine<'_> {
 }
 
 impl<'a> Machine<'a> {
-    /// A machine with these physical APs. `listed` is what the kernel knows of them, BSP first; an arriving core
-    /// looks itself up there by its APIC id, as the start-up code does.
+    /// A machine with these physical APs. `listed` is what the kernel knows of them, BSP first; an
+    /// arriving core looks itself up there by its APIC id, as the start-up code does.
     pub fn new(listed: &[Core], slots: &'a PerCpu<CoreSlot>, aps: &[CoreModel]) -> Machine<'a> {
         let cores = aps
             .iter()
@@ -313,7 +314,8 @@ impl Clock for Machine<'_> {
 
     fn relax(&self, until_us: u64) {
         let now_us = self.true_us();
-        // A clock that lies about the time also makes a mess of deadlines: never sleep past 1 ms for those.
+        // A clock that lies about the time also makes a mess of deadlines: never sleep past 1 ms
+        // for those.
         let until_us = if self.time == TimeModel::Steady {
             until_us
         } else {

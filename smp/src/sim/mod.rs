@@ -1,7 +1,8 @@
-//! Simulated hardware for the host: everything the kernel's traits do on metal, and how it goes wrong.
+//! Simulated hardware for the host: everything the kernel's traits do on metal, and how it goes
+//! wrong.
 //!
-//! [`Machine`] is a discrete-event model of a bus, its cores and a clock. It runs on one thread from a seed,
-//! so a failure repeats exactly. [`Rng`] is the source of every random choice.
+//! [`Machine`] is a discrete-event model of a bus, its cores and a clock. It runs on one thread
+//! from a seed, so a failure repeats exactly. [`Rng`] is the source of every random choice.
 
 mod machine;
 
