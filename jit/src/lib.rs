@@ -24,6 +24,8 @@ pub mod abi;
 pub mod code;
 pub mod gates;
 pub mod instance;
+#[cfg(all(test, loom))]
+mod loom_models;
 pub mod policy;
 pub mod queue;
 mod sync;

@@ -124,12 +124,17 @@ impl CompileQueue {
     }
 
     fn push(&self, entry: Entry, state: &FuncState, tier: Tier) -> Pushed {
-        let class = (tier as usize).saturating_sub(1).min(CLASSES - 1);
-        if self.classes[class].push(entry).is_ok() {
+        if self.push_entry(entry, tier) {
             return Pushed::Queued;
         }
         state.unrequest();
         Pushed::Refused
+    }
+
+    /// Adds an entry whatever the state word says; `false` if the class is full.
+    pub(crate) fn push_entry(&self, entry: Entry, tier: Tier) -> bool {
+        let class = (tier as usize).saturating_sub(1).min(CLASSES - 1);
+        self.classes[class].push(entry).is_ok()
     }
 }
 

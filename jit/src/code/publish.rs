@@ -48,7 +48,7 @@
 //! contents of a range. P4 asks for a serialising instruction on every core between free and reuse;
 //! today no range is reused.
 //!
-//! *What was tested, what is open.* The loom model below proves P3 and the claim protocol for the
+//! *What was tested, what is open.* The loom models (`loom_models.rs`) prove P3 and the claim protocol for the
 //! state word and the slot; the stress test publishes under load in QEMU and natively and checks P3
 //! with code whose result names its version. QEMU's emulation cannot show a stale fetch; that
 //! needs the hardware validation image.
@@ -56,7 +56,7 @@
 use super::memory::CodeMemory;
 use super::state::{FuncState, Lost};
 use super::version::{CodeVersion, VersionState};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, spin_loop};
 
 /// What became of a version that was offered for publication.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,7 +71,7 @@ pub enum Outcome {
 
 /// How often a publisher looks again while another is between claim and slot store, which is a few
 /// instructions long.
-const CLAIM_ATTEMPTS: u32 = 1000;
+const CLAIM_ATTEMPTS: u32 = if cfg!(loom) { 2 } else { 1000 };
 
 /// Makes `version`, which is sealed, the one that callers of `slot` enter. `while_claimed` runs
 /// between the store and the end of the claim: one publisher of a function at a time (S1).
@@ -96,7 +96,7 @@ pub fn publish(
                 version.advance(VersionState::Retired);
                 return Outcome::Lost;
             }
-            Err(Lost::Busy) => core::hint::spin_loop(),
+            Err(Lost::Busy) => spin_loop(),
         }
     }
     version.advance(VersionState::Retired);
