@@ -1,12 +1,16 @@
-//! Bring-up against the simulated machine: each fault alone, then random mixtures on 1 to 64 cores.
+//! Bring-up against the simulated machine: each fault alone, then random mixtures on 1 to 64 cores,
+//! and once more with a real thread for each core.
 
 use alloc::format;
+use std::sync::Mutex;
+use std::thread::{self, Scope};
 
 use super::*;
 use crate::ids::{ApicId, CoreId};
 use crate::report;
 
 use crate::sim::{Command, CoreModel, Machine, Rng, TimeModel};
+use crate::slot::Claim;
 
 /// Time in which every late core of these tests has come.
 const LONG_US: u64 = 100_000_000;
@@ -404,5 +408,115 @@ fn every_start_ends_and_both_sides_agree() {
         for seed in 0..60 {
             check_random_machine(cores, seed * 1000 + cores as u64);
         }
+    }
+}
+
+/// One real thread per AP, and a clock that ticks with each poll: the hand-over of slots is a true
+/// race between threads, only the deadlines are virtual.
+struct Threads<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    slots: &'env PerCpu<CoreSlot>,
+    /// For each APIC id how often its core yields before each of its two steps.
+    delays: &'env [u64],
+    started: Mutex<Vec<ApicId>>,
+    joined: &'env Mutex<Vec<CoreId>>,
+    polls: Mutex<u64>,
+}
+
+impl ApicBus for Threads<'_, '_> {
+    fn own_id(&self) -> ApicId {
+        ApicId(0)
+    }
+    fn send_init(&self, _: ApicId, _: InitLevel) -> Result<(), BusBusy> {
+        Ok(())
+    }
+    fn send_sipi(&self, to: ApicId, _: StartupPage) -> Result<(), BusBusy> {
+        let mut started = self.started.lock().unwrap();
+        if !started.contains(&to) {
+            started.push(to);
+            let (slots, joined) = (self.slots, self.joined);
+            let (id, delay) = (
+                CoreId::new(to.0 as usize).unwrap(),
+                self.delays[to.0 as usize],
+            );
+            self.scope.spawn(move || {
+                let dawdle = || (0..delay).for_each(|_| thread::yield_now());
+                dawdle();
+                if slots[id].claim() == Claim::Granted {
+                    dawdle();
+                    if slots[id].go_online(0) == Claim::Granted {
+                        joined.lock().unwrap().push(id);
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+    fn send_ipi(&self, _: ApicId) -> Result<(), BusBusy> {
+        Ok(())
+    }
+    fn send_nmi(&self, _: ApicId) -> Result<(), BusBusy> {
+        Ok(())
+    }
+}
+
+impl Clock for Threads<'_, '_> {
+    fn now_us(&self) -> u64 {
+        *self.polls.lock().unwrap()
+    }
+    fn relax(&self, _: u64) {
+        *self.polls.lock().unwrap() += 1;
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn real_threads_and_their_starter_agree() {
+    let wait = 40;
+    let timing = Timing {
+        init_us: 1,
+        sipi_us: 5,
+        online_us: wait,
+        setup_us: wait,
+        rounds: 1,
+        batch: 4,
+        ..Timing::MODERN
+    };
+    for seed in 0..60 {
+        let mut rng = Rng::new(seed);
+        let slots = slots(9);
+        let aps: Vec<_> = (1..9)
+            .map(|i| Core {
+                id: CoreId::new(i).unwrap(),
+                apic: ApicId(i as u32),
+            })
+            .collect();
+        let delays: Vec<_> = (0..9).map(|_| rng.below(2 * wait)).collect();
+        let joined = Mutex::new(Vec::new());
+        let outcomes = thread::scope(|scope| {
+            let bus = Threads {
+                scope,
+                slots: &slots,
+                delays: &delays,
+                started: Mutex::default(),
+                joined: &joined,
+                polls: Mutex::default(),
+            };
+            let page = StartupPage::at(0x8000).unwrap();
+            Bringup {
+                bus: &bus,
+                clock: &bus,
+                slots: &slots,
+                page,
+                timing,
+            }
+            .run(&aps, |_| {})
+        });
+        let joined: crate::CoreMask = joined.into_inner().unwrap().into_iter().collect();
+        assert_eq!(
+            report::online(&outcomes),
+            joined.with(CoreId::BSP),
+            "seed {seed}"
+        );
     }
 }

@@ -153,7 +153,40 @@ impl Findings {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
+    use crate::tables::TablesError;
+
+    #[test]
+    fn every_finding_fits_on_a_line_of_the_report() {
+        let (address, apic) = (u64::MAX, ApicId(u32::MAX));
+        let all = [
+            Finding::XsdtUnusable,
+            Finding::RaggedRootTable { bytes: 7 },
+            Finding::BadTable { address },
+            Finding::SecondMadt { address },
+            Finding::EntryWithoutLength { offset: 99_999 },
+            Finding::EntryOverrun { offset: 99_999 },
+            Finding::ShortEntry {
+                offset: 99_999,
+                kind: 9,
+            },
+            Finding::Disabled(apic),
+            Finding::OnlineCapable(apic),
+            Finding::Duplicate(apic),
+            Finding::BroadcastId,
+            Finding::NotAddressable(apic),
+            Finding::BspNotListed(apic),
+            Finding::TooManyCores { left_out: 9999 },
+            Finding::BadLapicAddress { address },
+            Finding::NoTables(TablesError::RsdpInvalid),
+        ];
+        for finding in all {
+            let length = "acpi: ".len() + finding.to_string().len();
+            assert!(length <= 80, "{length}: {finding}");
+        }
+    }
 
     #[test]
     fn a_flood_of_findings_is_counted_and_not_kept() {
