@@ -89,6 +89,12 @@ impl Loops {
         Some(LoopId(self.innermost[block.index()])).filter(|id| id.0 != NONE)
     }
 
+    /// The headers in the order of their blocks: the numbering of loops that counters and OSR use.
+    pub fn headers(&self) -> impl Iterator<Item = BlockId> + '_ {
+        let blocks = (0..self.innermost.len() as u32).map(BlockId);
+        blocks.filter(|&block| self.is_header(block))
+    }
+
     /// How many loops hold `block`.
     #[must_use]
     pub fn depth(&self, block: BlockId) -> u32 {

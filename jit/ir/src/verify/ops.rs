@@ -204,7 +204,10 @@ impl Checker<'_> {
     pub(super) fn expect_pair(&self, ty: TypeId, first: TypeId, second: TypeId) -> Check {
         self.value_class(ty)?;
         match self.module.types.get(ty) {
-            Type::Struct { fields, .. } if **fields == [first, second] => Ok(()),
+            Type::Struct {
+                fields,
+                packed: false,
+            } if **fields == [first, second] => Ok(()),
             _ => Err(format!(
                 "the result is {}, not {{{}, {}}}",
                 self.name(ty),
