@@ -1,7 +1,7 @@
 //! Bit manipulation: counting, testing, byte order, BMI1 and BMI2.
 //!
-//! What needs which CPUID bit: `popcnt` POPCNT; `lzcnt` LZCNT; `tzcnt`, [`Bmi`] and `andn` BMI1; [`ShiftX`],
-//! `rorx` and `mulx` BMI2; `movbe` MOVBE. Without them `lzcnt` and `tzcnt` run as `bsr` and `bsf`, silently.
+//! What needs which CPUID bit: `popcnt` POPCNT; `lzcnt` LZCNT; `tzcnt`, [`Bmi`] and `andn` BMI1; `mulx`
+//! BMI2; `movbe` MOVBE. Without them `lzcnt` and `tzcnt` run as `bsr` and `bsf`, silently.
 
 use crate::buffer::CodeBuffer;
 use crate::encode::{Code, Imm, Prefixes};
@@ -72,30 +72,6 @@ pub enum Bmi {
 impl Bmi {
     /// Every operation.
     pub const ALL: [Self; 3] = [Self::Blsr, Self::Blsmsk, Self::Blsi];
-}
-
-/// BMI2 shifts: any count register, no flags. 32 and 64 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ShiftX {
-    /// Left.
-    Shlx,
-    /// Right, zeros in.
-    Shrx,
-    /// Right, sign in.
-    Sarx,
-}
-
-impl ShiftX {
-    /// Every operation.
-    pub const ALL: [Self; 3] = [Self::Shlx, Self::Shrx, Self::Sarx];
-
-    const fn code(self) -> Code {
-        match self {
-            Self::Shlx => Code::of38(0xF7).p66(),
-            Self::Shrx => Code::of38(0xF7).pf2(),
-            Self::Sarx => Code::of38(0xF7).pf3(),
-        }
-    }
 }
 
 impl CodeBuffer {
@@ -186,27 +162,6 @@ impl CodeBuffer {
         self.vex_gpr(Code::of38(0xF3), size, op as u8, dst, src, Imm::NONE);
     }
 
-    /// `op dst, src, count` of BMI2.
-    #[inline]
-    pub fn shiftx(&mut self, op: ShiftX, size: Size, dst: Gpr, src: impl RegMem<Gpr>, count: Gpr) {
-        self.vex_gpr(op.code(), size, dst.number(), count, src, Imm::NONE);
-    }
-
-    /// `rorx dst, src, count`: rotates right without flags. 32 and 64 bits.
-    #[inline]
-    pub fn rorx(&mut self, size: Size, dst: Gpr, src: impl RegMem<Gpr>, count: u8) {
-        // vvvv is unused and must be all ones: register number 0 before inversion.
-        let imm = Imm::byte(count);
-        self.vex_gpr(
-            Code::of3a(0xF0).pf2(),
-            size,
-            dst.number(),
-            Gpr::Rax,
-            src,
-            imm,
-        );
-    }
-
     /// `mulx high, low, src`: the full unsigned product of rdx and `src`, without flags.
     #[inline]
     pub fn mulx(&mut self, size: Size, high: Gpr, low: Gpr, src: impl RegMem<Gpr>) {
@@ -222,7 +177,7 @@ impl CodeBuffer {
 
     /// VEX-encoded instruction on general registers: W is the operand size.
     #[inline(always)]
-    fn vex_gpr(
+    pub(crate) fn vex_gpr(
         &mut self,
         code: Code,
         size: Size,

@@ -10,7 +10,8 @@
 //! # Bound
 //! A buffer has a limit in bytes. Emission has no error path: past the limit the buffer starts over at
 //! zero, remembers that it did, and [`CodeBuffer::finalize`] reports [`AsmError::TooLarge`]. So nothing
-//! panics, memory stays bounded, and the fast path pays nothing for it.
+//! panics, memory stays bounded, and the fast path pays nothing for it. The same limit holds for the
+//! data section, but is only looked at by `finalize`: its size follows from what the caller has in hand.
 //!
 //! # Labels and fixups
 //! A label is a number; `labels` holds where it is bound. A reference to a bound label of the code is
@@ -111,7 +112,8 @@ impl CodeBuffer {
         Self::with_limit(DEFAULT_LIMIT)
     }
 
-    /// An empty buffer that refuses to hold more than about `limit` bytes of code (at most 1 GiB).
+    /// An empty buffer that refuses to hold more than about `limit` bytes of code, and as many of data
+    /// (at most 1 GiB each).
     #[must_use]
     pub fn with_limit(limit: u32) -> Self {
         Self {
@@ -162,6 +164,12 @@ impl CodeBuffer {
     #[must_use]
     pub const fn overflowed(&self) -> bool {
         self.overflowed
+    }
+
+    /// The limit in bytes, for code and data each.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        self.limit
     }
 
     /// Creates a label that is not bound yet.

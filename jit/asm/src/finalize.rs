@@ -50,7 +50,7 @@ pub enum AsmError {
     OutOfRange(CodeOffset),
     /// The data section's distance from the code does not respect its alignment.
     Misaligned,
-    /// The code exceeded the buffer's limit.
+    /// The code, or its data, exceeded the buffer's limit.
     TooLarge,
 }
 
@@ -112,7 +112,7 @@ impl CodeBuffer {
     /// # Errors
     /// See [`AsmError`]; the buffer's contents are then unspecified until [`clear`](Self::clear).
     pub fn finalize(&mut self, data_distance: i64) -> Result<Finalized<'_>, AsmError> {
-        if self.overflowed() {
+        if self.overflowed() || self.data_len() > self.limit() as usize {
             return Err(AsmError::TooLarge);
         }
         if data_distance & (i64::from(self.data_align()) - 1) != 0 {

@@ -1,4 +1,4 @@
-//! Integer instructions: moves, arithmetic and logic, shifts, multiplication and division.
+//! Integer instructions: moves, arithmetic and logic, multiplication and division, atomics.
 //!
 //! Opcodes are those of the SDM vol. 2 instruction pages (chapters 3 to 5; appendix A, tables
 //! for the groups). Nearly all follow one pattern: bit 0 of the opcode tells byte operands from larger
@@ -90,49 +90,6 @@ impl Unary {
             _ => Code::one(0xF6),
         }
     }
-}
-
-/// Shifts and rotations of group 2; the discriminant is ModRM.reg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Shift {
-    /// Rotate left.
-    Rol = 0,
-    /// Rotate right.
-    Ror = 1,
-    /// Rotate left through carry.
-    Rcl = 2,
-    /// Rotate right through carry.
-    Rcr = 3,
-    /// Shift left.
-    Shl = 4,
-    /// Shift right, zeros in.
-    Shr = 5,
-    /// Shift right, sign in.
-    Sar = 7,
-}
-
-impl Shift {
-    /// Every operation.
-    pub const ALL: [Self; 7] = [
-        Self::Rol,
-        Self::Ror,
-        Self::Rcl,
-        Self::Rcr,
-        Self::Shl,
-        Self::Shr,
-        Self::Sar,
-    ];
-}
-
-/// Shifts that take the incoming bits from a second register. 16, 32 and 64 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum ShiftDouble {
-    /// Shift left, the source's high bits in.
-    Shld = 0xA4,
-    /// Shift right, the source's low bits in.
-    Shrd = 0xAC,
 }
 
 /// Moves and address calculation.
@@ -277,7 +234,7 @@ impl CodeBuffer {
     }
 }
 
-/// Arithmetic, logic and shifts.
+/// Arithmetic and logic.
 impl CodeBuffer {
     /// `op dst, src`.
     #[inline]
@@ -388,64 +345,6 @@ impl CodeBuffer {
             Imm::sized(size, imm)
         };
         self.legacy(code, Prefixes::both(size), dst.number(), src, imm);
-    }
-
-    /// `op dst, count`. The hardware takes the count modulo 32, or 64 for 64-bit operands.
-    #[inline]
-    pub fn shift_i(&mut self, op: Shift, size: Size, dst: impl RegMem<Gpr>, count: u8) {
-        let code = if count == 1 {
-            Code::one(0xD0)
-        } else {
-            Code::one(0xC0)
-        };
-        let imm = if count == 1 {
-            Imm::NONE
-        } else {
-            Imm::byte(count)
-        };
-        self.legacy(code.sized(size), Prefixes::rm(size), op as u8, dst, imm);
-    }
-
-    /// `op dst, cl`.
-    #[inline]
-    pub fn shift_cl(&mut self, op: Shift, size: Size, dst: impl RegMem<Gpr>) {
-        let code = Code::one(0xD2).sized(size);
-        self.legacy(code, Prefixes::rm(size), op as u8, dst, Imm::NONE);
-    }
-
-    /// `op dst, src, count`. Not for bytes.
-    #[inline]
-    pub fn shift_double_i(
-        &mut self,
-        op: ShiftDouble,
-        size: Size,
-        dst: impl RegMem<Gpr>,
-        src: Gpr,
-        count: u8,
-    ) {
-        debug_assert!(size != Size::B8);
-        let code = Code::of(op as u8);
-        self.legacy(
-            code,
-            Prefixes::both(size),
-            src.number(),
-            dst,
-            Imm::byte(count),
-        );
-    }
-
-    /// `op dst, src, cl`. Not for bytes.
-    #[inline]
-    pub fn shift_double_cl(
-        &mut self,
-        op: ShiftDouble,
-        size: Size,
-        dst: impl RegMem<Gpr>,
-        src: Gpr,
-    ) {
-        debug_assert!(size != Size::B8);
-        let code = Code::of(op as u8 + 1);
-        self.legacy(code, Prefixes::both(size), src.number(), dst, Imm::NONE);
     }
 }
 

@@ -20,7 +20,7 @@
 //! * [`Gpr`], [`Xmm`], [`Size`], [`Cond`] (`reg.rs`); [`Mem`] and its ModRM/SIB bytes (`mem.rs`).
 //! * [`CodeBuffer`] (`buffer.rs`), constants and jump tables (`data.rs`), resolution (`finalize.rs`).
 //! * The two generic encoders (`encode.rs`), and on top of them one method per operand *shape*, with the
-//!   operation as an argument: integer (`int.rs`, `bits.rs`), control flow (`control.rs`), vector
+//!   operation as an argument: integer (`int.rs`, `shift.rs`, `bits.rs`), control flow (`control.rs`), vector
 //!   (`vector.rs`, with its table of operations in `vecop.rs`), x87 (`x87.rs`).
 //!
 //! # How methods are named
@@ -31,7 +31,28 @@
 //! # What is checked
 //! Ranges of fixups and unbound labels: always, by [`CodeBuffer::finalize`]. Operands that no instruction
 //! can have (rsp as an index): by debug assertions, since they are bugs of the compiler that calls.
-//! `tests/` decodes every form with an independent disassembler.
+//! `tests/` decodes every form with an independent disassembler, and has its encoder agree byte by byte.
+//!
+//! # Example
+//! ```
+//! use asm::{Alu, CodeBuffer, Cond, Gpr, Mem, Size};
+//!
+//! // The sum of the `esi` 32-bit numbers at `rdi`.
+//! let mut buf = CodeBuffer::new();
+//! let done = buf.label();
+//! buf.alu(Alu::Xor, Size::B32, Gpr::Rax, Gpr::Rax);
+//! let again = buf.here();
+//! buf.alu_i(Alu::Sub, Size::B32, Gpr::Rsi, 1);
+//! buf.jcc(Cond::B, done);
+//! buf.alu(Alu::Add, Size::B32, Gpr::Rax, Mem::base(Gpr::Rdi, 0));
+//! buf.alu_i(Alu::Add, Size::B64, Gpr::Rdi, 4);
+//! buf.jmp(again);
+//! buf.bind(done);
+//! buf.ret();
+//! let code = buf.finalize(0).expect("the only forward label is bound");
+//! assert_eq!(code.text.len(), 20);
+//! assert!(code.relocs.is_empty());
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -46,19 +67,21 @@ mod finalize;
 mod int;
 mod mem;
 mod reg;
+mod shift;
 mod vecop;
 mod vector;
 mod x87;
 
-pub use bits::{BitCount, BitTest, Bmi, ShiftX};
+pub use bits::{BitCount, BitTest, Bmi};
 pub use buffer::{CodeBuffer, CodeOffset, Label};
 pub use control::Plain;
 pub use finalize::{AsmError, Finalized, Reloc, RelocKind};
-pub use int::{Alu, Shift, ShiftDouble, Unary};
+pub use int::{Alu, Unary};
 #[doc(hidden)]
 pub use mem::Parts;
 pub use mem::{Mem, RegMem, Rm, Scale, Symbol};
 pub use reg::{Cond, Gpr, Size, Xmm};
+pub use shift::{Shift, ShiftDouble, ShiftX};
 pub use vecop::{
     Fma, FmaOrder, Fp, FpOp, VecBin, VecBinImm, VecBlend, VecExtract, VecGather, VecLoad,
     VecLoadHalf, VecMaskLoad, VecMaskStore, VecMerge, VecShift, VecSigns, VecStore, VecUn,

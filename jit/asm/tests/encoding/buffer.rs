@@ -315,6 +315,15 @@ fn limit_is_an_error_and_never_a_panic() {
 }
 
 #[test]
+fn data_has_the_same_limit() {
+    let mut buf = CodeBuffer::with_limit(10_000);
+    buf.constant(&[1; 10_000], 1);
+    assert!(buf.finalize(0).is_ok());
+    buf.constant(&[2], 1);
+    assert_eq!(buf.finalize(0).err(), Some(AsmError::TooLarge));
+}
+
+#[test]
 fn code_within_the_limit_is_not_refused() {
     let mut buf = CodeBuffer::with_limit(10_000);
     fill(&mut buf, 10_000);

@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 
 use asm::{CodeBuffer, Gpr, Label, Rm, Size};
-use iced_x86::{Decoder, DecoderOptions, Instruction, OpKind, Register};
+use iced_x86::{Decoder, DecoderOptions, Encoder, Instruction, OpKind, Register};
 
 use crate::shapes::Shape;
 
@@ -53,6 +53,7 @@ impl<R: Copy> Place<R> {
 /// Emits one instruction and compares it with what it must decode to.
 pub(crate) struct Judge {
     buf: CodeBuffer,
+    encoder: Encoder,
     /// Instructions judged so far.
     pub(crate) count: usize,
 }
@@ -61,6 +62,7 @@ impl Judge {
     pub(crate) fn new() -> Self {
         Self {
             buf: CodeBuffer::new(),
+            encoder: Encoder::new(64),
             count: 0,
         }
     }
@@ -101,6 +103,18 @@ impl Judge {
         if let Place::Mem(shape) = place {
             shape.check(&instr);
         }
+        // iced's own encoder, given what was decoded, agrees byte by byte: no prefix too many.
+        self.encoder
+            .encode(&instr, IP)
+            .expect("what decodes can be encoded");
+        let mut again = self.encoder.take_buffer();
+        assert_eq!(
+            sort_prefixes(&again),
+            sort_prefixes(bytes),
+            "encoded by iced"
+        );
+        again.clear();
+        self.encoder.set_buffer(again);
     }
 
     /// The same for an instruction without an r/m operand.
@@ -130,6 +144,17 @@ impl<R: Debug> Drop for Context<'_, R> {
             eprintln!("got {:02x?} = {:?}", self.bytes, self.instr);
         }
     }
+}
+
+/// The order of operand size, address size and segment prefixes is free: puts them into one.
+fn sort_prefixes(bytes: &[u8]) -> Vec<u8> {
+    let mut sorted = bytes.to_vec();
+    let prefixes = bytes
+        .iter()
+        .take_while(|byte| matches!(byte, 0x65..=0x67))
+        .count();
+    sorted[..prefixes].sort_unstable();
+    sorted
 }
 
 fn check_operand(instr: &Instruction, op: u32, want: Want) {

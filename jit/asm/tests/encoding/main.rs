@@ -6,6 +6,8 @@ mod buffer;
 mod control;
 mod integer;
 mod judge;
+mod random;
 mod shapes;
 mod vector;
+mod vector_gpr;
 mod x87;

@@ -4,9 +4,9 @@
 //! under VEX), so an opcode, prefix, map or W bit that is wrong shows as another mnemonic or none.
 
 use asm::{
-    CodeBuffer, Enc, Fma, FmaOrder, Fp, FpOp, Gpr, Rm, Rounding, Scale, Size, VecBin, VecBinImm,
-    VecBlend, VecExtract, VecGather, VecLoad, VecLoadHalf, VecMaskLoad, VecMaskStore, VecMerge,
-    VecShift, VecSigns, VecStore, VecUn, VecUnImm, Xmm,
+    CodeBuffer, Enc, Fma, FmaOrder, Fp, FpOp, Gpr, Rm, Scale, Size, VecBin, VecBinImm, VecBlend,
+    VecExtract, VecGather, VecLoad, VecLoadHalf, VecMaskLoad, VecMaskStore, VecMerge, VecShift,
+    VecStore, VecUn, VecUnImm, Xmm,
 };
 use iced_x86::Register;
 
@@ -15,7 +15,7 @@ use crate::judge::{Judge, Place, Want, decode, gpr};
 use crate::shapes;
 
 /// Operations that exist only at 128 bits.
-const NARROW: [&str; 15] = [
+const NARROW: [&str; 11] = [
     "MOVLPS",
     "MOVLPD",
     "MOVHPS",
@@ -27,10 +27,6 @@ const NARROW: [&str; 15] = [
     "INSERTPS",
     "DPPD",
     "PHMINPOSUW",
-    "VMOVD",
-    "VMOVQ",
-    "MOVSS",
-    "MOVSD",
 ];
 
 /// Operations that exist only at 256 bits.
@@ -55,12 +51,26 @@ fn exists(name: &str, enc: Enc) -> bool {
     match enc {
         Enc::Legacy => !name.starts_with('V'),
         Enc::Vex128 => !WIDE.contains(&name),
-        Enc::Vex256 => !NARROW.contains(&name),
+        Enc::Vex256 => !NARROW.contains(&name) && !is_scalar(name),
     }
 }
 
+/// Whether only the lowest element takes part: such operations are 128 bits wide by convention.
+fn is_scalar(name: &str) -> bool {
+    let float = !name.starts_with('P') && !name.starts_with("VBROADCAST");
+    float && (name.ends_with("SS") || name.ends_with("SD"))
+}
+
+/// The encodings in which operations on `fp` exist.
+fn encodings(fp: Fp) -> Vec<Enc> {
+    Enc::ALL
+        .into_iter()
+        .filter(|&enc| enc != Enc::Vex256 || !fp.is_scalar())
+        .collect()
+}
+
 /// The mnemonic expected for a table's name.
-fn expected(name: &str, enc: Enc) -> String {
+pub(crate) fn expected(name: &str, enc: Enc) -> String {
     let lower = name.to_lowercase();
     if enc == Enc::Legacy || name.starts_with('V') {
         lower
@@ -70,7 +80,7 @@ fn expected(name: &str, enc: Enc) -> String {
 }
 
 /// All encodings with all operations of a table that exist in them, with their mnemonics.
-fn cases<T: Copy>(table: &[(&'static str, T)]) -> Vec<(Enc, String, T)> {
+pub(crate) fn cases<T: Copy>(table: &[(&'static str, T)]) -> Vec<(Enc, String, T)> {
     let pairs = Enc::ALL
         .into_iter()
         .flat_map(|enc| table.iter().map(move |op| (enc, op)));
@@ -80,12 +90,12 @@ fn cases<T: Copy>(table: &[(&'static str, T)]) -> Vec<(Enc, String, T)> {
         .collect()
 }
 
-fn memory() -> impl Iterator<Item = Place<Xmm>> {
+pub(crate) fn memory() -> impl Iterator<Item = Place<Xmm>> {
     shapes::few().into_iter().map(Place::Mem)
 }
 
 /// All registers, then one of each kind of memory.
-fn places() -> Vec<Place<Xmm>> {
+pub(crate) fn places() -> Vec<Place<Xmm>> {
     Xmm::ALL
         .map(Place::Reg)
         .into_iter()
@@ -93,7 +103,7 @@ fn places() -> Vec<Place<Xmm>> {
         .collect()
 }
 
-fn want(place: &Place<Xmm>) -> Want {
+pub(crate) fn want(place: &Place<Xmm>) -> Want {
     match place {
         Place::Reg(reg) => Want::Vec(reg.number()),
         Place::Mem(_) => Want::AnyMem,
@@ -101,7 +111,7 @@ fn want(place: &Place<Xmm>) -> Want {
 }
 
 /// A second register that differs from the first in a way that covers all pairs of halves.
-fn other(reg: Xmm, salt: u8) -> Xmm {
+pub(crate) fn other(reg: Xmm, salt: u8) -> Xmm {
     Xmm::new(
         reg.number()
             .wrapping_mul(5)
@@ -169,7 +179,7 @@ fn arithmetic_of_every_element_type() {
         .into_iter()
         .flat_map(|op| Fp::ALL.map(|fp| (op, fp)))
     {
-        for enc in Enc::ALL {
+        for enc in encodings(fp) {
             let name = expected(&format!("{op:?}{fp:?}"), enc);
             for place in places() {
                 check_three(&mut judge, enc, &name, place, None, |buf, dst, lhs, rm| {
@@ -183,14 +193,14 @@ fn arithmetic_of_every_element_type() {
 #[test]
 fn fused_multiply_add_of_every_order_and_type() {
     let mut judge = Judge::new();
-    for (op, order) in Fma::ALL
+    let ops = Fma::ALL
         .into_iter()
-        .flat_map(|op| FmaOrder::ALL.map(|o| (op, o)))
-    {
-        for (fp, enc) in Fp::ALL
+        .flat_map(|op| FmaOrder::ALL.map(|order| (op, order)));
+    for (op, order) in ops {
+        let types = Fp::ALL
             .into_iter()
-            .flat_map(|fp| [(fp, Enc::Vex128), (fp, Enc::Vex256)])
-        {
+            .flat_map(|fp| encodings(fp).into_iter().map(move |e| (fp, e)));
+        for (fp, enc) in types.filter(|&(_, enc)| enc != Enc::Legacy) {
             let order_name = &format!("{order:?}")[1..];
             let name = format!("vf{op:?}{order_name}{fp:?}").to_lowercase();
             for place in places() {
@@ -437,124 +447,6 @@ fn variable_blends() {
                 });
             }
         }
-    }
-}
-
-/// All general registers, then memory.
-fn gpr_places() -> Vec<Place<Gpr>> {
-    crate::integer::few_places()
-}
-
-#[test]
-fn moves_between_register_files() {
-    let mut judge = Judge::new();
-    let narrow = [Enc::Legacy, Enc::Vex128];
-    for (enc, size) in narrow.map(|e| [(e, Size::B32), (e, Size::B64)]).concat() {
-        let bytes = size.bytes() as usize;
-        let name = expected(if size == Size::B64 { "MOVQ" } else { "MOVD" }, enc);
-        for (place, xmm) in gpr_places()
-            .into_iter()
-            .flat_map(|p| Xmm::ALL.map(|x| (p, x)))
-        {
-            let rm = place.want(|r| gpr(r, size), bytes);
-            let vec = Want::Vec(xmm.number());
-            judge.check(&name, place, &[vec, rm], |buf, rm| {
-                buf.movd(enc, size, xmm, rm);
-            });
-            judge.check(&name, place, &[rm, vec], |buf, rm| {
-                buf.movd_mr(enc, size, rm, xmm);
-            });
-        }
-    }
-}
-
-#[test]
-fn conversions_between_integers_and_scalars() {
-    let mut judge = Judge::new();
-    let narrow = [Enc::Legacy, Enc::Vex128];
-    let fps = narrow.map(|enc| [(enc, Fp::Ss), (enc, Fp::Sd)]).concat();
-    for ((enc, fp), size) in fps
-        .into_iter()
-        .flat_map(|e| [(e, Size::B32), (e, Size::B64)])
-    {
-        let name = expected(&format!("cvtsi2{fp:?}"), enc);
-        for (place, dst) in gpr_places()
-            .into_iter()
-            .flat_map(|p| Xmm::ALL.map(|x| (p, x)))
-        {
-            let rm = place.want(|r| gpr(r, size), size.bytes() as usize);
-            let lhs = if enc == Enc::Legacy {
-                dst
-            } else {
-                other(dst, 4)
-            };
-            let mut wants = vec![Want::Vec(dst.number()), rm];
-            if enc != Enc::Legacy {
-                wants.insert(1, Want::Vec(lhs.number()));
-            }
-            judge.check(&name, place, &wants, |buf, rm| {
-                buf.cvt_from_int(enc, fp, size, dst, lhs, rm);
-            });
-        }
-        for (rounding, t) in [(Rounding::Truncate, "t"), (Rounding::Current, "")] {
-            let name = expected(&format!("cvt{t}{fp:?}2si"), enc);
-            for (place, dst) in places().into_iter().flat_map(|p| Gpr::ALL.map(|g| (p, g))) {
-                let wants = [Want::Reg(gpr(dst, size)), want(&place)];
-                judge.check(&name, place, &wants, |buf, rm| {
-                    buf.cvt_to_int(enc, rounding, fp, size, dst, rm);
-                });
-            }
-        }
-    }
-}
-
-#[test]
-fn signs_and_lanes() {
-    let mut judge = Judge::new();
-    for (enc, name, op) in cases(VecSigns::ALL) {
-        for (dst, src) in Gpr::ALL.into_iter().flat_map(|d| Xmm::ALL.map(|s| (d, s))) {
-            let wants = [Want::Reg(gpr(dst, Size::B32)), Want::Vec(src.number())];
-            judge.check_plain(&name, &wants, |buf| buf.vec_signs(enc, op, dst, src));
-        }
-    }
-    for (enc, size) in Size::ALL
-        .into_iter()
-        .flat_map(|s| [(Enc::Legacy, s), (Enc::Vex128, s)])
-    {
-        let letter = ["b", "w", "d", "q"][size as usize];
-        let (insert, lane) = (format!("pinsr{letter}"), format!("pextr{letter}"));
-        for (place, xmm) in gpr_places()
-            .into_iter()
-            .flat_map(|p| Xmm::ALL.map(|x| (p, x)))
-        {
-            let rm = place.want(|r| gpr(r, size.max(Size::B32)), size.bytes() as usize);
-            let vec = Want::Vec(xmm.number());
-            let imm = Want::Imm(1, 8);
-            let wants = if enc == Enc::Legacy {
-                vec![vec, rm, imm]
-            } else {
-                vec![vec, vec, rm, imm]
-            };
-            judge.check(&expected(&insert, enc), place, &wants, |buf, rm| {
-                buf.vec_insert(enc, size, xmm, xmm, rm, 1);
-            });
-            judge.check(&expected(&lane, enc), place, &[rm, vec, imm], |buf, rm| {
-                buf.vec_lane(enc, size, rm, xmm, 1);
-            });
-        }
-    }
-}
-
-#[test]
-fn control_register_moves() {
-    let mut judge = Judge::new();
-    for place in memory() {
-        judge.check("ldmxcsr", place, &[Want::Mem(4)], |buf, rm| {
-            buf.ldmxcsr(mem(rm));
-        });
-        judge.check("stmxcsr", place, &[Want::Mem(4)], |buf, rm| {
-            buf.stmxcsr(mem(rm));
-        });
     }
 }
 
