@@ -6,7 +6,7 @@
 use core::hint::black_box;
 use std::time::Instant;
 
-use asm::{Alu, CodeBuffer, Cond, Gpr, Mem, Scale, Size};
+use asm::{Alu, CodeBuffer, Cond, Enc, Fp, FpOp, Gpr, Mem, Scale, Size, VecBin, VecLoad, Xmm};
 
 const ROUNDS: usize = 20;
 const PER_ROUND: usize = 100_000;
@@ -85,6 +85,20 @@ fn main() {
         let label = buf.label();
         buf.jcc(Cond::E, label);
         buf.bind(label);
+    });
+    let add = VecBin::arith(FpOp::Add, Fp::Sd);
+    measure("vaddsd xmm, xmm, [rbp+disp]", 1, |buf, o| {
+        let (dst, lhs) = (Xmm::new(o.a.number()), Xmm::new(o.b.number()));
+        buf.vec_bin(Enc::Vex128, add, dst, lhs, Mem::base(Gpr::Rbp, o.disp));
+    });
+    measure("movsd xmm, [rbp+disp]", 1, |buf, o| {
+        let dst = Xmm::new(o.a.number());
+        buf.vec_load(
+            Enc::Legacy,
+            VecLoad::MOVSD,
+            dst,
+            Mem::base(Gpr::Rbp, o.disp),
+        );
     });
     measure("a mix of eight", 8, |buf, o| {
         let skip = buf.label();
