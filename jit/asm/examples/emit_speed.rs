@@ -1,7 +1,8 @@
 //! Time per emitted instruction: `cargo run --release -p asm --example emit_speed`.
 //!
-//! Each line is the best of several rounds over the same buffer, operands taken from a small table so that
-//! neither registers nor displacements nor sizes are known at compile time, as in a one-pass compiler.
+//! Each line is the best of several rounds over the same buffer, operands taken from a small table
+//! so that neither registers nor displacements nor sizes are known at compile time, as in a
+//! one-pass compiler.
 
 use core::hint::black_box;
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! Bit manipulation: counting, testing, byte order, BMI1 and BMI2.
 //!
-//! What needs which CPUID bit: `popcnt` POPCNT; `lzcnt` LZCNT; `tzcnt`, [`Bmi`] and `andn` BMI1; `mulx`
-//! BMI2; `movbe` MOVBE. Without them `lzcnt` and `tzcnt` run as `bsr` and `bsf`, silently.
+//! What needs which CPUID bit: `popcnt` POPCNT; `lzcnt` LZCNT; `tzcnt`, [`Bmi`] and `andn` BMI1;
+//! `mulx` BMI2; `movbe` MOVBE. Without them `lzcnt` and `tzcnt` run as `bsr` and `bsf`, silently.
 
 use crate::buffer::CodeBuffer;
 use crate::encode::{Code, Imm, Prefixes};
@@ -57,7 +57,8 @@ impl BitTest {
     pub const ALL: [Self; 4] = [Self::Bt, Self::Bts, Self::Btr, Self::Btc];
 }
 
-/// BMI1 operations on the lowest one of a value (group 17); the discriminant is ModRM.reg. 32 and 64 bits.
+/// BMI1 operations on the lowest one of a value (group 17); the discriminant is ModRM.reg. 32 and
+/// 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Bmi {
@@ -88,8 +89,8 @@ impl CodeBuffer {
         );
     }
 
-    /// `op dst, bit`: the bit number is taken modulo the width for a register, but addresses a bit string
-    /// of any length for memory.
+    /// `op dst, bit`: the bit number is taken modulo the width for a register, but addresses a bit
+    /// string of any length for memory.
     #[inline]
     pub fn bit_test(&mut self, op: BitTest, size: Size, dst: impl RegMem<Gpr>, bit: Gpr) {
         debug_assert!(size != Size::B8);

@@ -1,27 +1,29 @@
 //! The code buffer: bytes being emitted, labels, fixups.
 //!
 //! # Emitting
-//! `bytes` is always longer than what has been emitted, and its length, not its capacity, is the room:
-//! the encoder writes into initialised memory, so it needs no `unsafe` and no length update. Every
-//! instruction is stored through a window of [`WINDOW`] bytes at `pos`: one comparison decides whether
-//! the window is there, and the compiler sees that the two 8-byte stores stay inside it. What a store
-//! writes beyond the instruction's end is overwritten by the next one.
+//! `bytes` is always longer than what has been emitted, and its length, not its capacity, is the
+//! room: the encoder writes into initialised memory, so it needs no `unsafe` and no length update.
+//! Every instruction is stored through a window of [`WINDOW`] bytes at `pos`: one comparison
+//! decides whether the window is there, and the compiler sees that the two 8-byte stores stay
+//! inside it. What a store writes beyond the instruction's end is overwritten by the next one.
 //!
 //! # Bound
-//! A buffer has a limit in bytes. Emission has no error path: past the limit the buffer starts over at
-//! zero, remembers that it did, and [`CodeBuffer::finalize`] reports [`AsmError::TooLarge`]. So nothing
-//! panics, memory stays bounded, and the fast path pays nothing for it. The same limit holds for the
-//! data section, but is only looked at by `finalize`: its size follows from what the caller has in hand.
+//! A buffer has a limit in bytes. Emission has no error path: past the limit the buffer starts over
+//! at zero, remembers that it did, and [`CodeBuffer::finalize`] reports [`AsmError::TooLarge`]. So
+//! nothing panics, memory stays bounded, and the fast path pays nothing for it. The same limit
+//! holds for the data section, but is only looked at by `finalize`: its size follows from what the
+//! caller has in hand.
 //!
 //! # Labels and fixups
-//! A label is a number; `labels` holds where it is bound. A reference to a bound label of the code is
-//! resolved at once (a loop's back edge, in two bytes if it reaches). Every other reference becomes a
-//! fixup, resolved by `finalize`: the value written is `label + addend - at`, where `at` is the
-//! offset of the field itself, so `addend` is minus the distance from the field to the instruction's
-//! end (SDM vol. 2, section 2.2.1.6: RIP-relative means relative to the next instruction).
+//! A label is a number; `labels` holds where it is bound. A reference to a bound label of the code
+//! is resolved at once (a loop's back edge, in two bytes if it reaches). Every other reference
+//! becomes a fixup, resolved by `finalize`: the value written is `label + addend - at`, where `at`
+//! is the offset of the field itself, so `addend` is minus the distance from the field to the
+//! instruction's end (SDM vol. 2, section 2.2.1.6: RIP-relative means relative to the next
+//! instruction).
 //!
-//! There is no branch relaxation: a forward branch takes rel32 unless the caller promises that it is
-//! short. One pass over the code is the point.
+//! There is no branch relaxation: a forward branch takes rel32 unless the caller promises that it
+//! is short. One pass over the code is the point.
 //!
 //! [`AsmError::TooLarge`]: crate::AsmError::TooLarge
 
@@ -31,8 +33,8 @@ use crate::data::Data;
 use crate::finalize::{Reloc, RelocKind};
 use crate::mem::Link;
 
-/// Room that every emission needs: a head of at most 8 bytes, whose length the compiler knows only to be
-/// below 16, then a store of 8.
+/// Room that every emission needs: a head of at most 8 bytes, whose length the compiler knows only
+/// to be below 16, then a store of 8.
 const WINDOW: usize = 24;
 /// The first allocation, in bytes.
 const FIRST_CAPACITY: usize = 4096;
@@ -46,8 +48,8 @@ pub(crate) const UNBOUND: u32 = u32::MAX;
 /// In `labels`: the rest of the value is an offset into the data section, not into the code.
 pub(crate) const IN_DATA: u32 = 1 << 31;
 
-/// The bytes of the recommended multi-byte NOPs of 1 to 9 bytes (SDM vol. 2, "NOP", table 4-12), little
-/// endian; all bytes not shown are zero.
+/// The bytes of the recommended multi-byte NOPs of 1 to 9 bytes (SDM vol. 2, "NOP", table 4-12),
+/// little endian; all bytes not shown are zero.
 const NOPS: [u64; 9] = [
     0x90,
     0x9066,
@@ -112,8 +114,8 @@ impl CodeBuffer {
         Self::with_limit(DEFAULT_LIMIT)
     }
 
-    /// An empty buffer that refuses to hold more than about `limit` bytes of code, and as many of data
-    /// (at most 1 GiB each).
+    /// An empty buffer that refuses to hold more than about `limit` bytes of code, and as many of
+    /// data (at most 1 GiB each).
     #[must_use]
     pub fn with_limit(limit: u32) -> Self {
         Self {
@@ -159,8 +161,8 @@ impl CodeBuffer {
         self.text_align
     }
 
-    /// Whether the limit was exceeded, which makes the contents worthless. A compiler that emits much
-    /// may look now and then in order to stop early.
+    /// Whether the limit was exceeded, which makes the contents worthless. A compiler that emits
+    /// much may look now and then in order to stop early.
     #[must_use]
     pub const fn overflowed(&self) -> bool {
         self.overflowed
@@ -211,8 +213,8 @@ impl CodeBuffer {
         }
     }
 
-    /// Pads with `int3` until the offset is a multiple of `align`, a power of two: for gaps that are
-    /// never executed.
+    /// Pads with `int3` until the offset is a multiple of `align`, a power of two: for gaps that
+    /// are never executed.
     pub fn align_trap(&mut self, align: u32) {
         debug_assert!(align.is_power_of_two());
         self.text_align = self.text_align.max(align);
@@ -233,8 +235,8 @@ impl CodeBuffer {
         }
     }
 
-    /// Overwrites the four bytes at `at` in code that has been emitted: for immediates that are known
-    /// only at the end of a function, such as the frame's size.
+    /// Overwrites the four bytes at `at` in code that has been emitted: for immediates that are
+    /// known only at the end of a function, such as the frame's size.
     pub fn patch32(&mut self, at: CodeOffset, value: u32) {
         let at = at.0 as usize;
         self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
@@ -246,8 +248,8 @@ impl CodeBuffer {
         self.store::<false>(head, head_len, 0, 0);
     }
 
-    /// Appends the low `head_len` (at most 8) bytes of `head`, then the low `tail_len` (at most 8) bytes
-    /// of `tail`. Higher bits may be anything.
+    /// Appends the low `head_len` (at most 8) bytes of `head`, then the low `tail_len` (at most 8)
+    /// bytes of `tail`. Higher bits may be anything.
     #[inline(always)]
     pub(crate) fn put(&mut self, head: u64, head_len: u32, tail: u64, tail_len: u32) {
         self.store::<true>(head, head_len, tail, tail_len);

@@ -1,9 +1,9 @@
 //! Control flow, the stack, conditions, and instructions without operands.
 //!
-//! Branches to a bound label take two bytes if the distance fits. Forward branches take rel32, or rel8
-//! if the caller promises by calling the `_short` form; a broken promise is an error of
-//! [`CodeBuffer::finalize`], never wrong code. Near branches, `push` and `pop` have 64-bit operands in
-//! 64-bit mode without REX.W (SDM vol. 2, section 2.2.1.7).
+//! Branches to a bound label take two bytes if the distance fits. Forward branches take rel32, or
+//! rel8 if the caller promises by calling the `_short` form; a broken promise is an error of
+//! [`CodeBuffer::finalize`], never wrong code. Near branches, `push` and `pop` have 64-bit operands
+//! in 64-bit mode without REX.W (SDM vol. 2, section 2.2.1.7).
 
 use crate::buffer::{CodeBuffer, CodeOffset, FixupKind, Label};
 use crate::encode::{Code, Imm, Prefixes};
@@ -57,12 +57,12 @@ plain! {
     CMC = [0xF5], "Complements carry.";
     PUSHFQ = [0x9C], "Pushes the flags.";
     POPFQ = [0x9D], "Pops the flags.";
-    REP_MOVSB = [0xF3, 0xA4], "Copies rcx bytes from [rsi] to [rdi].";
-    REP_MOVSD = [0xF3, 0xA5], "Copies rcx 4-byte units from [rsi] to [rdi].";
-    REP_MOVSQ = [0xF3, 0x48, 0xA5], "Copies rcx 8-byte units from [rsi] to [rdi].";
-    REP_STOSB = [0xF3, 0xAA], "Fills rcx bytes at [rdi] with al.";
-    REP_STOSD = [0xF3, 0xAB], "Fills rcx 4-byte units at [rdi] with eax.";
-    REP_STOSQ = [0xF3, 0x48, 0xAB], "Fills rcx 8-byte units at [rdi] with rax.";
+    REP_MOVSB = [0xF3, 0xA4], "Copies rcx bytes from `[rsi]` to `[rdi]`.";
+    REP_MOVSD = [0xF3, 0xA5], "Copies rcx 4-byte units from `[rsi]` to `[rdi]`.";
+    REP_MOVSQ = [0xF3, 0x48, 0xA5], "Copies rcx 8-byte units from `[rsi]` to `[rdi]`.";
+    REP_STOSB = [0xF3, 0xAA], "Fills rcx bytes at `[rdi]` with al.";
+    REP_STOSD = [0xF3, 0xAB], "Fills rcx 4-byte units at `[rdi]` with eax.";
+    REP_STOSQ = [0xF3, 0x48, 0xAB], "Fills rcx 8-byte units at `[rdi]` with rax.";
     VZEROUPPER = [0xC5, 0xF8, 0x77], "Clears bits 128 and up of all vector registers.";
     VZEROALL = [0xC5, 0xFC, 0x77], "Clears all vector registers.";
     FCHS = [0xD9, 0xE0], "`st(0) = -st(0)`.";
@@ -164,7 +164,8 @@ impl CodeBuffer {
         self.legacy(Code::one(0xFF), Prefixes::NONE, 4, target, Imm::NONE);
     }
 
-    /// `call target`: through a register, or through a 64-bit pointer in memory such as a dispatch slot.
+    /// `call target`: through a register, or through a 64-bit pointer in memory such as a dispatch
+    /// slot.
     #[inline]
     pub fn call_rm(&mut self, target: impl RegMem<Gpr>) {
         self.legacy(Code::one(0xFF), Prefixes::NONE, 2, target, Imm::NONE);
@@ -268,7 +269,8 @@ impl CodeBuffer {
         self.legacy(code, Prefixes::rm(Size::B8), 0, dst, Imm::NONE);
     }
 
-    /// `cmovcc dst, src`. A 32-bit one clears the upper half even if it does not move. Not for bytes.
+    /// `cmovcc dst, src`. A 32-bit one clears the upper half even if it does not move. Not for
+    /// bytes.
     #[inline]
     pub fn cmov(&mut self, cond: Cond, size: Size, dst: Gpr, src: impl RegMem<Gpr>) {
         debug_assert!(size != Size::B8);

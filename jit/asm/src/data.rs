@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use crate::buffer::{CodeBuffer, IN_DATA, Label};
 
-/// How many of the latest constants are compared with a new one: bounds the time that a function with
-/// thousands of constants spends here, at the price of some duplicates in it.
+/// How many of the latest constants are compared with a new one: bounds the time that a function
+/// with thousands of constants spends here, at the price of some duplicates in it.
 const DEDUP_WINDOW: usize = 64;
 
 /// A constant in the pool.
@@ -70,8 +70,8 @@ impl Data {
 }
 
 impl CodeBuffer {
-    /// A constant of the given bytes in the data section, at a multiple of `align` (a power of two). An
-    /// equal constant made shortly before is used again.
+    /// A constant of the given bytes in the data section, at a multiple of `align` (a power of
+    /// two). An equal constant made shortly before is used again.
     pub fn constant(&mut self, bytes: &[u8], align: u32) -> Label {
         let known = self
             .data

@@ -1,19 +1,19 @@
 //! The two generic encoders, legacy and VEX, that every instruction with a ModRM byte goes through.
 //!
 //! # Legacy (SDM vol. 2, sections 2.1 and 2.2)
-//! A mandatory prefix (66, F3 or F2, part of the opcode) and the operand-size prefix come before REX, and
-//! REX immediately before the opcode or its escape bytes. REX is `0100WRXB`: W is the 64-bit operand
-//! size, R extends ModRM.reg, X SIB.index, B ModRM.rm or SIB.base. An *empty* REX also matters: with any REX,
-//! byte registers 4–7 are spl, bpl, sil and dil; without, ah, ch, dh and bh (section 2.2.1.2). This
-//! crate never names the latter.
+//! A mandatory prefix (66, F3 or F2, part of the opcode) and the operand-size prefix come before
+//! REX, and REX immediately before the opcode or its escape bytes. REX is `0100WRXB`: W is the
+//! 64-bit operand size, R extends ModRM.reg, X SIB.index, B ModRM.rm or SIB.base. An *empty* REX
+//! also matters: with any REX, byte registers 4–7 are spl, bpl, sil and dil; without, ah, ch, dh
+//! and bh (section 2.2.1.2). This crate never names the latter.
 //!
 //! # VEX (SDM vol. 2, section 2.3.5)
 //! ```text
 //! C5  R̄ vvvv̄ L pp                        only for map 0F with X, B and W clear
 //! C4  R̄ X̄ B̄ mmmmm   W vvvv̄ L pp
 //! ```
-//! R, X, B and vvvv are stored inverted; `pp` stands for the mandatory prefix, `mmmmm` for the escape
-//! bytes. A missing second source is vvvv = 0 before inversion.
+//! R, X, B and vvvv are stored inverted; `pp` stands for the mandatory prefix, `mmmmm` for the
+//! escape bytes. A missing second source is vvvv = 0 before inversion.
 
 use crate::buffer::CodeBuffer;
 use crate::mem::{Link, Parts};
@@ -24,8 +24,8 @@ const MANDATORY: [u8; 4] = [0, 0x66, 0xF3, 0xF2];
 /// The address-size prefix.
 const ADDR32: u8 = 0x67;
 
-/// An opcode with everything the manual writes before ModRM, packed so that it can be a constant passed
-/// in a register: opcode (bits 0–7), map (8–9), pp (10–11), W (12), VEX only (13), ModRM.reg
+/// An opcode with everything the manual writes before ModRM, packed so that it can be a constant
+/// passed in a register: opcode (bits 0–7), map (8–9), pp (10–11), W (12), VEX only (13), ModRM.reg
 /// extension (16–18).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Code(u32);
@@ -104,8 +104,8 @@ impl Code {
         self.0 >> 13 & 1 != 0
     }
 
-    /// The same with the opcode byte's low bit set unless `size` is a byte: the integer opcodes' w bit
-    /// (SDM vol. 2, appendix B.1.4.3).
+    /// The same with the opcode byte's low bit set unless `size` is a byte: the integer opcodes' w
+    /// bit (SDM vol. 2, appendix B.1.4.3).
     #[inline(always)]
     pub(crate) const fn sized(self, size: Size) -> Self {
         Self(self.0 | !matches!(size, Size::B8) as u32)

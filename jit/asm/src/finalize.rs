@@ -1,12 +1,12 @@
 //! Resolution: fixups become displacements, what is left becomes relocations.
 //!
 //! Before: `text` and `data` hold zeros or stale bytes where labels are referred to. After: every
-//! reference between the two sections and within the code is final, for the given distance between them,
-//! wherever the pair is placed. References to [`Symbol`]s stay open; the placer fills them in with
-//! [`Reloc::apply`] when it knows the addresses.
+//! reference between the two sections and within the code is final, for the given distance between
+//! them, wherever the pair is placed. References to [`Symbol`]s stay open; the placer fills them in
+//! with [`Reloc::apply`] when it knows the addresses.
 //!
-//! Addends are kept beside the bytes, never in them (as ELF's RELA does), so resolution can be repeated
-//! with another distance.
+//! Addends are kept beside the bytes, never in them (as ELF's RELA does), so resolution can be
+//! repeated with another distance.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,7 +14,8 @@ use core::fmt;
 use crate::Symbol;
 use crate::buffer::{CodeBuffer, CodeOffset, Fixup, FixupKind, IN_DATA, Label, UNBOUND};
 
-/// What a relocation's field holds. S is the symbol's address, A the addend, P the field's own address.
+/// What a relocation's field holds. S is the symbol's address, A the addend, P the field's own
+/// address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RelocKind {
     /// S + A in 32 bits that the instruction zero-extends, or whose address calculation wraps.
@@ -105,9 +106,9 @@ impl CodeBuffer {
             .next_multiple_of(self.data_align() as usize) as i64
     }
 
-    /// Resolves all labels for a data section that will lie `data_distance` bytes after the beginning of
-    /// the code (or before it, if negative). Both sections must be placed at multiples of their
-    /// alignments. May be called again with another distance.
+    /// Resolves all labels for a data section that will lie `data_distance` bytes after the
+    /// beginning of the code (or before it, if negative). Both sections must be placed at multiples
+    /// of their alignments. May be called again with another distance.
     ///
     /// # Errors
     /// See [`AsmError`]; the buffer's contents are then unspecified until [`clear`](Self::clear).
@@ -180,7 +181,8 @@ impl CodeBuffer {
 }
 
 impl Reloc {
-    /// Fills the field in `text`, which will run at `text_address`, for a symbol at `symbol_address`.
+    /// Fills the field in `text`, which will run at `text_address`, for a symbol at
+    /// `symbol_address`.
     ///
     /// # Errors
     /// [`AsmError::OutOfRange`] if the field cannot hold the value.

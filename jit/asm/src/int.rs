@@ -1,18 +1,19 @@
 //! Integer instructions: moves, arithmetic and logic, multiplication and division, atomics.
 //!
-//! Opcodes are those of the SDM vol. 2 instruction pages (chapters 3 to 5; appendix A, tables
-//! for the groups). Nearly all follow one pattern: bit 0 of the opcode tells byte operands from larger
-//! ones, the prefix 66 tells 16 bits from 32, REX.W tells 64.
+//! Opcodes are those of the SDM vol. 2 instruction pages (chapters 3 to 5; appendix A, tables A-2
+//! and A-6 for the groups). Nearly all follow one pattern: bit 0 of the opcode tells byte operands
+//! from larger ones, the prefix 66 tells 16 bits from 32, REX.W tells 64.
 //!
-//! 32-bit instructions clear the upper half of their destination, 8- and 16-bit ones keep the rest of it.
+//! 32-bit instructions clear the upper half of their destination, 8- and 16-bit ones keep the rest
+//! of it.
 
 use crate::buffer::{CodeBuffer, CodeOffset};
 use crate::encode::{Code, Imm, Prefixes};
 use crate::finalize::{Reloc, RelocKind};
 use crate::{Gpr, Mem, RegMem, Size, Symbol};
 
-/// Two-operand arithmetic of group 1; the discriminant is ModRM.reg of the immediate forms and bits 3–5
-/// of the opcode of the others.
+/// Two-operand arithmetic of group 1; the discriminant is ModRM.reg of the immediate forms and bits
+/// 3–5 of the opcode of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Alu {
@@ -250,8 +251,8 @@ impl CodeBuffer {
         self.legacy(code, Prefixes::both(size), src.number(), dst, Imm::NONE);
     }
 
-    /// `op dst, imm`; one byte of immediate if it fits. For 64 bits the immediate is sign-extended, for
-    /// smaller sizes its upper bits are ignored.
+    /// `op dst, imm`; one byte of immediate if it fits. For 64 bits the immediate is sign-extended,
+    /// for smaller sizes its upper bits are ignored.
     #[inline]
     pub fn alu_i(&mut self, op: Alu, size: Size, dst: impl RegMem<Gpr>, imm: i32) {
         let short = size != Size::B8 && imm == i32::from(imm as i8);
@@ -264,8 +265,8 @@ impl CodeBuffer {
         self.legacy(code, Prefixes::rm(size), op as u8, dst, imm);
     }
 
-    /// `op dst, imm` of 32 or 64 bits with four bytes of immediate in any case; returns where they are,
-    /// for [`patch32`](Self::patch32).
+    /// `op dst, imm` of 32 or 64 bits with four bytes of immediate in any case; returns where they
+    /// are, for [`patch32`](Self::patch32).
     #[inline]
     pub fn alu_i32(&mut self, op: Alu, size: Size, dst: impl RegMem<Gpr>, imm: i32) -> CodeOffset {
         debug_assert!(size >= Size::B32);

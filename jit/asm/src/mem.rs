@@ -1,21 +1,22 @@
 //! Memory operands, and the ModRM/SIB/displacement bytes they turn into.
 //!
 //! # What the hardware offers (SDM vol. 2, sections 2.1.5 and 2.2.1, tables 2-2 and 2-3)
-//! ModRM.mod selects the displacement (0, 8 or 32 bits) or a register operand, ModRM.rm the base. Three
-//! base numbers are taken for other things, and the fourth register bit (REX.B) is not looked at when
-//! this is decided, so each exception also hits the register eight above it:
+//! ModRM.mod selects the displacement (0, 8 or 32 bits) or a register operand, ModRM.rm the base.
+//! Three base numbers are taken for other things, and the fourth register bit (REX.B) is not looked
+//! at when this is decided, so each exception also hits the register eight above it:
 //!
-//! * rm = 100 (rsp, r12) means "a SIB byte follows"; such a base is written as SIB without an index.
+//! * rm = 100 (rsp, r12) means "a SIB byte follows"; such a base is written as SIB without an
+//!   index.
 //! * mod = 00, rm = 101 (rbp, r13) means RIP + disp32; such a base takes a disp8 of zero instead.
 //! * SIB.base = 101 with mod = 00 means "no base, disp32": the only absolute form in 64-bit mode.
 //!
-//! SIB.index = 100 without REX.X means "no index": rsp cannot be an index, but r12 can, and so can xmm4
-//! in a gather.
+//! SIB.index = 100 without REX.X means "no index": rsp cannot be an index, but r12 can, and so can
+//! xmm4 in a gather.
 //!
 //! # Representation
 //! A missing base or index is stored as a number above 15 whose low four bits are exactly what the
-//! hardware wants in its place (100 or 101, extension bit clear). The encoder below therefore has no
-//! special case for "no index", and one for "no base".
+//! hardware wants in its place (100 or 101, extension bit clear). The encoder below therefore has
+//! no special case for "no index", and one for "no base".
 
 use crate::{Gpr, Label, Xmm};
 
@@ -26,7 +27,8 @@ const NO_BASE: u8 = 0x15;
 /// Stored for RIP-relative: low bits 0101, which with mod = 00 in ModRM means RIP + disp32.
 const RIP: u8 = 0x25;
 
-/// The address-size prefix, which truncates the effective address to 32 bits (SDM vol. 2, 2.1.1 group 4).
+/// The address-size prefix, which truncates the effective address to 32 bits (SDM vol. 2, 2.1.1
+/// group 4).
 const ADDR32_PREFIX: u8 = 0x67;
 /// The GS segment override prefix (SDM vol. 2, 2.1.1 group 2).
 const GS_PREFIX: u8 = 0x65;
@@ -68,8 +70,9 @@ impl Scale {
     }
 }
 
-/// Something outside the code buffer whose address is known only when the code is placed: a dispatch
-/// slot, a global, a helper. The number means whatever the user of the buffer wants it to mean.
+/// Something outside the code buffer whose address is known only when the code is placed: a
+/// dispatch slot, a global, a helper. The number means whatever the user of the buffer wants it to
+/// mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(pub u32);
 
@@ -117,8 +120,8 @@ impl Mem {
         Self::raw(base.number(), index.number(), scale as u8, disp)
     }
 
-    /// `[index * scale + disp]`. `index` must not be rsp. Without a base the hardware always takes four
-    /// displacement bytes, so a scale of one is encoded as a base instead.
+    /// `[index * scale + disp]`. `index` must not be rsp. Without a base the hardware always takes
+    /// four displacement bytes, so a scale of one is encoded as a base instead.
     #[inline(always)]
     #[must_use]
     pub const fn index(index: Gpr, scale: Scale, disp: i32) -> Self {
@@ -308,8 +311,8 @@ impl Parts {
     }
 }
 
-/// Either a register or memory, decided at run time. Where it is known at compile time pass the register
-/// or the [`Mem`] itself, and nothing is decided at run time.
+/// Either a register or memory, decided at run time. Where it is known at compile time pass the
+/// register or the [`Mem`] itself, and nothing is decided at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rm<R> {
     /// A register.
@@ -318,7 +321,8 @@ pub enum Rm<R> {
     Mem(Mem),
 }
 
-/// What can stand where the manual says r/m: a register of class `R`, a [`Mem`], or an [`Rm`] of both.
+/// What can stand where the manual says r/m: a register of class `R`, a [`Mem`], or an [`Rm`] of
+/// both.
 pub trait RegMem<R>: Copy {
     /// The operand's bytes. For the encoder.
     #[doc(hidden)]

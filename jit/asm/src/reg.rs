@@ -1,8 +1,8 @@
 //! Registers, operand sizes and condition codes.
 //!
 //! The hardware numbers registers 0–15; the low three bits go into ModRM, SIB or the opcode and the
-//! fourth into REX or VEX (SDM vol. 2, section 2.2.1.2). Each enum's discriminant is that number, so
-//! the conversions here cost nothing in the encoder.
+//! fourth into REX or VEX (SDM vol. 2, section 2.2.1.2). Each enum's discriminant is that number,
+//! so the conversions here cost nothing in the encoder.
 
 use core::fmt;
 
@@ -46,7 +46,8 @@ registers! {
 }
 
 registers! {
-    /// A vector register: XMM in 128-bit and scalar instructions, YMM under [`Enc::Vex256`](crate::Enc).
+    /// A vector register: XMM in 128-bit and scalar instructions, YMM under
+    /// [`Enc::Vex256`](crate::Enc).
     Xmm {
         Xmm0 = 0, Xmm1 = 1, Xmm2 = 2, Xmm3 = 3, Xmm4 = 4, Xmm5 = 5, Xmm6 = 6, Xmm7 = 7,
         Xmm8 = 8, Xmm9 = 9, Xmm10 = 10, Xmm11 = 11, Xmm12 = 12, Xmm13 = 13, Xmm14 = 14, Xmm15 = 15,

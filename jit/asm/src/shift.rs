@@ -1,13 +1,14 @@
 //! Shifts and rotations.
 //!
-//! Three families. Group 2 (SDM vol. 2, appendix A, table A-6) takes its count from an immediate or from cl
-//! and sets flags, which costs extra micro-operations when the count is in cl. The double shifts fill
-//! from a second register: 64-bit shifts of 32-bit pairs. The BMI2 shifts take the count from any
-//! register and leave flags alone, so they free the allocator from rcx; they exist for 32 and 64 bits.
+//! Three families. Group 2 (SDM vol. 2, appendix A, table A-6) takes its count from an immediate or
+//! from cl and sets flags, which costs extra micro-operations when the count is in cl. The double
+//! shifts fill from a second register: 64-bit shifts of 32-bit pairs. The BMI2 shifts take the
+//! count from any register and leave flags alone, so they free the allocator from rcx; they exist
+//! for 32 and 64 bits.
 //!
-//! Every count is taken modulo 64 for 64-bit operands and modulo 32 for all smaller ones, 8 and 16 bits
-//! included (SDM vol. 2, "SAL/SAR/SHL/SHR"): C's rule that the count is below the width after promotion
-//! makes that enough. A count of zero leaves the flags as they were.
+//! Every count is taken modulo 64 for 64-bit operands and modulo 32 for all smaller ones, 8 and 16
+//! bits included (SDM vol. 2, "SAL/SAR/SHL/SHR"): C's rule that the count is below the width after
+//! promotion makes that enough. A count of zero leaves the flags as they were.
 
 use crate::buffer::CodeBuffer;
 use crate::encode::{Code, Imm, Prefixes};

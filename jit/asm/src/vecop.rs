@@ -1,12 +1,13 @@
 //! The table of vector and scalar floating-point operations: SSE to SSE4.1, AVX, AVX2, FMA, F16C.
 //!
-//! One type per operand shape, one constant per operation, so that an operation can only be passed to
-//! the method that has its shape. A constant is its opcode in 32 bits; nothing is looked up when it is
-//! emitted. Opcodes are those of the instruction pages in SDM vol. 2, chapters 4 and 5 (or appendix A,
-//! tables ).
+//! One type per operand shape, one constant per operation, so that an operation can only be passed
+//! to the method that has its shape. A constant is its opcode in 32 bits; nothing is looked up when
+//! it is emitted. Opcodes are those of the instruction pages in SDM vol. 2, chapters 4 and 5 (or
+//! appendix A, tables ).
 //!
-//! An SSE operation and its AVX form share opcode, mandatory prefix and map; only the encoding differs,
-//! and that is the [`Enc`](crate::Enc) argument. Names that begin with `V` exist under VEX only.
+//! An SSE operation and its AVX form share opcode, mandatory prefix and map; only the encoding
+//! differs, and that is the [`Enc`](crate::Enc) argument. Names that begin with `V` exist under VEX
+//! only.
 //!
 //! | needs | operations |
 //! | --- | --- |
@@ -74,8 +75,8 @@ const fn v3a(opcode: u8) -> Code {
     p3a(opcode).vex_only()
 }
 
-/// Element type of a floating-point operation. The discriminant is the mandatory prefix's `pp` number,
-/// which is how the hardware tells the four apart.
+/// Element type of a floating-point operation. The discriminant is the mandatory prefix's `pp`
+/// number, which is how the hardware tells the four apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Fp {
@@ -239,7 +240,8 @@ shape! {
 }
 
 shape! {
-    /// `op dst, lhs, rhs` between registers only: the memory form of the same opcode is something else.
+    /// `op dst, lhs, rhs` between registers only: the memory form of the same opcode is something
+    /// else.
     VecMerge {
         MOVSS = pf3(0x10); MOVSD = pf2(0x10); MOVHLPS = of(0x12); MOVLHPS = of(0x16);
     }
@@ -371,7 +373,8 @@ shape! {
 }
 
 shape! {
-    /// `op dst, mask, mem`, elements whose mask's sign bit is clear become 0 and are not read. VEX only.
+    /// `op dst, mask, mem`, elements whose mask's sign bit is clear become 0 and are not read. VEX
+    /// only.
     VecMaskLoad {
         VMASKMOVPS = v38(0x2C); VMASKMOVPD = v38(0x2D);
         // AVX2
@@ -389,8 +392,8 @@ shape! {
 }
 
 shape! {
-    /// `op dst, mem, mask` with a vector of indexes: first letter after "gather" is the index's size,
-    /// then the element's. AVX2.
+    /// `op dst, mem, mask` with a vector of indexes: first letter after "gather" is the index's
+    /// size, then the element's. AVX2.
     VecGather {
         VPGATHERDD = v38(0x90); VPGATHERDQ = v38(0x90).w();
         VPGATHERQD = v38(0x91); VPGATHERQQ = v38(0x91).w();

@@ -1,14 +1,15 @@
 //! Vector and scalar floating-point instructions, in legacy SSE or VEX encoding.
 //!
 //! # One method per shape, both encodings
-//! AVX gave most SSE instructions a third operand: SSE's `addsd dst, rhs` is AVX's `vaddsd dst, lhs, rhs`
-//! with `dst = lhs`. The methods here take all three. Under [`Enc::Legacy`], if `dst` is not `lhs`, a
-//! `movaps dst, lhs` goes first, which is right as long as `rhs` is not `dst`; that is asserted. So a
-//! compiler that keeps `dst` and `rhs` apart writes one sequence for both kinds of machine.
+//! AVX gave most SSE instructions a third operand: SSE's `addsd dst, rhs` is AVX's `vaddsd dst,
+//! lhs, rhs` with `dst = lhs`. The methods here take all three. Under [`Enc::Legacy`], if `dst` is
+//! not `lhs`, a `movaps dst, lhs` goes first, which is right as long as `rhs` is not `dst`; that is
+//! asserted. So a compiler that keeps `dst` and `rhs` apart writes one sequence for both kinds of
+//! machine.
 //!
 //! The upper bits differ, as the SDM (vol. 1, section 14.8) defines: VEX instructions clear the
-//! destination above their width, legacy ones keep it. Mixing them costs a transition, so code sticks to
-//! one, and executes `vzeroupper` before it calls code of unknown kind.
+//! destination above their width, legacy ones keep it. Mixing them costs a transition, so code
+//! sticks to one, and executes `vzeroupper` before it calls code of unknown kind.
 //!
 //! # Alignment
 //! Legacy instructions other than the unaligned moves fault on a 16-byte memory operand that is not
@@ -23,7 +24,8 @@ use crate::vecop::{
 };
 use crate::{Gpr, Mem, RegMem, Size, Xmm};
 
-/// How a vector instruction is encoded, and how wide it is. Scalar instructions use `Legacy` or `Vex128`.
+/// How a vector instruction is encoded, and how wide it is. Scalar instructions use `Legacy` or
+/// `Vex128`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Enc {
     /// SSE: 128 bits, two operands.
@@ -93,7 +95,8 @@ impl CodeBuffer {
         self.vec_three(enc, op.0, dst, lhs, rhs.parts_of(), Imm::NONE);
     }
 
-    /// `movd` or `movq dst, src`: 32 or 64 bits from a general register or memory, the rest cleared.
+    /// `movd` or `movq dst, src`: 32 or 64 bits from a general register or memory, the rest
+    /// cleared.
     #[inline]
     pub fn movd(&mut self, enc: Enc, size: Size, dst: Xmm, src: impl RegMem<Gpr>) {
         let code = Code::of(0x6E).p66().w_if(is_b64(size));
@@ -195,8 +198,8 @@ impl CodeBuffer {
         );
     }
 
-    /// `op dst, lhs, rhs, mask`: `rhs` where the mask's sign bit is set. Legacy needs `mask` = xmm0 (and
-    /// therefore `dst` other than xmm0 unless `dst` is `lhs`).
+    /// `op dst, lhs, rhs, mask`: `rhs` where the mask's sign bit is set. Legacy needs `mask` = xmm0
+    /// (and therefore `dst` other than xmm0 unless `dst` is `lhs`).
     pub fn vec_blend(
         &mut self,
         enc: Enc,
@@ -219,8 +222,8 @@ impl CodeBuffer {
 
 /// Between vector and general registers.
 impl CodeBuffer {
-    /// `cvtsi2ss` or `cvtsi2sd dst, lhs, src`: a 32- or 64-bit signed integer to scalar floating point;
-    /// the upper elements come from `lhs`.
+    /// `cvtsi2ss` or `cvtsi2sd dst, lhs, src`: a 32- or 64-bit signed integer to scalar floating
+    /// point; the upper elements come from `lhs`.
     #[inline]
     pub fn cvt_from_int(
         &mut self,
@@ -236,8 +239,8 @@ impl CodeBuffer {
         self.vec_three(enc, code, dst, lhs, src.parts(), Imm::NONE);
     }
 
-    /// `cvt(t)ss2si` or `cvt(t)sd2si dst, src`: scalar floating point to a 32- or 64-bit signed integer;
-    /// what does not fit becomes the smallest integer.
+    /// `cvt(t)ss2si` or `cvt(t)sd2si dst, src`: scalar floating point to a 32- or 64-bit signed
+    /// integer; what does not fit becomes the smallest integer.
     #[inline]
     pub fn cvt_to_int(
         &mut self,
@@ -281,7 +284,8 @@ impl CodeBuffer {
         self.vec_three(enc, code.p66(), dst, lhs, src.parts(), Imm::byte(lane));
     }
 
-    /// `pextrb`, `w`, `d` or `q dst, src, lane`; a register gets the lane zero-extended. Needs SSE4.1.
+    /// `pextrb`, `w`, `d` or `q dst, src, lane`; a register gets the lane zero-extended. Needs
+    /// SSE4.1.
     #[inline]
     pub fn vec_lane(&mut self, enc: Enc, size: Size, dst: impl RegMem<Gpr>, src: Xmm, lane: u8) {
         let code = match size {

@@ -1,8 +1,8 @@
 //! x87: what `long double` needs, memory to memory.
 //!
-//! Operations without operands (`fchs`, `fld1`, …) are in [`Plain`](crate::Plain). Opcodes: SDM vol. 2,
-//! appendix B.17 and the instruction pages. The escape opcodes D8–DF carry the operation in ModRM.reg and
-//! either a memory operand or a stack register in ModRM.rm.
+//! Operations without operands (`fchs`, `fld1`, …) are in [`Plain`](crate::Plain). Opcodes: SDM
+//! vol. 2, appendix B.17 and the instruction pages. The escape opcodes D8–DF carry the operation in
+//! ModRM.reg and either a memory operand or a stack register in ModRM.rm.
 
 use crate::buffer::CodeBuffer;
 use crate::encode::{Code, Imm, Prefixes};
@@ -29,8 +29,8 @@ macro_rules! x87 {
 }
 
 x87! {
-    /// Operations on memory. The suffix is the operand's width in bits; `FI…` take integers, the others
-    /// floating point. All but the loads work on st(0); `…P` pop it.
+    /// Operations on memory. The suffix is the operand's width in bits; `FI…` take integers, the
+    /// others floating point. All but the loads work on st(0); `…P` pop it.
     X87Mem {
         FLD_M32 = 0xD9, 0; FLD_M64 = 0xDD, 0; FLD_M80 = 0xDB, 5;
         FST_M32 = 0xD9, 2; FST_M64 = 0xDD, 2;

@@ -67,8 +67,9 @@ impl Judge {
         }
     }
 
-    /// Judges what `emit` emits: one instruction named `name` (lower case) with the operands `wants`, the
-    /// memory one being `place` if that is memory. `emit` gets the r/m operand made of `place`.
+    /// Judges what `emit` emits: one instruction named `name` (lower case) with the operands
+    /// `wants`, the memory one being `place` if that is memory. `emit` gets the r/m operand made of
+    /// `place`.
     #[track_caller]
     pub(crate) fn check<R: Copy + Debug>(
         &mut self,

@@ -1,6 +1,6 @@
-//! Random programs: instructions of all kinds in a row, with labels and branches in all directions, decoded
-//! as a whole. What single instructions cannot show: bytes of one that leak into the next, wrong
-//! lengths, fixups at wrong places, growth of the buffer in the middle.
+//! Random programs: instructions of all kinds in a row, with labels and branches in all directions,
+//! decoded as a whole. What single instructions cannot show: bytes of one that leak into the next,
+//! wrong lengths, fixups at wrong places, growth of the buffer in the middle.
 //!
 //! The seed is printed when a test fails; `ASM_SEED=n` runs that one again.
 

@@ -1,7 +1,7 @@
 //! Memory operands as the tests see them: what was asked for, and what a decoded one must then say.
 //!
-//! A [`Shape`] is not made from a `Mem` nor the other way round by any code of the crate under test, so a
-//! wrong ModRM, SIB, displacement or prefix shows as a difference.
+//! A [`Shape`] is not made from a `Mem` nor the other way round by any code of the crate under
+//! test, so a wrong ModRM, SIB, displacement or prefix shows as a difference.
 
 use asm::{Gpr, Label, Mem, Scale};
 use iced_x86::{Instruction, OpKind, Register};
@@ -123,8 +123,8 @@ impl Shape {
     }
 }
 
-/// Every base, index and scale, all kinds of displacement, absolute, RIP-relative, GS, and all that can
-/// be with and without the address-size prefix.
+/// Every base, index and scale, all kinds of displacement, absolute, RIP-relative, GS, and all that
+/// can be with and without the address-size prefix.
 pub(crate) fn all() -> Vec<Shape> {
     let mut shapes = Vec::new();
     let indexes = Gpr::ALL.into_iter().filter(|&index| index != Gpr::Rsp);

@@ -1,7 +1,8 @@
 //! Vector forms: every operation of every table, legacy, VEX.128 and VEX.256.
 //!
-//! The tables give names, iced gives what was decoded: the mnemonic must be the name (with `v` before it
-//! under VEX), so an opcode, prefix, map or W bit that is wrong shows as another mnemonic or none.
+//! The tables give names, iced gives what was decoded: the mnemonic must be the name (with `v`
+//! before it under VEX), so an opcode, prefix, map or W bit that is wrong shows as another mnemonic
+//! or none.
 
 use asm::{
     CodeBuffer, Enc, Fma, FmaOrder, Fp, FpOp, Gpr, Rm, Scale, Size, VecBin, VecBinImm, VecBlend,
