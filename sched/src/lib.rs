@@ -38,7 +38,7 @@
 //! # Promises, each checked by the simulation
 //!
 //! P1. No lost wake-up: an `unblock` that comes before `block` makes that `block` return at once.
-//! P2. A ready task runs within [`Limits::max_picks`] picks of the core that holds it.
+//! P2. A ready task is chosen within [`Limits::max_picks`] picks of the core that holds it.
 //! P3. No worker core stays halted while a task that it may run is queued.
 //! P4. A timer never fires early, and fires at the first `tick` or `next` at or after its time.
 //! P5. A task runs on one core at a time, and none is lost or duplicated.
@@ -57,6 +57,8 @@ mod local;
 mod loom_models;
 mod queues;
 mod scheduler;
+#[cfg(test)]
+mod sim;
 mod stats;
 mod sync;
 mod table;

@@ -94,6 +94,12 @@ impl Core {
         self.id
     }
 
+    /// How many tasks it has chosen so far.
+    #[must_use]
+    pub const fn picks(&self) -> usize {
+        self.turn
+    }
+
     /// The task it runs.
     #[must_use]
     pub fn current(&self) -> Option<TaskId> {
@@ -190,10 +196,17 @@ impl Scheduler {
         let Some(task) = core.current() else {
             return NOTHING_RUNS;
         };
-        self.table.slot(task).set_wake_at(until);
+        let slot = self.table.slot(task);
+        slot.set_wake_at(until);
+        // Read before: once the task has blocked, others may wake it, and it may block again.
+        let epoch = slot.word().next_epoch().epoch();
         let effect = self.leave(core, now, Event::Block);
         if effect.outcome == Outcome::Done && until != Ticks::NEVER {
-            core.timers.set(Timer { at: until, task });
+            core.timers.set(Timer {
+                at: until,
+                task,
+                epoch,
+            });
         }
         effect
     }
@@ -327,7 +340,7 @@ impl Scheduler {
     }
 
     /// The earliest timer that still ends a wait; stale ones before it are dropped.
-    fn next_timer(&self, core: &mut Core) -> Option<Ticks> {
+    pub(crate) fn next_timer(&self, core: &mut Core) -> Option<Ticks> {
         while let Some(timer) = core.timers.first() {
             if self.wait_of(timer).is_some() {
                 return Some(timer.at);

@@ -179,10 +179,12 @@ fn a_condition_comes_true_while_its_task_blocks(guards: Guards) {
     let waker = {
         let (scheduler, condition) = (scheduler.clone(), condition.clone());
         thread::spawn(move || {
+            // ORDERING: Relaxed, and so are the loads: the wake-up alone has to carry it over.
             condition.store(1, Ordering::Relaxed);
             let _ = scheduler.unblock(task);
         })
     };
+    // ORDERING: Relaxed, both loads, as said at the store.
     let mut is_true = condition.load(Ordering::Relaxed) == 1;
     while !is_true && scheduler.block(&mut cores[0], NOW).outcome == Outcome::Stays {
         is_true = condition.load(Ordering::Relaxed) == 1;

@@ -16,9 +16,9 @@
 //! A core looks at its pinned queue, its local queue, the shared one, at other workers' local queues
 //! (from the front, so the longest waiting is stolen), and last at background tasks. Alone that
 //! order would starve whatever comes late in it. So each pick has a *first choice* that is looked at
-//! before all others, and [`ROTATION`] makes every queue of the core first choice at least once in
-//! 16 picks (normal ones twice in 8). As queues are first in, first out, an entry with `n` before it
-//! is taken within `16 (n + 1)` picks of a core that serves the queue.
+//! before all others, and [`ROTATION`] makes every normal queue of the core first choice once in 5
+//! picks, the background ones once in 16. As queues are first in, first out, an entry with `n` before
+//! it is taken within `5 (n + 1)` or `16 (n + 1)` picks of a core that serves the queue.
 
 use crate::guards::{Guard, Guards};
 use crate::stats::Counter;
@@ -58,6 +58,11 @@ pub(crate) const ROTATION: [Source; 16] = [
     Local,
     SharedBackground,
 ];
+
+/// Picks within which every normal queue of a core is first choice.
+pub(crate) const NORMAL_PERIOD: usize = 5;
+/// Picks within which every queue of a core is first choice.
+pub(crate) const BACKGROUND_PERIOD: usize = ROTATION.len();
 
 /// The order in which a core looks when its first choice is empty.
 const ORDER: [Source; 6] = [
@@ -266,5 +271,34 @@ impl Queues {
                 stolen_from: Some(other),
             })
         })
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::{
+        BACKGROUND_PERIOD, Local, NORMAL_PERIOD, Pinned, PinnedBackground, ROTATION, Shared,
+        SharedBackground,
+    };
+
+    #[test]
+    fn every_queue_is_first_choice_once_in_its_period() {
+        let periods = [
+            (Pinned, NORMAL_PERIOD),
+            (Local, NORMAL_PERIOD),
+            (Shared, NORMAL_PERIOD),
+            (PinnedBackground, BACKGROUND_PERIOD),
+            (SharedBackground, BACKGROUND_PERIOD),
+        ];
+        for (source, period) in periods {
+            for start in 0..ROTATION.len() {
+                let mut picks = ROTATION.iter().cycle().skip(start).take(period);
+                assert!(
+                    picks.any(|&first| first == source),
+                    "{source:?} from {start} on"
+                );
+            }
+        }
     }
 }

@@ -293,8 +293,9 @@ impl Scheduler {
     /// is whom to kick for a task that was woken, or nothing.
     ///
     /// An entry may be stale in three ways. The task is gone: the generation differs. It waits no
-    /// more: the state tells. It waits again, for another time: `wake_at` tells, and if that wait
-    /// begins only now, the epoch has moved on and the exchange fails.
+    /// more: the state tells. It is in a later wait: the epoch differs; as that is a small number
+    /// which may come round, `wake_at` must agree as well. If a later wait begins only after these
+    /// looks, the exchange finds another epoch and fails.
     pub(crate) fn expire(&self, timer: Timer, now: Ticks) -> Option<CoreSet> {
         let epoch = self.wait_of(timer).filter(|_| timer.at <= now)?;
         let effect = self.apply(timer.task, Event::Expire(epoch));
@@ -308,8 +309,9 @@ impl Scheduler {
         let word = slot.word();
         let same_task = word.is(timer.task) || !self.guards.on(Guard::Generation);
         let waits = matches!(word.state(), State::Blocked | State::ScanBlocked);
-        let same_wait = slot.wake_at() == timer.at || !self.guards.on(Guard::TimerCheck);
-        (same_task && waits && same_wait).then_some(word.epoch())
+        let same_wait = word.epoch() == timer.epoch && slot.wake_at() == timer.at;
+        let is_current = same_wait || !self.guards.on(Guard::TimerCheck);
+        (same_task && waits && is_current).then_some(word.epoch())
     }
 
     /// Queues a task that has just become ready, and finds an idle core for it. Its slot is read

@@ -1,6 +1,7 @@
 //! The public operations, one behaviour each, on a clock that the test turns by hand.
 #![cfg(not(loom))]
 
+use crate::guards::{Guard, Guards};
 use crate::{
     BudgetState, Class, Core, CoreConfig, CoreId, CoreSet, Decision, Limits, Next, Outcome,
     Scheduler, SpawnError, State, TaskId, TaskSpec, Ticks,
@@ -317,6 +318,28 @@ fn spawning_stops_at_the_limits_and_goes_on_after_a_reap() {
     let next = scheduler.spawn(pinned).unwrap();
     assert_eq!(next.index(), first.index());
     assert_ne!(next, first, "the generation differs");
+}
+
+/// An old id is killed after another task has moved into its slot; whether that one survives.
+fn next_tenant_survives(guards: Guards) -> bool {
+    let configs = [CoreConfig { runs_guests: true }];
+    let limits = Limits { tasks: 1, ..LIMITS };
+    let (scheduler, _) = Scheduler::with_guards(&configs, limits, guards).unwrap();
+    let first = scheduler.spawn(TaskSpec::default()).unwrap();
+    let _ = scheduler.kill(first);
+    assert_eq!(scheduler.reap(first), Outcome::Done);
+    let second = scheduler.spawn(TaskSpec::default()).unwrap();
+    let _ = scheduler.kill(first);
+    scheduler.state(second) == Some(State::New)
+}
+
+#[test]
+fn an_old_id_does_not_reach_the_next_tenant() {
+    assert!(next_tenant_survives(Guards::ALL));
+    assert!(
+        !next_tenant_survives(Guards::without(Guard::Generation)),
+        "the check is what saves it"
+    );
 }
 
 #[test]

@@ -18,6 +18,8 @@ const NOWHERE: u32 = u32::MAX;
 pub(crate) struct Timer {
     pub(crate) at: Ticks,
     pub(crate) task: TaskId,
+    /// The wait that it ends, as counted in the task's state word.
+    pub(crate) epoch: u16,
 }
 
 /// A heap ordered by time, earliest on top, and where each task's entry lies in it.
@@ -132,6 +134,7 @@ mod tests {
             timers.set(Timer {
                 at,
                 task: TaskId::new(index as u32, 0),
+                epoch: 0,
             });
             if random >> 62 == 0 {
                 let first = timers.first().expect("one was just set");

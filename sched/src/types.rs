@@ -166,17 +166,24 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The starvation bound (promise P2): a task that is ready is chosen before the core that holds
-    /// it has chosen this many others; a task that no core holds (fresh, overflowed, background),
-    /// before *any* worker has.
+    /// The starvation bound (promise P2): a ready task of `class` is chosen before the core that
+    /// holds it has made this many picks; a task that no core holds (fresh, overflowed, or background
+    /// and not pinned), before *any* worker has.
     ///
-    /// Each queue of a core is its first choice once in every 16 picks (`queues` states the
-    /// rotation), queues are first in, first out, and no queue holds more than `tasks` entries, so
-    /// after `16 × tasks` picks the entry has been taken. The number of cores does not make it
-    /// worse; stealing and sharing only shorten the wait.
+    /// Each queue of a core is its first choice once in every 5 picks, or 16 for background queues
+    /// (`queues` states the rotation). Queues are first in, first out, and hold no more than `tasks`
+    /// entries. So after `5 × tasks` or `16 × tasks` picks the entry has been taken. The number of
+    /// cores does not make it worse; stealing and sharing only shorten the wait.
+    ///
+    /// Picks count when a core changes tasks. A task that is alone on its core is not preempted, but
+    /// as soon as another waits there, it is at the end of its slice: picks are at most a slice apart.
     #[must_use]
-    pub const fn max_picks(&self) -> usize {
-        crate::queues::ROTATION.len() * self.tasks
+    pub const fn max_picks(&self, class: Class) -> usize {
+        self.tasks
+            * match class {
+                Class::Normal => crate::queues::NORMAL_PERIOD,
+                Class::Background => crate::queues::BACKGROUND_PERIOD,
+            }
     }
 }
 

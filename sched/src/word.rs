@@ -194,7 +194,8 @@ impl Word {
         Self(kept | number | (core as u64) << CORE_SHIFT)
     }
 
-    const fn next_epoch(self) -> Self {
+    /// The same word with the number of the next wait.
+    pub(crate) const fn next_epoch(self) -> Self {
         let epoch = self.epoch().wrapping_add(1) as u64;
         Self(self.0 & !(0xffff << EPOCH_SHIFT) | epoch << EPOCH_SHIFT)
     }
