@@ -64,6 +64,8 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod threads;
 mod timer;
 mod types;
 mod word;
