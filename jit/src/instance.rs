@@ -2,8 +2,10 @@
 //!
 //! * [`program`]: what all instances of a module share: IR, bindings, the initial memory.
 //! * [`runtime`]: one instance: slots, versions, counters, and what each gate does.
+//! * [`arguments`]: `argc` and `argv`.
 //! * [`report`]: what a fault says to a person.
 
+pub mod arguments;
 pub mod program;
 pub mod report;
 pub mod runtime;

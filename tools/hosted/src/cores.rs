@@ -19,6 +19,7 @@
 
 use jit::abi::{self, gs};
 use jit::instance::Fault;
+use jit::instance::arguments::{self, BadArguments};
 use std::cell::Cell;
 use std::io;
 use std::mem;
@@ -182,9 +183,32 @@ impl<'a> Core<'a> {
     /// Calls the code at `address` with up to six integer arguments. `budget` bounds the CPU time.
     #[must_use]
     pub fn call(&self, address: u64, args: [u64; 6], budget: Option<Duration>) -> Left {
+        self.call_on(self.stack, address, args, budget)
+    }
+
+    /// Calls `main` at `address` with these words as `argv`.
+    ///
+    /// # Errors
+    /// The words do not fit, or one contains a NUL.
+    pub fn call_main(
+        &self,
+        address: u64,
+        words: &[&str],
+        budget: Option<Duration>,
+    ) -> Result<Left, BadArguments> {
+        let block = arguments::block(words, self.stack)?;
+        let to = ptr::with_exposed_provenance_mut::<u8>(block.start as usize);
+        // SAFETY: the block ends at the end of this core's own stack, which is mapped and idle, and
+        // is smaller than it.
+        unsafe { ptr::copy_nonoverlapping(block.bytes.as_ptr(), to, block.bytes.len()) };
+        let args = [u64::from(block.count), u64::from(block.start), 0, 0, 0, 0];
+        Ok(self.call_on(block.start, address, args, budget))
+    }
+
+    fn call_on(&self, stack: u32, address: u64, args: [u64; 6], budget: Option<Duration>) -> Left {
         let entry = Entry {
             address,
-            stack: u64::from(self.stack),
+            stack: u64::from(stack),
             args,
         };
         CURRENT.set(Some(ptr::from_ref(self).cast()));

@@ -9,6 +9,7 @@ use abi::{Errno, HostCall};
 use jit::abi::{gate, slot_address};
 use jit::code::publish::Outcome;
 use jit::gates::Crossing;
+use jit::instance::arguments::BadArguments;
 use jit::instance::runtime::CompileLabel;
 use jit::instance::{
     Abandoned, Config, CoreContext, Fault, FaultReport, Instance, LinkError, NotCompiled, Program,
@@ -223,6 +224,22 @@ impl Process {
         match self.instance.entry_of(func) {
             Some(entry) => core.call(entry, args, self.options.budget),
             None => Left::Faulted(Fault::NullCall, 0, None),
+        }
+    }
+
+    /// Calls `main`, which is function `func`, on `core` with these words as `argv`.
+    ///
+    /// # Errors
+    /// The words do not fit, or one contains a NUL.
+    pub fn call_main(
+        &self,
+        core: &Core<'_>,
+        func: u32,
+        words: &[&str],
+    ) -> Result<Left, BadArguments> {
+        match self.instance.entry_of(func) {
+            Some(entry) => core.call_main(entry, words, self.options.budget),
+            None => Ok(Left::Faulted(Fault::NullCall, 0, None)),
         }
     }
 
