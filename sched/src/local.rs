@@ -111,13 +111,10 @@ impl Scheduler {
     /// Chooses what `core` does next. A core that runs a task already goes on with it.
     pub fn next(&self, core: &mut Core, now: Ticks) -> (Next, CoreSet) {
         let mut kick = self.wake(core, now);
-        let found = core.current.is_none() && {
-            self.look(core, now, &mut kick) || {
-                self.announce(core);
-                self.look_again(core, now, &mut kick)
-            }
-        };
-        debug_assert!(!found || core.current.is_some(), "what was found runs");
+        if core.current.is_none() && !self.look(core, now, &mut kick) {
+            self.announce(core);
+            self.look_again(core, now, &mut kick);
+        }
         let next = match core.current() {
             Some(task) => Next::Run {
                 task,
@@ -143,6 +140,8 @@ impl Scheduler {
             return (Decision::Idle, kick);
         };
         let slice_over = now >= current.slice_end;
+        // A kill comes first: what is killed needs no budget. A slice that is over counts only if
+        // somebody waits for the core; preempting for nobody would cost two context switches.
         let decision = if self.kill_pending(core) {
             Decision::Preempt
         } else if budget == BudgetState::Exhausted {
@@ -240,6 +239,7 @@ impl Scheduler {
         let Some(current) = core.current.take() else {
             return NOTHING_RUNS;
         };
+        // From a successful transition on, the task may run elsewhere, so `current` is gone before it.
         let effect = self.apply(current.task, event);
         if effect.outcome == Outcome::Stays {
             core.current = Some(current);
@@ -256,6 +256,7 @@ impl Scheduler {
     /// Looks at all queues once and begins to run what it finds, if anything.
     pub(crate) fn look(&self, core: &mut Core, now: Ticks, kick: &mut CoreSet) -> bool {
         let id = core.id;
+        // An entry may be of a task that was killed or is being scanned: `Take` refuses it then.
         let take = |task| self.apply(task, Event::Take(id)).outcome == Outcome::Done;
         let Some(picked) = self.queues.pick(id, core.turn, core.victim, take) else {
             // What it was woken for has found another core, and nothing else is left.

@@ -59,6 +59,7 @@ fn a_task_that_is_not_started_does_not_run() {
     assert_eq!(run(&scheduler, &mut cores[0], 0), Some(task));
 }
 
+/// A task that is alone is not disturbed for nothing, and the new slice begins when the old one ended.
 #[test]
 fn a_slice_ends_only_when_another_task_waits() {
     let (scheduler, mut cores) = workers(1);
@@ -93,6 +94,7 @@ fn a_slice_ends_only_when_another_task_waits() {
     assert_eq!(run(&scheduler, &mut cores[0], 305), Some(second));
 }
 
+/// P1 in its smallest form: the waker overtakes the task on its way into `block`.
 #[test]
 fn an_unblock_before_the_block_makes_it_return_at_once() {
     let (scheduler, mut cores) = workers(1);
@@ -133,6 +135,7 @@ fn a_sleeper_wakes_at_its_time_and_not_before() {
     assert_eq!(run(&scheduler, &mut cores[0], 50), Some(task));
 }
 
+/// Core 0 keeps the entry of a wait that ended elsewhere; it must neither wake the task nor the core.
 #[test]
 fn the_timer_of_a_wait_that_ended_early_does_not_end_the_next_one() {
     let (scheduler, mut cores) = workers(2);
@@ -163,6 +166,8 @@ fn the_timer_of_a_wait_that_ended_early_does_not_end_the_next_one() {
     assert_eq!(scheduler.stats(core(1)).steals, 1);
 }
 
+/// The slot of a task that is killed in a queue stays taken until its entry is out, so that no entry
+/// ever names the next tenant (W2).
 #[test]
 fn a_running_task_is_killed_at_its_next_tick_and_a_waiting_one_at_once() {
     let (scheduler, mut cores) = workers(1);
@@ -237,6 +242,7 @@ fn a_pinned_task_runs_on_its_core_only() {
     assert_eq!(run(&scheduler, &mut cores[1], 2), None, "it is no worker");
 }
 
+/// Slow but not starved: the JIT worker of a machine with one core.
 #[test]
 fn a_background_task_gets_one_slice_in_sixteen() {
     let (scheduler, mut cores) = workers(1);
@@ -257,6 +263,7 @@ fn a_background_task_gets_one_slice_in_sixteen() {
     assert_eq!(turns, [150, 10]);
 }
 
+/// Time that others spend on the task's behalf counts, and brings the end of its slice forward.
 #[test]
 fn a_budget_ends_the_slice_and_is_charged_exactly() {
     let (scheduler, mut cores) = workers(1);
@@ -342,6 +349,7 @@ fn an_old_id_does_not_reach_the_next_tenant() {
     );
 }
 
+/// All tasks have the same home, whose queue is smaller than they are many.
 #[test]
 fn a_full_local_queue_overflows_and_loses_nothing() {
     let (scheduler, mut cores) = workers(1);
@@ -373,6 +381,8 @@ fn a_full_local_queue_overflows_and_loses_nothing() {
     assert_eq!(ran, tasks);
 }
 
+/// A core takes the entry, and later a timer fires, while the reclaimer holds the task: both take
+/// effect when it is given back.
 #[test]
 fn a_claimed_task_is_held_still_and_loses_no_event() {
     let (scheduler, mut cores) = workers(1);
@@ -424,6 +434,7 @@ fn a_kill_of_a_claimed_task_is_told_to_the_claimer() {
     assert_eq!(scheduler.state(task), None);
 }
 
+/// Its cache lines are there; and one task is no reason to wake three cores.
 #[test]
 fn one_ready_task_wakes_one_idle_core_and_rather_its_own() {
     let (scheduler, mut cores) = workers(3);
@@ -439,6 +450,7 @@ fn one_ready_task_wakes_one_idle_core_and_rather_its_own() {
     assert_eq!(scheduler.state(kicks), Some(State::Ready));
 }
 
+/// The invariant of `idle`: whoever was woken and runs something else hands the duty on.
 #[test]
 fn a_busy_core_that_was_woken_passes_the_wake_up_on() {
     let (scheduler, mut cores) = workers(2);

@@ -7,7 +7,7 @@
 
 use crate::{Core, CoreConfig, CoreId, CoreSet, Limits, Next, Outcome, Scheduler, TaskSpec, Ticks};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 const CORES: usize = 4;
@@ -17,8 +17,11 @@ const ROUNDS: usize = 2000;
 /// Rounds of waiting of one core without an event, after which its wake-up counts as lost.
 const MAX_SPINS: usize = 20_000_000;
 
-/// What the cores share besides the scheduler. All of it is in sequential order: that is the test's
-/// own bookkeeping and must not be what fails.
+// ORDERING: SeqCst for all of the test's own bookkeeping, which must not be what fails; each
+// access pairs with every other one of the same place.
+const BOOKS: Ordering = Ordering::SeqCst;
+
+/// What the cores share: the scheduler, and the test's books about it.
 struct Shared {
     scheduler: Scheduler,
     /// By core: a reschedule IPI is pending.
@@ -34,19 +37,18 @@ struct Shared {
 
 impl Shared {
     fn now(&self) -> Ticks {
-        // ORDERING: SeqCst, here and below: see the struct.
-        Ticks(self.clock.fetch_add(1, SeqCst))
+        Ticks(self.clock.fetch_add(1, BOOKS))
     }
 
     fn kick(&self, cores: CoreSet) {
         for core in cores.iter() {
-            self.kicked[core.index()].store(true, SeqCst);
+            self.kicked[core.index()].store(true, BOOKS);
         }
     }
 
     /// A core's life, until all tasks have ended.
     fn work(&self, mut core: Core) {
-        while self.ended.load(SeqCst) < TASKS {
+        while self.ended.load(BOOKS) < TASKS {
             let (next, kick) = self.scheduler.next(&mut core, self.now());
             self.kick(kick);
             match next {
@@ -60,7 +62,7 @@ impl Shared {
         let kicked = &self.kicked[core.id().index()];
         for _ in 0..MAX_SPINS {
             let is_time = until.is_some_and(|until| until <= self.now());
-            if kicked.swap(false, SeqCst) || is_time || self.ended.load(SeqCst) == TASKS {
+            if kicked.swap(false, BOOKS) || is_time || self.ended.load(BOOKS) == TASKS {
                 return;
             }
             thread::yield_now();
@@ -73,19 +75,19 @@ impl Shared {
         while let Some(task) = core.current() {
             let (index, now) = (task.index(), self.now());
             assert!(
-                !self.on_core[index].swap(true, SeqCst),
+                !self.on_core[index].swap(true, BOOKS),
                 "{task:?} is on two cores"
             );
-            let round = self.rounds[index].fetch_add(1, SeqCst);
+            let round = self.rounds[index].fetch_add(1, BOOKS);
             let draw = round * 7 + index * 13;
             for other in self.scheduler.tasks().skip(draw % TASKS).take(2) {
                 self.kick(self.scheduler.unblock(other).kick);
             }
-            self.on_core[index].store(false, SeqCst);
+            self.on_core[index].store(false, BOOKS);
             if round + 1 == ROUNDS {
                 assert_eq!(self.scheduler.exit(core, now), Outcome::Done);
                 assert_eq!(self.scheduler.reap(task), Outcome::Done);
-                self.ended.fetch_add(1, SeqCst);
+                self.ended.fetch_add(1, BOOKS);
                 continue;
             }
             let effect = match draw % 3 {
@@ -143,6 +145,6 @@ fn no_task_is_lost_or_doubled_on_real_threads() {
         shared
             .rounds
             .iter()
-            .all(|rounds| rounds.load(SeqCst) == ROUNDS)
+            .all(|rounds| rounds.load(BOOKS) == ROUNDS)
     );
 }

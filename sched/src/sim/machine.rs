@@ -1,4 +1,13 @@
 //! The virtual cores, the device, the clock, and what they do in a step.
+//!
+//! A core is where the kernel would be: waking, looking for work, halted, or running a task, whose
+//! code is drawn action by action. Interrupts come in only where the kernel has them on: while a
+//! task runs and while the core is halted. So a core that is in the middle of an operation is
+//! overtaken by the other actors, but never by itself.
+//!
+//! Each method asks the model first what has to come of an action, then does it, then compares.
+//! After the profile's steps the machine *drains*: tasks exit as they run, the device wakes, starts
+//! and releases what waits, and at the end nothing may be left. A lost task shows here at the latest.
 
 use super::model::{Check, Model, Phase, Wait, at_step, compare};
 use super::{Action, Profile, Property, Random, Totals, Violation};
