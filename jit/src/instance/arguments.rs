@@ -39,7 +39,10 @@ pub fn block(words: &[&str], end: u32) -> Result<ArgumentBlock, BadArguments> {
     let table = 4 * (words.len() + 1);
     let size = (table + text).next_multiple_of(16);
     let fits = size <= MAX_BYTES && !words.iter().any(|word| word.contains('\0'));
-    let start = end.checked_sub(size as u32).filter(|_| fits).ok_or(BadArguments)?;
+    let start = end
+        .checked_sub(size as u32)
+        .filter(|_| fits)
+        .ok_or(BadArguments)?;
     let mut bytes = Vec::with_capacity(size);
     let mut address = start + table as u32;
     for word in words {
@@ -52,7 +55,11 @@ pub fn block(words: &[&str], end: u32) -> Result<ArgumentBlock, BadArguments> {
         bytes.push(0);
     }
     bytes.resize(size, 0);
-    Ok(ArgumentBlock { start, bytes, count: words.len() as u32 })
+    Ok(ArgumentBlock {
+        start,
+        bytes,
+        count: words.len() as u32,
+    })
 }
 
 #[cfg(all(test, not(loom)))]

@@ -270,18 +270,32 @@ impl<M: CodeMemory> Instance<M> {
         func: u32,
         cx: &impl CoreContext,
     ) -> Option<(Tier, Result<Outcome, NotCompiled>)> {
-        let state = self.states.get(func as usize)?;
-        let tier = state.take()?;
+        let tier = self.take_request(func)?;
         let result = self.compile(func, tier, cx).map(|(_, outcome)| outcome);
+        self.end_request(func, tier, &result);
+        Some((tier, result))
+    }
+
+    /// Takes what the queue's entry for `func` asks for; [`Self::end_request`] must follow.
+    pub fn take_request(&self, func: u32) -> Option<Tier> {
+        self.states.get(func as usize)?.take()
+    }
+
+    /// The compilation that [`Self::take_request`] began has ended.
+    pub fn end_request(&self, func: u32, tier: Tier, result: &Result<Outcome, NotCompiled>) {
         let for_good = matches!(
             result,
             Err(NotCompiled::Declined(_) | NotCompiled::Abandoned)
         );
-        state.finish(tier, for_good);
-        Some((tier, result))
+        if let Some(state) = self.states.get(func as usize) {
+            state.finish(tier, for_good);
+        }
     }
 
     /// Compiles `func` at `tier` and publishes the result; gives its entry.
+    ///
+    /// A platform whose compilations are interrupted and go on later does the steps itself:
+    /// [`Self::job`], [`tier::compile`], then [`Self::deliver`] or [`Self::abandoned`].
     ///
     /// # Errors
     /// There is no new version; the function stays as it is.
@@ -291,36 +305,57 @@ impl<M: CodeMemory> Instance<M> {
         tier: Tier,
         cx: &impl CoreContext,
     ) -> Result<(u64, Outcome), NotCompiled> {
+        let job = self.job(func, tier).ok_or(NotCompiled::NoBody)?;
+        let label = CompileLabel {
+            function: &job.function().name,
+            tier,
+        };
+        let start = cx.now_us();
+        let keep = |result: &Result<Compiled, Declined>| {
+            let spent = cx.now_us().saturating_sub(start);
+            self.deliver(func, tier, result, cx.core(), spent)
+        };
+        let result = cx.contained(&label, || tier::compile(&job, tier), keep);
+        result.unwrap_or_else(|Abandoned| Err(self.abandoned()))
+    }
+
+    /// What compiling `func` at `tier` is given; `None` if it has no body.
+    #[must_use]
+    pub fn job(&self, func: u32, tier: Tier) -> Option<Job<'_>> {
         let module = &self.program.module;
-        let function = module.funcs.get(func as usize).ok_or(NotCompiled::NoBody)?;
-        if function.body.is_none() {
-            return Err(NotCompiled::NoBody);
-        }
-        let job = Job {
+        module.funcs.get(func as usize)?.body.as_ref()?;
+        Some(Job {
             module,
             func: FuncId(func),
             bindings: &self.program.bindings,
             cpu: self.config.cpu,
             counting: self.config.tier_up && tier.next().is_some(),
-        };
-        let label = CompileLabel {
-            function: &function.name,
-            tier,
-        };
-        let start = cx.now_us();
-        let keep = |result: &Result<Compiled, Declined>| match result {
-            Err(why) => Err(NotCompiled::Declined(why.clone())),
-            Ok(compiled) => {
-                let spent = cx.now_us().saturating_sub(start);
-                self.install(func, tier, compiled, cx.core(), spent)
-            }
-        };
-        let result = cx.contained(&label, || tier::compile(&job, tier), keep);
-        result.unwrap_or_else(|Abandoned| {
-            // ORDERING: Relaxed, a figure for people; pairs with nothing.
-            self.contained.fetch_add(1, Ordering::Relaxed);
-            Err(NotCompiled::Abandoned)
         })
+    }
+
+    /// Publishes what compiling `func` at `tier` gave, outside of the compilation's arena.
+    ///
+    /// # Errors
+    /// There is no new version; the function stays as it is.
+    pub fn deliver(
+        &self,
+        func: u32,
+        tier: Tier,
+        result: &Result<Compiled, Declined>,
+        core: u32,
+        spent_us: u64,
+    ) -> Result<(u64, Outcome), NotCompiled> {
+        match result {
+            Err(why) => Err(NotCompiled::Declined(why.clone())),
+            Ok(compiled) => self.install(func, tier, compiled, core, spent_us),
+        }
+    }
+
+    /// Books a compilation that failed and was contained.
+    pub fn abandoned(&self) -> NotCompiled {
+        // ORDERING: Relaxed, a figure for people; pairs with nothing.
+        self.contained.fetch_add(1, Ordering::Relaxed);
+        NotCompiled::Abandoned
     }
 
     /// Puts finished code into code memory and publishes it; gives its entry.
