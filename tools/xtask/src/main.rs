@@ -9,6 +9,8 @@
 #![expect(clippy::std_instead_of_core, reason = "a host program")]
 
 #[cfg(feature = "guests")]
+mod boot;
+#[cfg(feature = "guests")]
 mod image;
 #[cfg(feature = "guests")]
 mod kernel;
@@ -64,6 +66,12 @@ const COMMANDS: &[Command] = &[
         help: "boot in QEMU: [--smp N] [--accel auto|tcg|kvm] [--modules FILE,...] \
                [--append WORDS] [--events FILE] [--timeout SECONDS] [--headless]",
         run: run::main,
+    },
+    #[cfg(feature = "guests")]
+    Command {
+        name: "boot",
+        help: "boot one program: FILE [ARG...] [--smp N] [--accel auto|tcg|kvm]",
+        run: boot::main,
     },
     #[cfg(feature = "guests")]
     Command {

@@ -24,7 +24,7 @@ const EXIT_PORT: &str = "isa-debug-exit,iobase=0xf4,iosize=4";
 /// How long the probe boot may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 /// Kernel command line of the probe: a test that only needs the boot to succeed.
-const PROBE_APPEND: &str = "test=boot";
+const PROBE_APPEND: &str = "test=bringup";
 
 /// How QEMU executes guest code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
