@@ -21,7 +21,7 @@ use crate::inst::{DebugLoc, Event, Inst, ValueId};
 use crate::limits;
 use crate::module::Module;
 use crate::operands::Operands;
-use crate::stream::{Entry, Stream};
+use crate::stream::{BlockHead, Entry, Stream};
 use crate::types::Type;
 
 /// Codes of records that are not instructions (`bitc::FunctionCodes`).
@@ -56,7 +56,6 @@ pub struct BodyHead {
 pub struct BodyReader<'m, 'a> {
     module: &'m Module<'a>,
     stream: Stream<'a>,
-    constants: Constants,
     lists: Lists,
     bounds: Bounds,
     name: &'a [u8],
@@ -73,7 +72,6 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         Self {
             module,
             stream: module.stream(),
-            constants: Constants::default(),
             lists: Lists::default(),
             bounds: Bounds {
                 next: 0,
@@ -88,18 +86,14 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         }
     }
 
-    /// The constants of the function that is open.
-    pub fn constants(&self) -> &Constants {
-        &self.constants
-    }
-
     /// Offset in bits from the start of the file to where decoding has got.
     pub fn bit(&self) -> u64 {
         self.stream.bit().saturating_add(self.module.base_bit())
     }
 
     /// Goes to the function with this index in [`Module::functions`]; `None` if it has no body.
-    pub fn open(&mut self, function: u32) -> Result<Option<BodyHead>> {
+    /// Its constants replace what is in `constants`, whose buffers are reused.
+    pub fn open(&mut self, function: u32, constants: &mut Constants) -> Result<Option<BodyHead>> {
         let module = self.module;
         let Some(function) = module.functions().get(function as usize) else {
             return Ok(None);
@@ -124,9 +118,10 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             referenced: 0,
             blocks: 0,
         };
-        self.constants.reset(next);
+        constants.reset(next);
         self.stream.rewind(&head);
-        self.read_head(&head).map_err(|error| self.locate(error))?;
+        self.read_head(&head, constants)
+            .map_err(|error| self.locate(error))?;
         self.open = true;
         Ok(Some(BodyHead {
             blocks: self.bounds.blocks,
@@ -169,7 +164,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
     }
 
     /// Reads up to the first instruction.
-    fn read_head(&mut self, head: &crate::stream::BlockHead) -> Result<()> {
+    fn read_head(&mut self, head: &BlockHead, constants: &mut Constants) -> Result<()> {
         self.stream.enter(head)?;
         let code = loop {
             match self.stream.next()? {
@@ -180,8 +175,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
                     ));
                 }
                 Entry::Block(inner) if inner.id == block::CONSTANTS => {
-                    self.constants
-                        .read(&mut self.stream, &inner, self.module.types())?;
+                    constants.read(&mut self.stream, &inner, self.module.types())?;
                 }
                 Entry::Block(inner) => self.stream.skip(&inner),
                 Entry::Record(code::DECLARE_BLOCKS) => self.declare_blocks()?,
@@ -195,15 +189,11 @@ impl<'m, 'a> BodyReader<'m, 'a> {
                 "function without blocks",
             ));
         }
-        // Each value takes a record, a record at least two bits.
-        let left = self.stream.remaining().saturating_add(1 << 6);
+        // Each value takes a record, and no writer needs less than eight bits for one.
+        let left = (self.stream.remaining() >> 3).saturating_add(1 << 6);
         let too_many = || Error::limit(self.stream.bit(), "number of values");
-        let constants = u32::try_from(self.constants.len()).map_err(|_| too_many())?;
-        let next = self
-            .bounds
-            .next
-            .checked_add(constants)
-            .ok_or_else(too_many)?;
+        let count = u32::try_from(constants.len()).map_err(|_| too_many())?;
+        let next = self.bounds.next.checked_add(count).ok_or_else(too_many)?;
         let left = u32::try_from(left).map_err(|_| too_many())?;
         self.bounds.next = next;
         self.bounds.limit = next.checked_add(left).ok_or_else(too_many)?;

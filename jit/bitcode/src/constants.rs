@@ -148,6 +148,14 @@ impl Constants {
             .map(|id| ValueId(*id))
     }
 
+    /// The value id at one place of a span.
+    pub fn id_at(&self, span: Span, index: usize) -> Option<ValueId> {
+        self.ids
+            .get(span.range())?
+            .get(index)
+            .map(|id| ValueId(*id))
+    }
+
     /// Typed value ids of a span.
     pub fn pairs(&self, span: Span) -> impl ExactSizeIterator<Item = (TypeId, ValueId)> {
         let (pairs, _) = self.ids.get(span.range()).unwrap_or(&[]).as_chunks::<2>();

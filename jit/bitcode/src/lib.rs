@@ -62,11 +62,11 @@ mod tests;
 
 pub use attributes::{Attribute, AttributeIndex, AttributeKind, AttributeValue, Attributes};
 pub use body::{BodyHead, BodyReader};
-pub use constants::{Constant, ConstantKind, Constants};
+pub use constants::{Constant, ConstantKind, Constants, Span};
 pub use debug_info::{DebugInfo, Location};
 pub use error::{Error, ErrorKind, Result};
 pub use globals::{Alias, Function, GlobalId, GlobalVar, Linkage, Name, ThreadLocal, Visibility};
 pub use inst::{Atomic, CallFlags, DebugLoc, Event, Inst, Value, ValueId};
 pub use module::{Module, SyncScope};
 pub use opcode::{AtomicOrdering, BinOp, CastOp, Predicate, RmwOp, flags};
-pub use types::{Type, TypeId, Types};
+pub use types::{Type, TypeId, TypeList, Types};

@@ -8,8 +8,8 @@ use std::process::Command;
 use super::read_all;
 use crate::testing::{compile, corpus};
 use crate::{
-    AttributeIndex, AttributeKind, BodyReader, CastOp, ConstantKind, DebugInfo, Event, Inst,
-    Module, Predicate, Type,
+    AttributeIndex, AttributeKind, BodyReader, CastOp, ConstantKind, Constants, DebugInfo, Event,
+    Inst, Module, Predicate, Type,
 };
 
 /// The mnemonic in LLVM's text form; integer and floating-point arithmetic are not told apart.
@@ -117,7 +117,11 @@ fn reading_is_the_same_with_a_fresh_and_a_used_reader() {
     let mut used = BodyReader::new(&module);
     let events = |reader: &mut BodyReader<'_, '_>, function| {
         let mut texts = Vec::new();
-        if reader.open(function).unwrap().is_some() {
+        if reader
+            .open(function, &mut Constants::default())
+            .unwrap()
+            .is_some()
+        {
             while let Some(event) = reader.next_event().unwrap() {
                 texts.push(format!("{event:?}"));
             }
@@ -214,7 +218,10 @@ fn operands_are_absolute_and_typed_where_they_refer_forward() {
         .position(|f| module.name(f.name) == b"f")
         .unwrap() as u32;
     let mut reader = BodyReader::new(&module);
-    let head = reader.open(function).unwrap().unwrap();
+    let head = reader
+        .open(function, &mut Constants::default())
+        .unwrap()
+        .unwrap();
     let (mut phis, mut compares, mut terminators) = (0, 0, 0);
     let mut next = head.first_result.0;
     while let Some(event) = reader.next_event().unwrap() {
@@ -266,7 +273,10 @@ fn line_information_follows_inlining() {
     let mut info = DebugInfo::read(&module).unwrap();
     info.read_function(&module, function).unwrap();
     let mut reader = BodyReader::new(&module);
-    reader.open(function).unwrap().unwrap();
+    reader
+        .open(function, &mut Constants::default())
+        .unwrap()
+        .unwrap();
     let mut seen = Vec::new();
     while let Some(event) = reader.next_event().unwrap() {
         if let Event::Loc(loc) = event {
@@ -327,7 +337,7 @@ fn speed_of_reading_function_bodies() {
         instructions = 0;
         let mut reader = BodyReader::new(&module);
         for function in 0..module.functions().len() as u32 {
-            reader.open(function).unwrap();
+            reader.open(function, &mut Constants::default()).unwrap();
             while let Some(event) = reader.next_event().unwrap() {
                 instructions += u64::from(matches!(event, Event::Inst(..)));
             }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::read_all;
 use crate::testing::Writer;
-use crate::{BodyReader, Error, Event, Inst, Module, limits};
+use crate::{BodyReader, Constants, Error, Event, Inst, Module, limits};
 
 const MODULE: u64 = 8;
 const CONSTANTS: u64 = 11;
@@ -98,7 +98,7 @@ fn smallest_function_decodes() {
     let module = Module::parse(&file).unwrap();
     assert_eq!(module.value_count(), 3);
     let mut reader = BodyReader::new(&module);
-    let head = reader.open(0).unwrap().unwrap();
+    let head = reader.open(0, &mut Constants::default()).unwrap().unwrap();
     assert_eq!(
         (head.blocks, head.first_param.0, head.first_result.0),
         (1, 3, 4)
@@ -115,10 +115,13 @@ fn smallest_function_decodes() {
     ));
     assert!(matches!(reader.next_event(), Ok(None)));
     assert!(
-        matches!(reader.open(1), Ok(None)),
+        matches!(reader.open(1, &mut Constants::default()), Ok(None)),
         "a declaration has no body"
     );
-    assert!(matches!(reader.open(9), Ok(None)));
+    assert!(matches!(
+        reader.open(9, &mut Constants::default()),
+        Ok(None)
+    ));
 }
 
 #[test]
