@@ -1,0 +1,351 @@
+//! One function: from decoded events to a body.
+//!
+//! Values are mapped from the file's numbers to the IR's as they are defined. Two kinds of operand
+//! have no IR value yet when they are used:
+//!
+//! * a value that a later block defines. In a phi, its place in the pool is noted and filled in at
+//!   the end; elsewhere it gets a *late* value;
+//! * a constant that takes instructions to compute (an address as an integer, say). These
+//!   instructions go to a *prologue* that ends up at the start of the entry block, where they
+//!   dominate every use; until then they, too, have late values.
+//!
+//! Late values look like parameters with numbers from [`LATE`] on. Most functions have none; for
+//! the others `finish` makes one more pass.
+
+use alloc::vec::Vec;
+
+use bitcode::{BodyHead, BodyReader, Constants, DebugLoc, Event, ValueId};
+use hashbrown::HashMap;
+use ir::{Builder, FuncId, Inst, Line, Op, TypeId, Value, ValueKind};
+
+use super::error::{LoadError, Result};
+use super::module::{Loader, Symbol};
+use super::place::Places;
+
+/// Number of the first late value. No function has so many parameters.
+pub(super) const LATE: u32 = 1 << 29;
+
+/// A value that is not known yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Late {
+    pub(super) ty: TypeId,
+    pub(super) target: LateTarget,
+}
+
+/// What a late value will be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LateTarget {
+    /// What the file's value with this number will be.
+    Defined(ValueId),
+    /// The result of this instruction of the prologue.
+    Prologue(u32),
+}
+
+/// Buffers that outlive a function.
+#[derive(Debug, Default)]
+struct Scratch {
+    constants: Constants,
+    /// IR values by the file's value numbers, valid if the generation is the current one.
+    slots: Vec<(u32, Value)>,
+    generation: u32,
+}
+
+/// A function being translated.
+#[derive(Debug)]
+pub(super) struct BodyLoader<'l, 'm, 'a> {
+    pub(super) loader: &'l mut Loader<'m, 'a>,
+    scratch: &'l mut Scratch,
+    pub(super) builder: Builder,
+    pub(super) lines: Vec<Line>,
+    pub(super) late: Vec<Late>,
+    forward: HashMap<ValueId, Value>,
+    pub(super) prologue: Vec<Inst>,
+    /// Whether instructions go to the prologue now.
+    pub(super) in_prologue: bool,
+    /// Places in the pool that wait for the values of phis.
+    pub(super) phis: Vec<(u32, ValueId)>,
+    pub(super) head: BodyHead,
+    /// Value id of the function itself, for addresses of its blocks.
+    pub(super) own_id: ValueId,
+    /// Name of an operand bundle that the next call carries.
+    pub(super) bundle: Option<u32>,
+    /// Whether the next instruction begins a block.
+    at_block_start: bool,
+    /// First instruction made from the record before.
+    last_start: u32,
+}
+
+impl<'a> Loader<'_, 'a> {
+    /// Translates all bodies.
+    pub(super) fn bodies(&mut self) -> Result<()> {
+        let source = self.source;
+        let mut reader = BodyReader::new(source);
+        let mut scratch = Scratch::default();
+        let mut places = Places::default();
+        for (own_id, symbol) in (0..).map(ValueId).zip(self.symbols.clone()) {
+            let (Symbol::Func(id), Some(bitcode::GlobalId::Function(at))) =
+                (symbol, source.global(own_id))
+            else {
+                continue;
+            };
+            let function = source.functions().get(at as usize);
+            let elsewhere = |function: &bitcode::Function| {
+                function.linkage == bitcode::Linkage::AvailableExternally
+            };
+            if function.is_none_or(elsewhere) {
+                continue;
+            }
+            let Some(head) = reader.open(at, &mut scratch.constants)? else {
+                continue;
+            };
+            places.begin_function();
+            self.memo.truncate(source.value_count());
+            scratch.generation = scratch.generation.wrapping_add(1);
+            let body = self.body(
+                &mut reader,
+                &mut scratch,
+                &mut places,
+                (at, own_id, id),
+                head,
+            );
+            let body = body.map_err(|error| match self.module.funcs.get(id.index()) {
+                Some(function) => error.in_function(&function.name),
+                None => error,
+            })?;
+            if let Some(function) = self.module.funcs.get_mut(id.index()) {
+                function.body = Some(body);
+            }
+        }
+        Ok(())
+    }
+
+    fn body(
+        &mut self,
+        reader: &mut BodyReader<'_, '_>,
+        scratch: &mut Scratch,
+        places: &mut Places<'a>,
+        (at, own_id, id): (u32, ValueId, FuncId),
+        head: BodyHead,
+    ) -> Result<ir::Body> {
+        let mut body = BodyLoader::new(self, scratch, head, own_id, id);
+        loop {
+            let done = match reader.next_event()? {
+                None => break,
+                Some(Event::Inst(inst, result)) => body.record(&inst, result),
+                Some(Event::Loc(loc)) => body.place(places, at, loc),
+                // The position before goes on by itself.
+                Some(Event::LocAgain) => Ok(()),
+                Some(Event::Bundle(tag, _)) => {
+                    body.bundle = Some(tag);
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                let bit = reader.bit();
+                let before = body.lines.last().map(|line| line.line);
+                let line = match reader.next_event() {
+                    Ok(Some(Event::Loc(loc))) => Some(loc.line),
+                    _ => before,
+                };
+                return Err(error.at(bit, line));
+            }
+        }
+        body.finish()
+    }
+}
+
+impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
+    fn new(
+        loader: &'l mut Loader<'m, 'a>,
+        scratch: &'l mut Scratch,
+        head: BodyHead,
+        own_id: ValueId,
+        id: FuncId,
+    ) -> Self {
+        let ty = loader
+            .module
+            .funcs
+            .get(id.index())
+            .map_or(TypeId::VOID, |function| function.ty);
+        let params = loader
+            .module
+            .types
+            .signature(ty)
+            .map_or(Vec::new(), |(_, params, _)| params.to_vec());
+        let count = u32::try_from(params.len()).unwrap_or(0);
+        let mut body = Self {
+            loader,
+            scratch,
+            builder: Builder::new(params),
+            lines: Vec::new(),
+            late: Vec::new(),
+            forward: HashMap::new(),
+            prologue: Vec::new(),
+            in_prologue: false,
+            phis: Vec::new(),
+            head,
+            own_id,
+            bundle: None,
+            at_block_start: true,
+            last_start: 0,
+        };
+        for param in 0..count {
+            body.define(
+                ValueId(head.first_param.0.saturating_add(param)),
+                Value::arg(param),
+            );
+        }
+        body
+    }
+
+    /// Translates one record.
+    fn record(&mut self, inst: &bitcode::Inst<'_>, result: Option<ValueId>) -> Result<()> {
+        if self.at_block_start {
+            self.builder.start_block();
+        }
+        self.at_block_start = inst.is_terminator();
+        self.last_start = self.builder.next_id().0;
+        let value = self.inst(inst)?;
+        if let Some(id) = result {
+            self.define(id, value);
+        }
+        Ok(())
+    }
+
+    /// Notes where the record before came from. A record that made no instruction passes its
+    /// position on to what follows, which is better than none.
+    fn place(&mut self, places: &mut Places<'a>, function: u32, loc: DebugLoc) -> Result<()> {
+        let loader = &mut *self.loader;
+        let file = places.file(loader.source, function, loc, &mut loader.module.files)?;
+        let from = ir::InstId(self.last_start);
+        let line = Line {
+            from,
+            line: loc.line,
+            column: loc.column,
+            file,
+        };
+        match self.lines.last_mut() {
+            Some(last) if last.from == from => *last = line,
+            Some(last) if (last.line, last.column, last.file) == (line.line, line.column, file) => {
+            }
+            _ => self.lines.push(line),
+        }
+        Ok(())
+    }
+
+    /// Appends an instruction, to the prologue if that is being made.
+    pub(super) fn emit(&mut self, op: Op, flags: u8, ty: TypeId, args: [u32; 3]) -> Value {
+        if !self.in_prologue {
+            return self.builder.op(op, flags, ty, args);
+        }
+        let index = self.prologue.len() as u32;
+        self.prologue.push(Inst {
+            op,
+            flags: ir::Flags(flags),
+            ty,
+            args,
+        });
+        self.make_late(ty, LateTarget::Prologue(index))
+    }
+
+    /// Maps a value of the file.
+    pub(super) fn define(&mut self, id: ValueId, value: Value) {
+        let index = id.0 as usize;
+        if self.scratch.slots.len() <= index {
+            self.scratch
+                .slots
+                .resize(index.saturating_add(1), (0, Value::NONE));
+        }
+        if let Some(slot) = self.scratch.slots.get_mut(index) {
+            *slot = (self.scratch.generation, value);
+        }
+    }
+
+    /// The IR value of a value of the file, if it has one already.
+    #[inline]
+    pub(super) fn known(&self, id: ValueId) -> Option<Value> {
+        let &(generation, value) = self.scratch.slots.get(id.0 as usize)?;
+        (generation == self.scratch.generation).then_some(value)
+    }
+
+    /// An operand that carries its type if it needs one.
+    #[inline]
+    pub(super) fn operand(&mut self, value: bitcode::Value) -> Result<Value> {
+        if let Some(known) = self.known(value.id) {
+            return Ok(known);
+        }
+        let ty = match value.given_type() {
+            Some(ty) => Some(self.ty(ty)?),
+            None => None,
+        };
+        self.unknown(value.id, ty)
+    }
+
+    /// An operand whose type the instruction determines.
+    #[inline]
+    pub(super) fn operand_like(&mut self, id: ValueId, ty: TypeId) -> Result<Value> {
+        match self.known(id) {
+            Some(known) => Ok(known),
+            None => self.unknown(id, Some(ty)),
+        }
+    }
+
+    fn unknown(&mut self, id: ValueId, ty: Option<TypeId>) -> Result<Value> {
+        if id < self.head.first_result {
+            return self.materialise(id);
+        }
+        if let Some(&late) = self.forward.get(&id) {
+            return Ok(late);
+        }
+        let ty = ty.ok_or_else(|| LoadError::malformed("forward reference without a type"))?;
+        let late = self.make_late(ty, LateTarget::Defined(id));
+        self.forward.insert(id, late);
+        Ok(late)
+    }
+
+    fn make_late(&mut self, ty: TypeId, target: LateTarget) -> Value {
+        let number = LATE.saturating_add(self.late.len() as u32);
+        self.late.push(Late { ty, target });
+        Value::arg(number)
+    }
+
+    /// The late value that `value` is.
+    pub(super) fn as_late(&self, value: Value) -> Option<Late> {
+        match value.kind() {
+            ValueKind::Arg(number) => self.late.get(number.checked_sub(LATE)? as usize).copied(),
+            _ => None,
+        }
+    }
+
+    /// The type of a value.
+    pub(super) fn type_of(&self, value: Value) -> TypeId {
+        match self.as_late(value) {
+            Some(late) => late.ty,
+            None => self.builder.body().type_of(value),
+        }
+    }
+
+    /// The IR type of a type of the file.
+    pub(super) fn ty(&self, id: bitcode::TypeId) -> Result<TypeId> {
+        self.loader.types.get(self.loader.source.types(), id)
+    }
+
+    /// Adds a type that the file need not have, such as the truth vector of a comparison.
+    pub(super) fn intern(&mut self, ty: ir::Type) -> Result<TypeId> {
+        self.loader
+            .module
+            .types
+            .intern(ty)
+            .map_err(|_| LoadError::limit("number or size of types"))
+    }
+
+    /// The constants of the function.
+    pub(super) fn constants(&self) -> &Constants {
+        &self.scratch.constants
+    }
+
+    /// What a constant is.
+    pub(super) fn fold(&mut self, id: ValueId) -> Result<super::fold::Folded> {
+        self.loader.fold(id, Some(&self.scratch.constants))
+    }
+}

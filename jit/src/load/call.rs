@@ -1,0 +1,147 @@
+//! Calls.
+//!
+//! The function type is the call's own: the callee may be declared or defined with another (K&R C,
+//! implicit declarations), and what happens then is settled when symbols are bound.
+
+use alloc::format;
+use alloc::string::String;
+
+use bitcode::{CallFlags, ConstantKind, ValueId};
+use ir::{Flags, Op, RelocTarget, TypeId, Value};
+
+use super::body::BodyLoader;
+use super::error::{LoadError, Result};
+use super::fold::Folded;
+use super::module::Symbol;
+
+impl BodyLoader<'_, '_, '_> {
+    pub(super) fn call(
+        &mut self,
+        callee: bitcode::Value,
+        ty: bitcode::TypeId,
+        args: &[bitcode::Value],
+        attributes: Option<u32>,
+        flags: CallFlags,
+    ) -> Result<Value> {
+        let source = self.loader.source;
+        let bundle = self.bundle.take();
+        let bitcode::Type::Function { result, params, .. } = source.types().get(ty) else {
+            return Err(LoadError::malformed(
+                "call with a type that is no function type",
+            ));
+        };
+        let params = source.types().list(params);
+        if let Some(&Symbol::Intrinsic(action)) = self.loader.symbols.get(callee.id.0 as usize) {
+            let name = self.callee_name(callee.id);
+            let result = self.ty(*result)?;
+            if bundle.is_some() && name != "assume" {
+                return Err(self.bundle_error(bundle));
+            }
+            let args = self.intrinsic_args(params, args)?;
+            return self.intrinsic(action, name.as_str(), result, &args, flags.fast_math);
+        }
+        if bundle.is_some() {
+            return Err(self.bundle_error(bundle));
+        }
+        let constant = self.loader.constant(callee.id, Some(self.constants()));
+        if let Some(ConstantKind::InlineAsm(span)) = constant.map(|constant| constant.kind.clone())
+        {
+            let text = self
+                .loader
+                .pools(callee.id, Some(self.constants()))
+                .bytes(span)
+                .to_vec();
+            let result = self.ty(*result)?;
+            let args = self.intrinsic_args(params, args)?;
+            return self.inline_asm(&text, result, &args);
+        }
+        self.plain_call(callee, (ty, params), args, attributes, flags)
+    }
+
+    fn plain_call(
+        &mut self,
+        callee: bitcode::Value,
+        (ty, params): (bitcode::TypeId, &[bitcode::TypeId]),
+        args: &[bitcode::Value],
+        attributes: Option<u32>,
+        flags: CallFlags,
+    ) -> Result<Value> {
+        let signature = self.ty(ty)?;
+        let result = self
+            .loader
+            .module
+            .types
+            .signature(signature)
+            .map_or(TypeId::VOID, |(result, ..)| result);
+        let set = self.loader.attribute_set(attributes)?;
+        let direct = self.direct(callee.id)?;
+        let indirect = match direct {
+            Some(_) => Value::NONE,
+            None => self.operand(callee)?,
+        };
+        let mut words = alloc::vec![u32::from(signature.0), set];
+        for (at, &arg) in args.iter().enumerate() {
+            let value = match params.get(at) {
+                Some(&param) => self.operand_like(arg.id, self.ty(param)?)?,
+                None => self.operand(arg)?,
+            };
+            words.push(value.0);
+        }
+        let pool = self.builder.pool(words);
+        let tail = if flags.tail { Flags::TAIL } else { 0 };
+        let marks = tail | if flags.must_tail { Flags::MUSTTAIL } else { 0 };
+        let (op, target) = match direct {
+            Some(id) => (Op::Call, id.0),
+            None => (Op::CallIndirect, indirect.0),
+        };
+        let value = self.emit(op, marks, result, [target, pool, args.len() as u32]);
+        Ok(if result == TypeId::VOID {
+            Value::NONE
+        } else {
+            value
+        })
+    }
+
+    /// The function that is called directly, also by an alias.
+    fn direct(&mut self, callee: ValueId) -> Result<Option<ir::FuncId>> {
+        if (callee.0 as usize) >= self.loader.symbols.len()
+            && self
+                .loader
+                .constant(callee, Some(self.constants()))
+                .is_none()
+        {
+            return Ok(None);
+        }
+        Ok(match self.fold(callee)? {
+            Folded::Address {
+                plus: Some(RelocTarget::Func(id)),
+                minus: None,
+                add: 0,
+            } => Some(id),
+            _ => None,
+        })
+    }
+
+    /// Name of an intrinsic without `llvm.`.
+    fn callee_name(&self, id: ValueId) -> String {
+        let source = self.loader.source;
+        let function = match source.global(id) {
+            Some(bitcode::GlobalId::Function(at)) => source.functions().get(at as usize),
+            _ => None,
+        };
+        let name = function
+            .map(|function| self.loader.name(function.name))
+            .unwrap_or_default();
+        String::from(name.strip_prefix("llvm.").unwrap_or(&name))
+    }
+
+    fn bundle_error(&self, bundle: Option<u32>) -> LoadError {
+        let tags = self.loader.source.bundle_tags();
+        let tag = bundle.and_then(|tag| tags.get(tag as usize));
+        let tag = tag.map_or_else(
+            || String::from("?"),
+            |tag| String::from_utf8_lossy(tag).into_owned(),
+        );
+        LoadError::unsupported(format!("operand bundle {tag}"))
+    }
+}

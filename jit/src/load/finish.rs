@@ -1,0 +1,157 @@
+//! The end of a function: phis get the values that were not known, late values become real ones.
+//!
+//! With a prologue of *n* instructions every instruction number grows by *n*, in one pass over the
+//! operands of the whole body. Functions without late values skip that pass.
+
+use alloc::vec::Vec;
+
+use ir::{Body, Inst, InstId, Op, Value, ValueKind};
+
+use super::body::{BodyLoader, LATE, Late, LateTarget};
+use super::error::{LoadError, Result};
+
+impl BodyLoader<'_, '_, '_> {
+    /// The finished body.
+    pub(super) fn finish(mut self) -> Result<Body> {
+        let undefined = || LoadError::malformed("value that is never defined");
+        for (at, id) in core::mem::take(&mut self.phis) {
+            let value = self.known(id).ok_or_else(undefined)?;
+            if let Some(word) = self.builder.pool_mut(at) {
+                *word = value.0;
+            }
+        }
+        let final_values = self.resolve().ok_or_else(undefined)?;
+        let mut body = self.builder.finish();
+        body.lines = self.lines;
+        if !self.late.is_empty() {
+            replace_late(&mut body, self.prologue, &final_values);
+        }
+        // Positions of records that made no instruction, at the very end.
+        let count = body.insts.len();
+        body.lines.retain(|line| line.from.index() < count);
+        Ok(body)
+    }
+
+    /// What each late value is, in numbers of the finished body.
+    fn resolve(&self) -> Option<Vec<Value>> {
+        let shift = self.prologue.len() as u32;
+        self.late
+            .iter()
+            .map(|late| self.resolve_one(*late, shift))
+            .collect()
+    }
+
+    /// Follows a late value to what it is. A record that only passes an operand on can make it
+    /// another late value; in code that nothing reaches, even in a circle.
+    fn resolve_one(&self, late: Late, shift: u32) -> Option<Value> {
+        let mut late = late;
+        for _ in 0..=self.late.len() {
+            match late.target {
+                LateTarget::Prologue(index) => return Some(Value::inst(InstId(index))),
+                LateTarget::Defined(id) => {
+                    let value = self.known(id)?;
+                    match self.as_late(value) {
+                        Some(next) => late = next,
+                        None => return Some(shifted(value, shift)),
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The same value when `shift` instructions come before all others.
+fn shifted(value: Value, shift: u32) -> Value {
+    match value.kind() {
+        ValueKind::Inst(id) => Value::inst(InstId(id.0.saturating_add(shift))),
+        _ => value,
+    }
+}
+
+/// Puts the prologue in front and the final values in the place of late ones.
+fn replace_late(body: &mut Body, prologue: Vec<Inst>, final_values: &[Value]) {
+    let shift = prologue.len() as u32;
+    let late = |value: Value| match value.kind() {
+        ValueKind::Arg(number) => final_values
+            .get(number.checked_sub(LATE)? as usize)
+            .copied(),
+        _ => None,
+    };
+    let mut insts = prologue;
+    for inst in &mut insts {
+        for_each_operand_mut(inst, &mut body.pool, |word| {
+            *word = late(Value(*word)).map_or(*word, |value| value.0);
+        });
+    }
+    for inst in &mut body.insts {
+        for_each_operand_mut(inst, &mut body.pool, |word| {
+            let value = Value(*word);
+            *word = late(value).unwrap_or_else(|| shifted(value, shift)).0;
+        });
+    }
+    insts.append(&mut body.insts);
+    body.insts = insts;
+    for (index, block) in body.blocks.iter_mut().enumerate() {
+        block.start = if index == 0 {
+            0
+        } else {
+            block.start.saturating_add(shift)
+        };
+        block.end = block.end.saturating_add(shift);
+    }
+    for line in &mut body.lines {
+        line.from = InstId(line.from.0.saturating_add(shift));
+    }
+    for (id, ..) in &mut body.side {
+        *id = InstId(id.0.saturating_add(shift));
+    }
+}
+
+/// Calls `f` with the place of each value operand, as [`Body::for_each_operand`] does with the
+/// operands themselves. No two instructions share words of the pool here.
+fn for_each_operand_mut(inst: &mut Inst, pool: &mut [u32], mut f: impl FnMut(&mut u32)) {
+    let [a, b, c] = &mut inst.args;
+    let mut list = |start: u32, len: u32, step: usize, skip: usize| {
+        let words = pool.get_mut(start as usize..).unwrap_or(&mut []);
+        words
+            .iter_mut()
+            .take(len as usize)
+            .skip(skip)
+            .step_by(step)
+            .for_each(&mut f);
+    };
+    match inst.op {
+        Op::Phi => return list(*a, b.saturating_mul(2), 2, 1),
+        Op::Call => return list(*b, c.saturating_add(2), 1, 2),
+        Op::CallIndirect => list(*b, c.saturating_add(2), 1, 2),
+        Op::Intrinsic => return list(*b, *c, 1, 0),
+        Op::CmpXchg => list(*b, 2, 1, 0),
+        _ => {}
+    }
+    match inst.op {
+        Op::Alloca | Op::Fence | Op::Br | Op::Unreachable => {}
+        Op::Ret | Op::PtrAdd if Value(*a) == Value::NONE => {}
+        Op::Select | Op::InsertElement => [a, b, c].into_iter().for_each(f),
+        Op::PtrAdd if Value(*b) == Value::NONE => f(a),
+        op if has_two(op) => [a, b].into_iter().for_each(f),
+        _ => f(a),
+    }
+}
+
+/// Whether the first two arguments are values and the third is none.
+fn has_two(op: Op) -> bool {
+    op.is_int_binary()
+        || op.is_float_binary()
+        || matches!(
+            op,
+            Op::ICmp
+                | Op::FCmp
+                | Op::Store
+                | Op::PtrAdd
+                | Op::ExtractElement
+                | Op::Shuffle
+                | Op::InsertValue
+                | Op::AtomicRmw
+        )
+}

@@ -1,0 +1,373 @@
+//! What a constant is: a number, an address, or something that takes an instruction to compute.
+//!
+//! Constant expressions form a graph with sharing, and a damaged file can make it cyclic. So it is
+//! walked with an explicit stack of bounded depth, each node's result is remembered ([`Memo`]), and
+//! a cycle shows as a stack that is too deep. Time is linear in the number of operands.
+//!
+//! Addresses are `symbol - symbol + number` in 32 bits, which is what a relocation can express.
+
+use alloc::vec::Vec;
+
+use bitcode::{BinOp, CastOp, ConstantKind, Constants, Type, TypeId, ValueId};
+use ir::RelocTarget;
+
+use super::error::{LoadError, Result};
+use super::gep::TypeWalk;
+use super::module::{Loader, Symbol};
+
+/// Deepest nesting of constant expressions.
+const MAX_DEPTH: usize = 64;
+
+/// A scalar constant, evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Folded {
+    /// Integer of at most 64 bits, zero-extended.
+    Int(u64),
+    /// Address, or an integer made from one.
+    Address {
+        /// Symbol whose address is added.
+        plus: Option<RelocTarget>,
+        /// Symbol whose address is subtracted.
+        minus: Option<RelocTarget>,
+        /// Bytes added, wrapping.
+        add: u32,
+    },
+    /// Anything else: data, aggregates, floats, and expressions that need instructions.
+    Opaque,
+}
+
+impl Folded {
+    const NULL: Self = Self::number(0);
+
+    /// An absolute address.
+    const fn number(add: u32) -> Self {
+        Self::Address {
+            plus: None,
+            minus: None,
+            add,
+        }
+    }
+}
+
+/// Results by value id: those of the module for good, those of a function until the next one.
+#[derive(Debug, Default)]
+pub(super) struct Memo {
+    known: Vec<Option<Folded>>,
+}
+
+impl Memo {
+    fn get(&self, id: ValueId) -> Option<Folded> {
+        self.known.get(id.0 as usize).copied().flatten()
+    }
+
+    fn set(&mut self, id: ValueId, folded: Folded) {
+        let index = id.0 as usize;
+        if self.known.len() <= index {
+            self.known.resize(index.saturating_add(1), None);
+        }
+        if let Some(slot) = self.known.get_mut(index) {
+            *slot = Some(folded);
+        }
+    }
+
+    /// Forgets what is local to a function.
+    pub(super) fn truncate(&mut self, first_local: u32) {
+        self.known.truncate(first_local as usize);
+    }
+}
+
+/// Outcome of one look at a constant.
+enum Step {
+    Done(Folded),
+    Needs(ValueId),
+}
+
+/// Looks at an operand, and leaves to evaluate it first if that was not done yet.
+macro_rules! operand {
+    ($loader:expr, $id:expr) => {
+        match $loader.memo.get($id) {
+            Some(folded) => folded,
+            None => return Ok(Step::Needs($id)),
+        }
+    };
+}
+
+impl<'m> Loader<'m, '_> {
+    /// The constant with this value id: the module's, or one of `local`.
+    pub(super) fn constant<'c>(
+        &self,
+        id: ValueId,
+        local: Option<&'c Constants>,
+    ) -> Option<&'c bitcode::Constant>
+    where
+        'm: 'c,
+    {
+        let source: &'m bitcode::Module<'_> = self.source;
+        source.constants().get(id).or_else(|| local?.get(id))
+    }
+
+    /// The pools that the lists of that constant lie in.
+    pub(super) fn pools<'c>(&self, id: ValueId, local: Option<&'c Constants>) -> &'c Constants
+    where
+        'm: 'c,
+    {
+        let own: &'m Constants = self.source.constants();
+        local.filter(|_| own.get(id).is_none()).unwrap_or(own)
+    }
+
+    /// Evaluates a constant or a symbol.
+    pub(super) fn fold(&mut self, root: ValueId, local: Option<&Constants>) -> Result<Folded> {
+        if let Some(folded) = self.memo.get(root) {
+            return Ok(folded);
+        }
+        let mut stack = alloc::vec![root];
+        let mut result = Folded::Opaque;
+        while let Some(&id) = stack.last() {
+            match self.step(id, local)? {
+                Step::Done(folded) => {
+                    self.memo.set(id, folded);
+                    result = folded;
+                    stack.pop();
+                }
+                Step::Needs(_) if stack.len() >= MAX_DEPTH => {
+                    return Err(LoadError::limit("depth of a constant expression"));
+                }
+                Step::Needs(operand) => stack.push(operand),
+            }
+        }
+        Ok(result)
+    }
+
+    fn step(&self, id: ValueId, local: Option<&Constants>) -> Result<Step> {
+        if let Some(&symbol) = self.symbols.get(id.0 as usize) {
+            return Ok(match symbol {
+                Symbol::Alias(target) => Step::Done(operand!(self, target)),
+                _ => Step::Done(Folded::Address {
+                    plus: Self::symbol_target(symbol),
+                    minus: None,
+                    add: 0,
+                }),
+            });
+        }
+        let Some(constant) = self.constant(id, local) else {
+            return Err(LoadError::malformed("constant made of what is not one"));
+        };
+        let ty = self.source.types().get(constant.ty);
+        let pools = self.pools(id, local);
+        Ok(Step::Done(match constant.kind {
+            ConstantKind::Null | ConstantKind::Undef | ConstantKind::Poison => match ty {
+                Type::Integer(bits) if *bits <= 64 => Folded::Int(0),
+                Type::Pointer { .. } => Folded::NULL,
+                _ => Folded::Opaque,
+            },
+            ConstantKind::Int(value) => match ty {
+                Type::Integer(bits) if *bits <= 64 => {
+                    Folded::Int(zero_extend(value.cast_unsigned(), *bits))
+                }
+                _ => Folded::Opaque,
+            },
+            ConstantKind::Cast { op, from, value } => {
+                cast(op, operand!(self, value), self.source.types().get(from), ty)
+            }
+            ConstantKind::Binary { op, lhs, rhs } => {
+                let (lhs, rhs) = (operand!(self, lhs), operand!(self, rhs));
+                binary(op, lhs, rhs, ty)
+            }
+            ConstantKind::Select(span) => {
+                let mut ids = pools.ids(span);
+                let (cond, if_true, if_false) = (ids.next(), ids.next(), ids.next());
+                let Some(((cond, if_true), if_false)) = cond.zip(if_true).zip(if_false) else {
+                    return Err(LoadError::malformed("select constant without operands"));
+                };
+                match operand!(self, cond) {
+                    Folded::Int(0) => operand!(self, if_false),
+                    Folded::Int(_) => operand!(self, if_true),
+                    _ => Folded::Opaque,
+                }
+            }
+            ConstantKind::Gep {
+                element, operands, ..
+            } => {
+                let element = match element {
+                    Some(element) => element,
+                    None => self.pointee_of_base(pools.pairs(operands).next())?,
+                };
+                return self.gep(element, pools.pairs(operands));
+            }
+            _ => Folded::Opaque,
+        }))
+    }
+
+    /// What the base of a getelementptr points to, where the file leaves that to typed pointers.
+    pub(super) fn pointee_of_base(&self, base: Option<(TypeId, ValueId)>) -> Result<TypeId> {
+        match base.map(|(ty, _)| self.source.types().get(ty)) {
+            Some(Type::Pointer {
+                pointee: Some(pointee),
+                ..
+            }) => Ok(*pointee),
+            _ => Err(LoadError::malformed(
+                "getelementptr constant without a type",
+            )),
+        }
+    }
+
+    fn gep(
+        &self,
+        element: TypeId,
+        operands: impl Iterator<Item = (TypeId, ValueId)>,
+    ) -> Result<Step> {
+        let mut operands = operands;
+        let Some((_, base)) = operands.next() else {
+            return Err(LoadError::malformed(
+                "getelementptr constant without a base",
+            ));
+        };
+        let Folded::Address {
+            plus,
+            minus,
+            mut add,
+        } = operand!(self, base)
+        else {
+            return Ok(Step::Done(Folded::Opaque));
+        };
+        let mut walk = TypeWalk::new(element);
+        for (ty, index) in operands {
+            let Folded::Int(value) = operand!(self, index) else {
+                return Ok(Step::Done(Folded::Opaque));
+            };
+            let Type::Integer(bits) = self.source.types().get(ty) else {
+                return Ok(Step::Done(Folded::Opaque));
+            };
+            let step = walk.step(self, Some(sign_extend(value, *bits)))?;
+            add = add.wrapping_add(step.bytes);
+        }
+        Ok(Step::Done(Folded::Address { plus, minus, add }))
+    }
+}
+
+/// The low `bits` bits.
+pub(super) fn zero_extend(value: u64, bits: u32) -> u64 {
+    match bits {
+        0..=63 => value & !(u64::MAX << bits),
+        _ => value,
+    }
+}
+
+/// The low `bits` bits as a signed number.
+pub(super) fn sign_extend(value: u64, bits: u32) -> i64 {
+    let unused = 64u32.saturating_sub(bits).min(63);
+    (value << unused).cast_signed() >> unused
+}
+
+fn cast(op: CastOp, value: Folded, from: &Type, to: &Type) -> Folded {
+    let bits = |ty: &Type| match ty {
+        Type::Integer(bits) => Some(*bits),
+        _ => None,
+    };
+    match (op, value, bits(from), bits(to)) {
+        (CastOp::BitCast, Folded::Address { .. }, None, None) => value,
+        (CastOp::IntToPtr, Folded::Int(number), ..) => {
+            Folded::number((number & 0xFFFF_FFFF) as u32)
+        }
+        (CastOp::IntToPtr, Folded::Address { .. }, Some(32..), _) => value,
+        (
+            CastOp::PtrToInt | CastOp::PtrToAddr,
+            Folded::Address {
+                plus: None,
+                minus: None,
+                add,
+            },
+            _,
+            Some(to),
+        ) => {
+            if to <= 64 {
+                Folded::Int(zero_extend(u64::from(add), to))
+            } else {
+                Folded::Opaque
+            }
+        }
+        (CastOp::PtrToInt | CastOp::PtrToAddr, Folded::Address { .. }, _, Some(32 | 64)) => value,
+        (CastOp::Trunc | CastOp::ZExt, Folded::Address { .. }, Some(32 | 64), Some(32 | 64)) => {
+            value
+        }
+        (CastOp::Trunc | CastOp::ZExt, Folded::Int(number), _, Some(to)) if to <= 64 => {
+            Folded::Int(zero_extend(number, to))
+        }
+        (CastOp::SExt, Folded::Int(number), Some(from), Some(to)) if to <= 64 => {
+            Folded::Int(zero_extend(sign_extend(number, from).cast_unsigned(), to))
+        }
+        _ => Folded::Opaque,
+    }
+}
+
+fn binary(op: BinOp, lhs: Folded, rhs: Folded, ty: &Type) -> Folded {
+    let Type::Integer(bits @ 1..=64) = *ty else {
+        return Folded::Opaque;
+    };
+    let low = |number: u64| (number & 0xFFFF_FFFF) as u32;
+    match (op, lhs, rhs) {
+        (_, Folded::Int(a), Folded::Int(b)) => integer(op, a, b, bits),
+        (BinOp::Add, Folded::Address { plus, minus, add }, Folded::Int(number))
+        | (BinOp::Add, Folded::Int(number), Folded::Address { plus, minus, add })
+            if bits >= 32 =>
+        {
+            Folded::Address {
+                plus,
+                minus,
+                add: add.wrapping_add(low(number)),
+            }
+        }
+        (BinOp::Sub, Folded::Address { plus, minus, add }, Folded::Int(number)) if bits >= 32 => {
+            Folded::Address {
+                plus,
+                minus,
+                add: add.wrapping_sub(low(number)),
+            }
+        }
+        (
+            BinOp::Sub,
+            Folded::Address {
+                plus: a,
+                minus: None,
+                add,
+            },
+            Folded::Address {
+                plus: b,
+                minus: None,
+                add: less,
+            },
+        ) if bits >= 32 => {
+            let add = add.wrapping_sub(less);
+            if a == b {
+                // Both ends lie in one object, so the distance is a signed 32-bit number.
+                let distance = i64::from(add.cast_signed()).cast_unsigned();
+                return Folded::Int(zero_extend(distance, bits));
+            }
+            Folded::Address {
+                plus: a,
+                minus: b,
+                add,
+            }
+        }
+        _ => Folded::Opaque,
+    }
+}
+
+fn integer(op: BinOp, a: u64, b: u64, bits: u32) -> Folded {
+    // Amounts are taken modulo the width, as everywhere; a width is never 0 here.
+    let amount = (b & 0xFF) as u32 % bits.max(1);
+    let result = match op {
+        BinOp::Add => a.wrapping_add(b),
+        BinOp::Sub => a.wrapping_sub(b),
+        BinOp::Mul => a.wrapping_mul(b),
+        BinOp::And => a & b,
+        BinOp::Or => a | b,
+        BinOp::Xor => a ^ b,
+        BinOp::Shl => a << amount,
+        BinOp::LShr => a >> amount,
+        BinOp::AShr => (sign_extend(a, bits) >> amount).cast_unsigned(),
+        // Divisions may fault: that is for the instruction to do.
+        BinOp::UDiv | BinOp::SDiv | BinOp::URem | BinOp::SRem => return Folded::Opaque,
+    };
+    Folded::Int(zero_extend(result, bits))
+}

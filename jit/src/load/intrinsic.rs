@@ -1,0 +1,236 @@
+//! Intrinsics: what a call of `llvm.NAME` becomes.
+//!
+//! Told by name, whatever the type suffixes; the table of those that are instructions is the IR's.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use ir::{Intrinsic, Op, TypeId, Value};
+
+use super::body::BodyLoader;
+use super::error::{LoadError, Result};
+use super::inst::fast_math;
+
+/// What a call becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// An instruction with the first so many arguments; what follows are hints.
+    Emit(Intrinsic, usize),
+    /// Nothing; its result, if any, is 0.
+    Drop,
+    /// Its first argument.
+    First,
+    /// "Not known" of `objectsize`: 0 for a minimum, else -1.
+    ObjectSize,
+    /// The bits of an address that a mask keeps.
+    PtrMask,
+    /// This operation over the lanes in order, from the first argument.
+    Reduce(Op),
+    /// Refused when called.
+    Unknown,
+}
+
+/// What a call of `llvm.` + `name` becomes.
+pub(super) fn action(name: &str) -> Action {
+    // Suffixes are types, and types have no dots: cut from the right until a name remains.
+    let mut base = name;
+    loop {
+        if let Some(action) = exact(base) {
+            return action;
+        }
+        match base.rsplit_once('.') {
+            Some((shorter, _)) => base = shorter,
+            None => return Action::Unknown,
+        }
+    }
+}
+
+fn exact(base: &str) -> Option<Action> {
+    let all = usize::MAX;
+    Some(match base {
+        "lifetime.start"
+        | "lifetime.end"
+        | "va_end"
+        | "assume"
+        | "donothing"
+        | "sideeffect"
+        | "prefetch"
+        | "invariant.start"
+        | "invariant.end"
+        | "experimental.noalias.scope.decl"
+        | "var.annotation"
+        | "frameaddress"
+        | "is.constant"
+        | "dbg.declare"
+        | "dbg.value"
+        | "dbg.assign"
+        | "dbg.label" => Action::Drop,
+        "expect"
+        | "expect.with.probability"
+        | "launder.invariant.group"
+        | "strip.invariant.group"
+        | "threadlocal.address"
+        | "annotation"
+        | "ptr.annotation"
+        | "ssa.copy" => Action::First,
+        "objectsize" => Action::ObjectSize,
+        "ptrmask" => Action::PtrMask,
+        "debugtrap" | "ubsantrap" => Action::Emit(Intrinsic::Trap, 0),
+        "nearbyint" | "roundeven" => Action::Emit(Intrinsic::Rint, 1),
+        "memcpy.inline" => Action::Emit(Intrinsic::Memcpy, 3),
+        "memset.inline" => Action::Emit(Intrinsic::Memset, 3),
+        "vector.reduce.fadd" => Action::Reduce(Op::FAdd),
+        "vector.reduce.fmul" => Action::Reduce(Op::FMul),
+        // Cut at a dot these would become something else.
+        "memcpy.element.unordered.atomic"
+        | "memmove.element.unordered.atomic"
+        | "memset.element.unordered.atomic"
+        | "memset.pattern" => Action::Unknown,
+        _ => {
+            let which = Intrinsic::ALL
+                .iter()
+                .copied()
+                .find(|which| which.name() == base)?;
+            let args = match which {
+                Intrinsic::Abs | Intrinsic::CtLz | Intrinsic::CtTz => 1,
+                Intrinsic::Memcpy | Intrinsic::Memmove | Intrinsic::Memset => 3,
+                _ => all,
+            };
+            Action::Emit(which, args)
+        }
+    })
+}
+
+impl BodyLoader<'_, '_, '_> {
+    /// A call of an intrinsic with result type `ty`.
+    pub(super) fn intrinsic(
+        &mut self,
+        action: Action,
+        name: &str,
+        ty: TypeId,
+        args: &[Value],
+        flags: u32,
+    ) -> Result<Value> {
+        let first = args.first().copied();
+        let missing = || LoadError::malformed(format!("llvm.{name} without arguments"));
+        match action {
+            Action::Emit(which, kept) => {
+                let kept = args.get(..kept.min(args.len())).unwrap_or(args);
+                let pool = self.builder.pool(kept.iter().map(|value| value.0));
+                let value = self.emit(
+                    Op::Intrinsic,
+                    fast_math(flags),
+                    ty,
+                    [which as u32, pool, kept.len() as u32],
+                );
+                Ok(if ty == TypeId::VOID {
+                    Value::NONE
+                } else {
+                    value
+                })
+            }
+            Action::Drop if ty == TypeId::VOID => Ok(Value::NONE),
+            Action::Drop => Ok(self.zero(ty)),
+            Action::First => first.ok_or_else(missing),
+            Action::ObjectSize => {
+                let minimum = args
+                    .get(1)
+                    .and_then(|value| self.builder.body().const_int(*value));
+                let bits = self.loader.module.types.int_bits(ty).unwrap_or(64);
+                let unknown = if minimum == Some(1) {
+                    0
+                } else {
+                    super::fold::zero_extend(u64::MAX, bits)
+                };
+                Ok(self.builder.int(ty, unknown))
+            }
+            Action::PtrMask => {
+                let [ptr, mask] = *args else {
+                    return Err(missing());
+                };
+                let mask_type = self.type_of(mask);
+                let number = self.emit(Op::PtrToInt, 0, mask_type, [ptr.0, 0, 0]);
+                let kept = self.emit(Op::And, 0, mask_type, [number.0, mask.0, 0]);
+                Ok(self.emit(Op::IntToPtr, 0, ty, [kept.0, 0, 0]))
+            }
+            Action::Reduce(op) => {
+                let [start, vector] = *args else {
+                    return Err(missing());
+                };
+                let lanes = self
+                    .loader
+                    .module
+                    .types
+                    .vector(self.type_of(vector))
+                    .map_or(0, |(_, lanes)| lanes);
+                let flags = fast_math(flags);
+                let mut sum = start;
+                for lane in 0..lanes {
+                    let index = self.builder.int(TypeId::I32, u64::from(lane));
+                    let part = self.emit(Op::ExtractElement, 0, ty, [vector.0, index.0, 0]);
+                    sum = self.emit(op, flags, ty, [sum.0, part.0, 0]);
+                }
+                Ok(sum)
+            }
+            Action::Unknown => Err(LoadError::unsupported(format!("intrinsic llvm.{name}"))),
+        }
+    }
+
+    /// The arguments of an intrinsic as values. Metadata is none, and is left out.
+    pub(super) fn intrinsic_args(
+        &mut self,
+        params: &[bitcode::TypeId],
+        args: &[bitcode::Value],
+    ) -> Result<Vec<Value>> {
+        let mut values = Vec::with_capacity(args.len());
+        for (&arg, &param) in args.iter().zip(params) {
+            if !matches!(
+                self.loader.source.types().get(param),
+                bitcode::Type::Metadata
+            ) {
+                let ty = self.ty(param)?;
+                values.push(self.operand_like(arg.id, ty)?);
+            }
+        }
+        Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_whatever_their_suffixes() {
+        let all = usize::MAX;
+        for (name, expected) in [
+            ("memcpy.p0.p0.i32", Action::Emit(Intrinsic::Memcpy, 3)),
+            ("memcpy.p0i8.p0i8.i64", Action::Emit(Intrinsic::Memcpy, 3)),
+            (
+                "memcpy.inline.p0.p0.i64",
+                Action::Emit(Intrinsic::Memcpy, 3),
+            ),
+            ("memcpy.element.unordered.atomic.p0.p0.i32", Action::Unknown),
+            (
+                "vector.reduce.add.v4i32",
+                Action::Emit(Intrinsic::ReduceAdd, all),
+            ),
+            ("vector.reduce.fadd.v4f32", Action::Reduce(Op::FAdd)),
+            ("vector.reduce.fmax.v4f32", Action::Unknown),
+            (
+                "sadd.with.overflow.i32",
+                Action::Emit(Intrinsic::SAddOverflow, all),
+            ),
+            ("va_start", Action::Emit(Intrinsic::VaStart, all)),
+            ("va_start.p0", Action::Emit(Intrinsic::VaStart, all)),
+            ("lifetime.start.p0", Action::Drop),
+            ("trap", Action::Emit(Intrinsic::Trap, all)),
+            ("trunc.f64", Action::Emit(Intrinsic::FTrunc, all)),
+            ("ctlz.i32", Action::Emit(Intrinsic::CtLz, 1)),
+            ("x86.sse2.pause", Action::Unknown),
+            ("eh.sjlj.setjmp", Action::Unknown),
+        ] {
+            assert_eq!(action(name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The file's types as IR types.
+//!
+//! A type that the IR does not have (or that is too large) is no error by itself: files declare
+//! many that no code uses. It is refused by name where a value of it would be needed.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::error::{LoadError, Result};
+
+/// IR types by the file's type ids.
+#[derive(Debug)]
+pub(super) struct TypeMap {
+    ids: Vec<Option<ir::TypeId>>,
+}
+
+impl TypeMap {
+    /// Interns every type of the file that the IR can express.
+    pub(super) fn new(source: &bitcode::Types, types: &mut ir::Types) -> Self {
+        let mut map = Self {
+            ids: alloc::vec![None; source.len()],
+        };
+        let is_function = |id| matches!(source.get(id), bitcode::Type::Function { .. });
+        // By-value parts come first in this order; what functions name, they name by reference.
+        let values = source
+            .by_value_order()
+            .iter()
+            .filter(|id| !is_function(**id));
+        let functions = source
+            .by_value_order()
+            .iter()
+            .filter(|id| is_function(**id));
+        for &id in values.chain(functions) {
+            let ty = map
+                .convert(source, source.get(id))
+                .and_then(|ty| types.intern(ty).ok());
+            if let Some(slot) = map.ids.get_mut(id.0 as usize) {
+                *slot = ty;
+            }
+        }
+        map
+    }
+
+    /// The IR type, if there is one.
+    pub(super) fn find(&self, id: bitcode::TypeId) -> Option<ir::TypeId> {
+        self.ids.get(id.0 as usize).copied().flatten()
+    }
+
+    /// The IR type of something that has to have one.
+    pub(super) fn get(&self, source: &bitcode::Types, id: bitcode::TypeId) -> Result<ir::TypeId> {
+        self.find(id)
+            .ok_or_else(|| LoadError::unsupported(format!("type {}", describe(source, id))))
+    }
+
+    fn convert(&self, source: &bitcode::Types, ty: &bitcode::Type) -> Option<ir::Type> {
+        use bitcode::Type as Bc;
+        Some(match ty {
+            Bc::Void => ir::Type::Void,
+            Bc::Half => ir::Type::Half,
+            Bc::Float => ir::Type::Float,
+            Bc::Double => ir::Type::Double,
+            Bc::X86Fp80 => ir::Type::X86Fp80,
+            Bc::Label => ir::Type::Label,
+            Bc::Metadata => ir::Type::Metadata,
+            Bc::Opaque => ir::Type::Opaque,
+            Bc::Integer(bits) => ir::Type::Int(u16::try_from(*bits).ok()?),
+            Bc::Pointer { space: 0, .. } => ir::Type::Ptr,
+            Bc::Array { len, element } => ir::Type::Array {
+                elem: self.find(*element)?,
+                len: u32::try_from(*len).ok()?,
+            },
+            Bc::Vector {
+                lanes,
+                element,
+                scalable: false,
+            } => ir::Type::Vector {
+                elem: self.find(*element)?,
+                len: *lanes,
+            },
+            Bc::Struct { packed, fields } => ir::Type::Struct {
+                fields: self.list(source, fields)?,
+                packed: *packed,
+            },
+            Bc::Function {
+                variadic,
+                result,
+                params,
+            } => ir::Type::Func {
+                ret: self.find(*result)?,
+                params: self.list(source, params)?,
+                variadic: *variadic,
+            },
+            _ => return None,
+        })
+    }
+
+    fn list(&self, source: &bitcode::Types, list: &bitcode::TypeList) -> Option<Vec<ir::TypeId>> {
+        source.list(list).iter().map(|id| self.find(*id)).collect()
+    }
+}
+
+/// Names a type in a message.
+pub(super) fn describe(source: &bitcode::Types, id: bitcode::TypeId) -> String {
+    use bitcode::Type as Bc;
+    let name = match source.get(id) {
+        Bc::BFloat => "bfloat",
+        Bc::Fp128 => "fp128",
+        Bc::PpcFp128 => "ppc_fp128",
+        Bc::X86Mmx => "x86_mmx",
+        Bc::X86Amx => "x86_amx",
+        Bc::Token => "token",
+        Bc::Target => "of a target extension",
+        Bc::Opaque => "without a body",
+        Bc::Integer(bits) => return format!("i{bits}"),
+        Bc::Pointer { space, .. } => return format!("pointer into address space {space}"),
+        Bc::Vector { scalable: true, .. } => "scalable vector",
+        Bc::Vector { .. } => "vector of what is not supported",
+        Bc::Array { .. } => "array that is too large or of what is not supported",
+        Bc::Struct { .. } => "struct that is too large or holds what is not supported",
+        Bc::Function { .. } => "function of what is not supported",
+        _ => "that has no values",
+    };
+    String::from(name)
+}
