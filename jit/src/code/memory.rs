@@ -47,8 +47,10 @@ pub trait CodeMemory: Sync {
     /// Nothing of the range is accessible then.
     fn commit(&self, region: Region, offset: u64, bytes: &[u8]) -> Result<(), CodeMemoryError>;
 
-    /// The dispatch slots, writable, from slot 0 on; at least as many as the instance needs.
-    fn slots(&self) -> &[AtomicU64];
+    /// Gives `work` the dispatch slot `slot` through the writable window; `None` if there is no such
+    /// slot. `work` is short and touches nothing else of the instance's memory: on metal the window
+    /// is only there while it runs.
+    fn with_slot<R>(&self, slot: u32, work: impl FnOnce(&AtomicU64) -> R) -> Option<R>;
 
     /// The counters in the GS block of `core`: two a function (calls, loops), module-writable.
     fn counters(&self, core: usize) -> &[AtomicI32];

@@ -105,9 +105,7 @@ pub fn publish(
 
 /// Points a slot at a gate, before any core runs in the instance.
 pub fn set_gate(memory: &impl CodeMemory, slot: u32, entry: u64) {
-    if let Some(slot) = memory.slots().get(slot as usize) {
-        store(slot, entry);
-    }
+    memory.with_slot(slot, |slot| store(slot, entry));
 }
 
 fn store(slot: &AtomicU64, entry: u64) {

@@ -218,9 +218,12 @@ impl<M: CodeMemory> Instance<M> {
     /// The address at which a call of `func` enters now.
     #[must_use]
     pub fn entry_of(&self, func: u32) -> Option<u64> {
-        let slot = self.memory.slots().get(abi::func_slot(func) as usize)?;
+        if func as usize >= self.states.len() {
+            return None;
+        }
         // ORDERING: Acquire pairs with the Release store in `publish`.
-        (func < self.states.len() as u32).then(|| slot.load(Ordering::Acquire))
+        self.memory
+            .with_slot(abi::func_slot(func), |slot| slot.load(Ordering::Acquire))
     }
 
     /// The first-call gate: makes sure that `func` can be entered and gives the address to enter.
@@ -393,17 +396,21 @@ impl<M: CodeMemory> Instance<M> {
     }
 
     fn publish(&self, func: u32, id: VersionId, version: &CodeVersion) -> Outcome {
-        let slot = self.memory.slots().get(abi::func_slot(func) as usize);
-        let (Some(state), Some(slot)) = (self.states.get(func as usize), slot) else {
+        let Some(state) = self.states.get(func as usize) else {
             return Outcome::Lost;
         };
-        publish::publish(state, slot, version, || {
+        let replace = || {
             // ORDERING: AcqRel pairs with itself: the next claimant sees the id and its record.
             let old = self.current[func as usize].swap(id.0, Ordering::AcqRel);
             if let Some(old) = self.versions.get(VersionId(old)) {
                 old.advance(VersionState::Retired);
             }
-        })
+        };
+        let slot = abi::func_slot(func);
+        let publish = |slot: &AtomicU64| publish::publish(state, slot, version, replace);
+        self.memory
+            .with_slot(slot, publish)
+            .unwrap_or(Outcome::Lost)
     }
 
     /// Compiles every function that has a body at `tier`.

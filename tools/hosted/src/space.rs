@@ -183,8 +183,8 @@ impl CodeMemory for Space {
         Ok(())
     }
 
-    fn slots(&self) -> &[AtomicU64] {
-        self.slots
+    fn with_slot<R>(&self, slot: u32, work: impl FnOnce(&AtomicU64) -> R) -> Option<R> {
+        self.slots.get(slot as usize).map(work)
     }
 
     fn counters(&self, core: usize) -> &[AtomicI32] {
