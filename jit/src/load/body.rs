@@ -65,8 +65,8 @@ pub(super) struct BodyLoader<'l, 'm, 'a> {
     /// Places in the pool that wait for the values of phis.
     pub(super) phis: Vec<(u32, ValueId)>,
     pub(super) head: BodyHead,
-    /// Value id of the function itself, for addresses of its blocks.
-    pub(super) own_id: ValueId,
+    /// Whether an extra block at the end faults (see `control`).
+    pub(super) needs_fault_block: bool,
     /// Name of an operand bundle that the next call carries.
     pub(super) bundle: Option<u32>,
     /// Whether the next instruction begins a block.
@@ -101,13 +101,7 @@ impl<'a> Loader<'_, 'a> {
             places.begin_function();
             self.memo.truncate(source.value_count());
             scratch.generation = scratch.generation.wrapping_add(1);
-            let body = self.body(
-                &mut reader,
-                &mut scratch,
-                &mut places,
-                (at, own_id, id),
-                head,
-            );
+            let body = self.body(&mut reader, &mut scratch, &mut places, (at, id), head);
             let body = body.map_err(|error| match self.module.funcs.get(id.index()) {
                 Some(function) => error.in_function(&function.name),
                 None => error,
@@ -124,10 +118,10 @@ impl<'a> Loader<'_, 'a> {
         reader: &mut BodyReader<'_, '_>,
         scratch: &mut Scratch,
         places: &mut Places<'a>,
-        (at, own_id, id): (u32, ValueId, FuncId),
+        (at, id): (u32, FuncId),
         head: BodyHead,
     ) -> Result<ir::Body> {
-        let mut body = BodyLoader::new(self, scratch, head, own_id, id);
+        let mut body = BodyLoader::new(self, scratch, head, id);
         loop {
             let done = match reader.next_event()? {
                 None => break,
@@ -159,7 +153,6 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         loader: &'l mut Loader<'m, 'a>,
         scratch: &'l mut Scratch,
         head: BodyHead,
-        own_id: ValueId,
         id: FuncId,
     ) -> Self {
         let ty = loader
@@ -184,7 +177,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
             in_prologue: false,
             phis: Vec::new(),
             head,
-            own_id,
+            needs_fault_block: false,
             bundle: None,
             at_block_start: true,
             last_start: 0,

@@ -13,7 +13,6 @@ use ir::{ConstKind, Op, RelocTarget, Type, TypeId, Value};
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
 use super::fold::{Folded, zero_extend};
-use super::inst;
 
 /// Deepest nesting of constants, which also ends cycles.
 const MAX_DEPTH: usize = 64;
@@ -84,9 +83,6 @@ impl BodyLoader<'_, '_, '_> {
             ConstantKind::Data(span) => {
                 let bytes = pools.bytes(span).to_vec();
                 self.data(ty, &bytes)?
-            }
-            ConstantKind::BlockAddress { function, block } => {
-                self.block_address(function, block)?
             }
             ConstantKind::InlineAsm(_) => {
                 return Err(LoadError::unsupported("inline assembly as a value"));
@@ -206,17 +202,6 @@ impl BodyLoader<'_, '_, '_> {
         }
     }
 
-    fn block_address(&mut self, function: ValueId, block: u32) -> Result<Value> {
-        if function != self.own_id {
-            return Err(LoadError::unsupported(
-                "address of a block of another function",
-            ));
-        }
-        Ok(self
-            .builder
-            .constant(TypeId::PTR, ConstKind::Block(ir::BlockId(block))))
-    }
-
     /// Zero of any type, in the form in which numbers of that type are written.
     pub(super) fn zero(&mut self, ty: TypeId) -> Value {
         match self.loader.module.types.get(ty) {
@@ -320,14 +305,19 @@ impl BodyLoader<'_, '_, '_> {
             ConstantKind::Aggregate(span) => {
                 let ids: Vec<ValueId> = pools.ids(span).take(lanes).collect();
                 let lane = |id: &ValueId| match self.find(*id)?.0.kind {
-                    ConstantKind::Int(lane) => u32::try_from(lane).map_err(|_| inst::no_lane()),
+                    ConstantKind::Int(lane) => u32::try_from(lane).map_err(|_| no_lane()),
                     ConstantKind::Null => Ok(0),
                     ConstantKind::Undef | ConstantKind::Poison => Ok(u32::MAX),
-                    _ => Err(inst::no_lane()),
+                    _ => Err(no_lane()),
                 };
                 ids.iter().map(lane).collect()
             }
-            _ => Err(inst::no_lane()),
+            _ => Err(no_lane()),
         }
     }
+}
+
+/// A mask that names no lane.
+fn no_lane() -> LoadError {
+    LoadError::malformed("shuffle with a mask that is no constant of lanes")
 }

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use ir::{Body, Inst, InstId, Op, Value, ValueKind};
+use ir::{Body, Inst, InstId, Op, TypeId, Value, ValueKind};
 
 use super::body::{BodyLoader, LATE, Late, LateTarget};
 use super::error::{LoadError, Result};
@@ -19,6 +19,10 @@ impl BodyLoader<'_, '_, '_> {
             if let Some(word) = self.builder.pool_mut(at) {
                 *word = value.0;
             }
+        }
+        if self.needs_fault_block {
+            self.builder.start_block();
+            self.builder.op(Op::Unreachable, 0, TypeId::VOID, [0; 3]);
         }
         let final_values = self.resolve().ok_or_else(undefined)?;
         let mut body = self.builder.finish();

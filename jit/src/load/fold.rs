@@ -194,6 +194,8 @@ impl<'m> Loader<'m, '_> {
                 };
                 return self.gep(element, pools.pairs(operands));
             }
+            // See `control`: such an address is a number.
+            ConstantKind::BlockAddress { block, .. } => Folded::number(block),
             _ => Folded::Opaque,
         }))
     }

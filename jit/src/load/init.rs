@@ -183,7 +183,6 @@ impl Loader<'_, '_> {
             .get(id)
             .map(|constant| &constant.kind)
         {
-            Some(ConstantKind::BlockAddress { .. }) => "address of a block",
             Some(ConstantKind::Other(name)) => name,
             Some(ConstantKind::InlineAsm(_)) => "inline assembly",
             _ => "constant expression that is no address",

@@ -10,6 +10,7 @@ use ir::{Intrinsic, Op, TypeId, Value};
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
 use super::inst::fast_math;
+use super::masked::Masked;
 
 /// What a call becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(super) enum Action {
     PtrMask,
     /// This operation over the lanes in order, from the first argument.
     Reduce(Op),
+    /// Memory accesses of the lanes that a mask selects.
+    Masked(Masked),
     /// Refused when called.
     Unknown,
 }
@@ -79,6 +82,10 @@ fn exact(base: &str) -> Option<Action> {
         "nearbyint" | "roundeven" => Action::Emit(Intrinsic::Rint, 1),
         "memcpy.inline" => Action::Emit(Intrinsic::Memcpy, 3),
         "memset.inline" => Action::Emit(Intrinsic::Memset, 3),
+        "masked.load" => Action::Masked(Masked::Load),
+        "masked.store" => Action::Masked(Masked::Store),
+        "masked.gather" => Action::Masked(Masked::Gather),
+        "masked.scatter" => Action::Masked(Masked::Scatter),
         "vector.reduce.fadd" => Action::Reduce(Op::FAdd),
         "vector.reduce.fmul" => Action::Reduce(Op::FMul),
         // Cut at a dot these would become something else.
@@ -172,6 +179,7 @@ impl BodyLoader<'_, '_, '_> {
                 }
                 Ok(sum)
             }
+            Action::Masked(which) => self.masked(which, ty, args),
             Action::Unknown => Err(LoadError::unsupported(format!("intrinsic llvm.{name}"))),
         }
     }

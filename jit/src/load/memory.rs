@@ -1,0 +1,251 @@
+//! Memory: accesses, stack memory, addresses, atomic operations.
+//!
+//! A `getelementptr` becomes `PtrAdd`s: constant indices add up to one displacement, and each other
+//! index takes a step of its own, in the 32 bits of an address.
+
+use alloc::vec::Vec;
+
+use bitcode::{AtomicOrdering, Inst, RmwOp, ValueId};
+use ir::types::MAX_BYTES;
+use ir::{Atomic, Flags, MemFlags, Op, Type, TypeId, Value};
+
+use super::body::BodyLoader;
+use super::error::{LoadError, Result};
+use super::fold::sign_extend;
+use super::gep::TypeWalk;
+use super::module::align_log2;
+
+impl BodyLoader<'_, '_, '_> {
+    /// Loads, stores, addresses, stack memory.
+    pub(super) fn memory(&mut self, inst: &Inst<'_>) -> Result<Value> {
+        match *inst {
+            Inst::Load {
+                ptr,
+                ty,
+                align,
+                volatile,
+                atomic,
+            } => {
+                let (ptr, ty) = (self.operand(ptr)?, self.ty(ty)?);
+                let flags = self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering));
+                Ok(self.emit(Op::Load, 0, ty, [ptr.0, flags.0, 0]))
+            }
+            Inst::Store {
+                ptr,
+                value,
+                align,
+                volatile,
+                atomic,
+            } => {
+                let (ptr, value) = (self.operand(ptr)?, self.operand(value)?);
+                let ty = self.type_of(value);
+                let flags = self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering));
+                self.emit(Op::Store, 0, ty, [ptr.0, value.0, flags.0]);
+                Ok(Value::NONE)
+            }
+            Inst::Gep {
+                element,
+                base,
+                indices,
+                flags,
+            } => {
+                let base = self.operand(base)?;
+                let values: Result<Vec<Value>> =
+                    indices.iter().map(|index| self.operand(*index)).collect();
+                self.address(element, base, &values?, flags)
+            }
+            Inst::Alloca {
+                ty,
+                count_type,
+                count,
+                align,
+                in_alloca,
+                space,
+            } => {
+                if in_alloca || space != 0 {
+                    return Err(LoadError::unsupported(
+                        "alloca with inalloca or in an address space",
+                    ));
+                }
+                self.alloca(ty, count_type, count, align)
+            }
+            _ => self.atomic(inst),
+        }
+    }
+
+    fn atomic(&mut self, inst: &Inst<'_>) -> Result<Value> {
+        match *inst {
+            Inst::Fence { ordering, .. } => {
+                let flags = MemFlags::default().with_ordering(ordering as u8);
+                self.emit(Op::Fence, 0, TypeId::VOID, [flags.0, 0, 0]);
+                Ok(Value::NONE)
+            }
+            Inst::CmpXchg {
+                ptr,
+                expected,
+                new,
+                volatile,
+                success,
+                failure,
+                align,
+                ..
+            } => {
+                let (ptr, expected) = (self.operand(ptr)?, self.operand(expected)?);
+                let ty = self.type_of(expected);
+                let new = self.operand_like(new, ty)?;
+                let flags = self.access(ty, align, volatile, Some(stronger(success, failure)));
+                let result = self.intern(Type::Struct {
+                    fields: alloc::vec![ty, TypeId::I1],
+                    packed: false,
+                })?;
+                let pool = self.builder.pool([expected.0, new.0]);
+                Ok(self.emit(Op::CmpXchg, 0, result, [ptr.0, pool, flags.0]))
+            }
+            Inst::AtomicRmw {
+                op,
+                ptr,
+                value,
+                volatile,
+                ordering,
+                align,
+                ..
+            } => {
+                let (ptr, value) = (self.operand(ptr)?, self.operand(value)?);
+                let ty = self.type_of(value);
+                let flags = self.access(ty, align, volatile, Some(ordering));
+                Ok(self.emit(
+                    Op::AtomicRmw,
+                    atomic_op(op)? as u8,
+                    ty,
+                    [ptr.0, value.0, flags.0],
+                ))
+            }
+            _ => Err(LoadError::unsupported("instruction")),
+        }
+    }
+
+    fn access(
+        &self,
+        ty: TypeId,
+        align: u32,
+        volatile: bool,
+        ordering: Option<AtomicOrdering>,
+    ) -> MemFlags {
+        let natural = self.loader.module.types.layout(ty).align_log2;
+        let flags = MemFlags::aligned(align_log2(align).unwrap_or(natural)).with_volatile(volatile);
+        flags.with_ordering(ordering.map_or(0, |ordering| ordering as u8))
+    }
+
+    /// Stack memory: of the frame in the entry block, made at run time anywhere else.
+    fn alloca(
+        &mut self,
+        ty: bitcode::TypeId,
+        count_type: bitcode::TypeId,
+        count: ValueId,
+        align: u32,
+    ) -> Result<Value> {
+        let ty = self.ty(ty)?;
+        if !self.loader.module.types.is_sized(ty) {
+            return Err(LoadError::malformed("alloca of a type without a size"));
+        }
+        let layout = self.loader.module.types.layout(ty);
+        let align = u32::from(align_log2(align).unwrap_or(layout.align_log2));
+        let count = self.operand_like(count, self.ty(count_type)?)?;
+        let in_entry = self.builder.body().blocks.len() <= 1;
+        if let (true, Some(number)) = (in_entry, self.builder.body().const_int(count)) {
+            let bytes = u64::from(layout.size)
+                .checked_mul(number)
+                .filter(|bytes| *bytes <= MAX_BYTES);
+            let bytes = bytes.and_then(|bytes| u32::try_from(bytes).ok());
+            let bytes = bytes.ok_or_else(|| LoadError::limit("size of an alloca"))?;
+            return Ok(self.emit(Op::Alloca, 0, TypeId::PTR, [bytes, align, u32::from(ty.0)]));
+        }
+        Ok(self.emit(Op::DynAlloca, 0, TypeId::PTR, [count.0, align, layout.size]))
+    }
+
+    /// A `getelementptr` of scalars: constant indices add up, each other one takes a step of its own.
+    pub(super) fn scalar_address(
+        &mut self,
+        element: bitcode::TypeId,
+        base: Value,
+        indices: &[Value],
+        flags: u32,
+    ) -> Result<Value> {
+        let flags = (flags & u32::from(Flags::INBOUNDS | Flags::NUSW)) as u8;
+        let mut walk = TypeWalk::new(element);
+        let (mut at, mut add, mut pending) = (base, 0u32, None);
+        for &index in indices {
+            let ty = self.type_of(index);
+            let types = &self.loader.module.types;
+            let bits = types.int_bits(ty).unwrap_or(0);
+            let known = self
+                .builder
+                .body()
+                .const_int(index)
+                .map(|value| sign_extend(value, bits));
+            let step = walk.step(self.loader, known)?;
+            add = add.wrapping_add(step.bytes);
+            if known.is_none() && step.stride != 0 {
+                let index = self.index(index, bits);
+                if let Some((before, stride)) = pending.replace((index, step.stride)) {
+                    at = self.ptr_add(at, Some((before, stride)), 0, flags);
+                }
+            }
+        }
+        Ok(self.ptr_add(at, pending, add, flags))
+    }
+
+    /// An index in the width of addresses.
+    fn index(&mut self, index: Value, bits: u32) -> Value {
+        match bits {
+            32 => index,
+            0..=31 => self.emit(Op::SExt, 0, TypeId::I32, [index.0, 0, 0]),
+            _ => self.emit(Op::Trunc, 0, TypeId::I32, [index.0, 0, 0]),
+        }
+    }
+
+    pub(super) fn ptr_add(
+        &mut self,
+        base: Value,
+        index: Option<(Value, u32)>,
+        add: u32,
+        flags: u8,
+    ) -> Value {
+        match index {
+            None if add == 0 => base,
+            None => self.emit(Op::PtrAdd, flags, TypeId::PTR, [base.0, Value::NONE.0, add]),
+            Some((index, stride)) => {
+                let pool = self.builder.pool([stride, add]);
+                self.emit(Op::PtrAdd, flags, TypeId::PTR, [base.0, index.0, pool])
+            }
+        }
+    }
+}
+
+/// One ordering that is at least as strong as both.
+fn stronger(a: AtomicOrdering, b: AtomicOrdering) -> AtomicOrdering {
+    use AtomicOrdering::{AcqRel, Acquire, Release, SeqCst};
+    match (a, b) {
+        (SeqCst, _) | (_, SeqCst) => SeqCst,
+        (Release, Acquire) | (Acquire, Release) => AcqRel,
+        _ if a as u8 >= b as u8 => a,
+        _ => b,
+    }
+}
+
+fn atomic_op(op: RmwOp) -> Result<Atomic> {
+    Ok(match op {
+        RmwOp::Xchg => Atomic::Xchg,
+        RmwOp::Add => Atomic::Add,
+        RmwOp::Sub => Atomic::Sub,
+        RmwOp::And => Atomic::And,
+        RmwOp::Nand => Atomic::Nand,
+        RmwOp::Or => Atomic::Or,
+        RmwOp::Xor => Atomic::Xor,
+        RmwOp::Max => Atomic::Max,
+        RmwOp::Min => Atomic::Min,
+        RmwOp::UMax => Atomic::UMax,
+        RmwOp::UMin => Atomic::UMin,
+        _ => return Err(LoadError::unsupported(alloc::format!("atomicrmw {op:?}"))),
+    })
+}
