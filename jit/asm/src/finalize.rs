@@ -140,7 +140,8 @@ impl CodeBuffer {
         result
     }
 
-    fn resolve(&mut self, fixup: &Fixup, data_distance: i64) -> Result<(), AsmError> {
+    /// Fills one field.
+    pub(crate) fn resolve(&mut self, fixup: &Fixup, data_distance: i64) -> Result<(), AsmError> {
         let target = self.distance_of(fixup.label, data_distance)?;
         let value = target + i64::from(fixup.addend) - i64::from(fixup.at);
         let out_of_range = AsmError::OutOfRange(CodeOffset(fixup.at));

@@ -20,7 +20,7 @@
 //! # Reading order
 //! * [`Gpr`], [`Xmm`], [`Size`], [`Cond`] (`reg.rs`); [`Mem`] and its ModRM/SIB bytes (`mem.rs`).
 //! * [`CodeBuffer`] (`buffer.rs`), constants and jump tables (`data.rs`), resolution
-//!   (`finalize.rs`).
+//!   (`finalize.rs`, `apart.rs`).
 //! * The two generic encoders (`encode.rs`), and on top of them one method per operand *shape*,
 //!   with the operation as an argument: integer (`int.rs`, `shift.rs`, `bits.rs`), control flow
 //!   (`control.rs`), vector (`vector.rs`, with its table of operations in `vecop.rs`), x87
@@ -62,6 +62,7 @@
 
 extern crate alloc;
 
+mod apart;
 mod bits;
 mod buffer;
 mod control;
@@ -76,6 +77,7 @@ mod vecop;
 mod vector;
 mod x87;
 
+pub use apart::{Apart, DataReference, TableReference};
 pub use bits::{BitCount, BitTest, Bmi};
 pub use buffer::{CodeBuffer, CodeOffset, Label};
 pub use control::Plain;

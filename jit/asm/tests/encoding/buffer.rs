@@ -343,3 +343,45 @@ fn growing_keeps_what_was_emitted() {
         assert_eq!(instr[1..], (n as u32).to_le_bytes());
     }
 }
+
+#[test]
+fn sections_apart_refer_to_each_other_as_when_together() {
+    let mut buf = CodeBuffer::new();
+    let target = buf.label();
+    let table = buf.jump_table(&[target]);
+    let large = buf.constant(&[7; 16], 16);
+    buf.lea(Size::B64, Gpr::Rax, Mem::label(table));
+    // An immediate after the displacement must not shift the target.
+    let place = Mem::label(large).offset(4);
+    buf.alu_i(asm::Alu::Cmp, Size::B32, place, 0x1234_5678);
+    buf.jmp(target);
+    buf.bind(target);
+    let distance = 0x4000_0000;
+    let together = buf.finalize(distance).unwrap();
+    let (text, data) = (together.text.to_vec(), together.data.to_vec());
+
+    let apart = buf.finalize_apart().unwrap();
+    let (mut own_text, mut own_data) = (apart.text.to_vec(), apart.data.to_vec());
+    assert_eq!((apart.references.len(), apart.entries.len()), (2, 1));
+    for r in &apart.references {
+        let value = (distance + i64::from(r.to) - i64::from(r.end.0)) as i32;
+        own_text[r.at.0 as usize..][..4].copy_from_slice(&value.to_le_bytes());
+    }
+    for e in &apart.entries {
+        let value = (i64::from(e.to.0) - distance - i64::from(e.table)) as i32;
+        own_data[e.at as usize..][..4].copy_from_slice(&value.to_le_bytes());
+    }
+    assert_eq!((own_text, own_data), (text, data));
+}
+
+#[test]
+fn unbound_labels_are_reported_apart_too() {
+    let mut buf = CodeBuffer::new();
+    let never = buf.label();
+    buf.jump_table(&[never]);
+    assert_eq!(buf.finalize_apart().err(), Some(AsmError::Unbound(never)));
+    let mut buf = CodeBuffer::new();
+    let never = buf.label();
+    buf.jmp(never);
+    assert_eq!(buf.finalize_apart().err(), Some(AsmError::Unbound(never)));
+}
