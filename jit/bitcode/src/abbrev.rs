@@ -27,7 +27,7 @@ pub(crate) enum Scalar {
 
 impl Scalar {
     /// Reads the field.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(self, cursor: &mut Cursor<'_>) -> u64 {
         match self {
             Self::Literal(value) => value,

@@ -15,9 +15,9 @@
 
 use crate::constants::Constants;
 use crate::container::block;
-use crate::decode::{Bounds, Lists, Record};
+use crate::decode::{Bounds, Decoded, Lists, Record, is_terminator};
 use crate::error::{Error, Result};
-use crate::inst::{DebugLoc, Event, Inst, ValueId};
+use crate::inst::{DebugLoc, Event, ValueId};
 use crate::limits;
 use crate::module::Module;
 use crate::operands::Operands;
@@ -144,12 +144,13 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             }
             Err(error) => return Err(self.fail(error)),
         };
-        // The error arm needs `self` again, so it must not hold what the event borrows.
         let (name, base) = (self.name, self.module.base_bit());
-        match self.event(code) {
-            Ok(event) => Ok(Some(event)),
-            Err(error) => Err(error.moved_by(base).in_function(name)),
+        // Looked at in place: taking the event apart would copy it.
+        let event = self.event(code);
+        if event.is_ok() {
+            return event;
         }
+        event.map_err(|error| error.moved_by(base).in_function(name))
     }
 
     fn fail(&mut self, error: Error) -> Error {
@@ -252,8 +253,8 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         }
     }
 
-    #[inline]
-    fn event(&mut self, code: u32) -> Result<Event<'_>> {
+    #[inline(always)]
+    fn event(&mut self, code: u32) -> Decoded<'_> {
         let ops = Operands::new(self.stream.ops(), self.stream.bit());
         let record = Record {
             ops,
@@ -262,56 +263,39 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             bounds: &mut self.bounds,
         };
         match code {
-            code::DEBUG_LOC => return debug_loc(record.ops).map(Event::Loc),
-            code::DEBUG_LOC_AGAIN => return Ok(Event::LocAgain),
+            code::DEBUG_LOC => return debug_loc(record.ops),
+            code::DEBUG_LOC_AGAIN => return Ok(Some(Event::LocAgain)),
             code::OPERAND_BUNDLE => return bundle(record, &mut self.lists),
             _ => {}
         }
         if self.blocks_left == 0 {
             return Err(record.ops.malformed("instruction after the last block"));
         }
-        let inst = record.decode(code, &mut self.lists)?;
-        if inst.is_terminator() {
+        if is_terminator(code) {
             self.blocks_left = self.blocks_left.wrapping_sub(1);
         }
-        let result = has_result(&inst, self.module).then_some(ValueId(self.bounds.next));
-        // Cannot wrap: `limit` is above what the body can define.
-        self.bounds.next = self.bounds.next.wrapping_add(u32::from(result.is_some()));
-        Ok(Event::Inst(inst, result))
-    }
-}
-
-/// Whether the instruction has a result, and so takes a value number.
-#[inline]
-fn has_result(inst: &Inst<'_>, module: &Module<'_>) -> bool {
-    match inst {
-        Inst::Store { .. } | Inst::Fence { .. } => false,
-        Inst::Call { ty, .. } => match module.types().get(*ty) {
-            Type::Function { result, .. } => !module.types().is_void(*result),
-            _ => false,
-        },
-        Inst::Other { has_result, .. } => *has_result,
-        other => !other.is_terminator(),
+        record.decode(code, &mut self.lists)
     }
 }
 
 /// [line, column, scope + 1, inlined-at + 1, …]; newer writers append more.
-fn debug_loc(mut ops: Operands<'_>) -> Result<DebugLoc> {
-    Ok(DebugLoc {
+fn debug_loc<'r>(mut ops: Operands<'_>) -> Decoded<'r> {
+    let loc = DebugLoc {
         line: ops.next_u32()?,
         column: ops.next_u32()?,
         scope: ops.next_index()?,
         inlined_at: ops.next_index()?,
-    })
+    };
+    Ok(Some(Event::Loc(loc)))
 }
 
 /// [tag, inputs…].
-fn bundle<'r>(mut record: Record<'_>, lists: &'r mut Lists) -> Result<Event<'r>> {
+fn bundle<'r>(mut record: Record<'_>, lists: &'r mut Lists) -> Decoded<'r> {
     let tag = record.ops.next_u32()?;
     lists.values.clear();
     while !record.ops.is_empty() {
         let value = record.pair()?;
         lists.values.push(value);
     }
-    Ok(Event::Bundle(tag, &lists.values))
+    Ok(Some(Event::Bundle(tag, &lists.values)))
 }

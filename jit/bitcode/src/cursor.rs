@@ -11,6 +11,8 @@
 //! a loop runs on it), so nothing can run away, and the hot path carries no `Result` per field.
 //! A fault in the middle of a field parks the position beyond every end, which `check` reports.
 
+use alloc::vec::Vec;
+
 use crate::error::{Error, Result};
 
 /// Parked position: beyond every end, and far from overflow however many fields follow.
@@ -80,7 +82,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The bits from the position on; at least 57 of them are valid, or zero past the end.
-    #[inline]
+    #[inline(always)]
     fn window(&self) -> u64 {
         let byte = self.pos >> 3;
         match self
@@ -109,19 +111,55 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads `width` bits, at most 64.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fixed(&mut self, width: u32) -> u64 {
         if width > 56 {
-            let low = self.fixed(32);
-            return low | (self.fixed(width.wrapping_sub(32)) << 32);
+            return self.fixed_wide(width);
         }
         let value = self.window() & mask(width);
         self.advance(width);
         value
     }
 
-    /// Reads a variable bit rate number in chunks of `width` bits (2 to 32).
+    /// The rare case of [`Cursor::fixed`]: more bits than a window is sure to hold.
+    #[cold]
+    fn fixed_wide(&mut self, width: u32) -> u64 {
+        let low = self.window() & mask(32);
+        self.advance(32);
+        let high = self.window() & mask(width.wrapping_sub(32));
+        self.advance(width.wrapping_sub(32));
+        low | (high << 32)
+    }
+
+    /// Appends `count` VBR6 numbers, which is what most of a file consists of.
+    ///
+    /// Nine chunks fit a window: as long as numbers are short, one load serves nine of them.
     #[inline]
+    pub(crate) fn vbr6_list(&mut self, count: usize, to: &mut Vec<u64>) {
+        to.reserve(count);
+        let mut left = count;
+        while left > 0 {
+            let mut window = self.window();
+            let mut used = 0;
+            for _ in 0..left.min(9) {
+                if window & 0x20 != 0 {
+                    break;
+                }
+                to.push(window & 0x1F);
+                window >>= 6;
+                used = u32::wrapping_add(used, 6);
+                left = left.wrapping_sub(1);
+            }
+            self.advance(used);
+            if left > 0 && window & 0x20 != 0 {
+                to.push(self.vbr(6));
+                left = left.wrapping_sub(1);
+            }
+        }
+    }
+
+    /// Reads a variable bit rate number in chunks of `width` bits (2 to 32).
+    #[inline(always)]
     pub(crate) fn vbr(&mut self, width: u32) -> u64 {
         let window = self.window();
         let payload = width.wrapping_sub(1);
@@ -197,8 +235,6 @@ fn mask(width: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
     use crate::testing::Writer;
 

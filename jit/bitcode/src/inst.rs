@@ -227,7 +227,6 @@ pub enum Inst<'r> {
     /// Decoded as far as value numbering needs: exception handling, `callbr`.
     Other {
         name: &'static str,
-        has_result: bool,
         is_terminator: bool,
     },
 }

@@ -119,6 +119,11 @@ impl<'r> Operands<'r> {
         }
     }
 
+    /// Passes over the operands left.
+    pub(crate) fn skip(&mut self) {
+        self.rest = &[];
+    }
+
     /// Fails unless all operands were read.
     #[inline]
     pub(crate) fn finish(&self) -> Result<()> {

@@ -321,9 +321,7 @@ impl<'a> Stream<'a> {
         let count = list_len(&self.cursor, count)?;
         self.blob = None;
         self.ops.clear();
-        self.ops.reserve(count);
-        let cursor = &mut self.cursor;
-        self.ops.extend((0..count).map(|_| cursor.vbr(6)));
+        self.cursor.vbr6_list(count, &mut self.ops);
         Ok(code)
     }
 

@@ -1,0 +1,140 @@
+//! Records that say where control goes: calls, phis, terminators.
+
+use super::{Decoded, Lists, Record};
+use crate::inst::{CallFlags, Inst, ValueId};
+use crate::types::Type;
+
+impl Record<'_> {
+    pub(super) fn ret<'r>(mut self) -> Decoded<'r> {
+        let value = if self.ops.is_empty() {
+            None
+        } else {
+            Some(self.pair()?)
+        };
+        self.effect(Inst::Ret(value))
+    }
+
+    pub(super) fn call(mut self, lists: &mut Lists) -> Decoded<'_> {
+        let attributes = self.ops.next_index()?;
+        let bits = self.ops.next_u32()?;
+        let fast_math = if bits >> 17 & 1 == 1 {
+            self.ops.next_u32()?
+        } else {
+            0
+        };
+        if bits >> 15 & 1 == 0 {
+            return Err(self.ops.unsupported("call without a function type"));
+        }
+        let ty = self.ty()?;
+        let types = self.types;
+        let Type::Function {
+            variadic,
+            result,
+            params,
+        } = types.get(ty)
+        else {
+            return Err(self
+                .ops
+                .malformed("call with a type that is no function type"));
+        };
+        let callee = self.pair()?;
+        lists.values.clear();
+        for param in types.list(params) {
+            let arg = self.argument(*param)?;
+            lists.values.push(arg);
+        }
+        if *variadic {
+            while !self.ops.is_empty() {
+                let arg = self.pair()?;
+                lists.values.push(arg);
+            }
+        }
+        let flags = CallFlags {
+            conv: bits >> 1 & 0x3FF,
+            tail: bits & 1 == 1,
+            must_tail: bits >> 14 & 1 == 1,
+            no_tail: bits >> 16 & 1 == 1,
+            fast_math,
+        };
+        let inst = Inst::Call {
+            callee,
+            ty,
+            args: &lists.values,
+            attributes,
+            flags,
+        };
+        if types.is_void(*result) {
+            self.effect(inst)
+        } else {
+            self.result(inst)
+        }
+    }
+
+    pub(super) fn phi(mut self, lists: &mut Lists) -> Decoded<'_> {
+        let ty = self.ty()?;
+        // Pairs, then fast-math bits if any are set.
+        let flags = if self.ops.len() & 1 == 1 {
+            self.ops.pop_last().unwrap_or(0)
+        } else {
+            0
+        };
+        let flags = u32::try_from(flags).map_err(|_| self.ops.malformed("flags"))?;
+        lists.edges.clear();
+        lists.edges.reserve(self.ops.len() / 2);
+        while !self.ops.is_empty() {
+            let value = self.signed_value()?;
+            let block = self.ops.next_u32()?;
+            if block >= self.bounds.blocks {
+                return Err(self.ops.malformed("block out of range"));
+            }
+            lists.edges.push((value, block));
+        }
+        self.result(Inst::Phi {
+            ty,
+            incoming: &lists.edges,
+            flags,
+        })
+    }
+
+    pub(super) fn branch<'r>(mut self) -> Decoded<'r> {
+        let if_true = self.block()?;
+        if self.ops.is_empty() {
+            return self.effect(Inst::Br(if_true));
+        }
+        let (if_false, cond) = (self.block()?, self.value()?);
+        self.effect(Inst::CondBr {
+            if_true,
+            if_false,
+            cond,
+        })
+    }
+
+    pub(super) fn switch(mut self, lists: &mut Lists) -> Decoded<'_> {
+        let (ty, value, default) = (self.ty()?, self.value()?, self.block()?);
+        lists.edges.clear();
+        lists.edges.reserve(self.ops.len() / 2);
+        while !self.ops.is_empty() {
+            let case = ValueId(self.ops.next_u32()?);
+            lists.edges.push((self.earlier(case)?, self.block()?));
+        }
+        self.effect(Inst::Switch {
+            ty,
+            value,
+            default,
+            cases: &lists.edges,
+        })
+    }
+
+    pub(super) fn indirect_branch(mut self, lists: &mut Lists) -> Decoded<'_> {
+        let (ty, address) = (self.ty()?, self.value()?);
+        lists.numbers.clear();
+        while !self.ops.is_empty() {
+            lists.numbers.push(self.block()?);
+        }
+        self.effect(Inst::IndirectBr {
+            ty,
+            address,
+            targets: &lists.numbers,
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! Operands of a function record: ids made absolute and bounded.
+
+use super::{Lists, Record};
+use crate::error::Result;
+use crate::inst::{Atomic, Value, ValueId};
+use crate::module::SyncScope;
+use crate::opcode::AtomicOrdering;
+use crate::operands::unrotate;
+use crate::types::{Type, TypeId};
+
+impl Record<'_> {
+    pub(super) fn returns_value(&mut self, explicit: bool) -> Result<bool> {
+        if !explicit {
+            return Err(self.ops.unsupported("call without a function type"));
+        }
+        let ty = self.ty()?;
+        match self.types.get(ty) {
+            Type::Function { result, .. } => Ok(!self.types.is_void(*result)),
+            _ => Err(self
+                .ops
+                .malformed("call with a type that is no function type")),
+        }
+    }
+
+    /// An argument of a named parameter. Metadata is not a value: its id is only made absolute.
+    #[inline]
+    pub(super) fn argument(&mut self, param: TypeId) -> Result<Value> {
+        Ok(Value::known(match self.types.get(param) {
+            Type::Label => ValueId(self.block()?),
+            Type::Metadata => ValueId(self.bounds.next.wrapping_sub(self.ops.next_u32()?)),
+            _ => self.value()?,
+        }))
+    }
+
+    pub(super) fn path<'r>(&mut self, lists: &'r mut Lists) -> Result<&'r [u32]> {
+        if self.ops.is_empty() {
+            return Err(self.ops.malformed("aggregate access without an index"));
+        }
+        lists.numbers.clear();
+        while !self.ops.is_empty() {
+            lists.numbers.push(self.ops.next_u32()?);
+        }
+        Ok(&lists.numbers)
+    }
+
+    #[inline]
+    pub(super) fn ty(&mut self) -> Result<TypeId> {
+        self.ops.next_type(self.types.len())
+    }
+
+    /// A jump target. Block 0 is the entry, which nothing may jump to.
+    #[inline]
+    pub(super) fn block(&mut self) -> Result<u32> {
+        let block = self.ops.next_u32()?;
+        if block == 0 || block >= self.bounds.blocks {
+            return Err(self.ops.malformed("jump target out of range"));
+        }
+        Ok(block)
+    }
+
+    /// A value, followed by its type if it refers forward.
+    #[inline]
+    pub(crate) fn pair(&mut self) -> Result<Value> {
+        let id = self.value()?;
+        if id.0 < self.bounds.next {
+            Ok(Value::known(id))
+        } else {
+            Ok(Value::typed(id, self.ty()?))
+        }
+    }
+
+    /// A value whose type is implied.
+    #[inline]
+    pub(super) fn value(&mut self) -> Result<ValueId> {
+        let distance = self.ops.next_u32()?;
+        self.absolute(ValueId(self.bounds.next.wrapping_sub(distance)))
+    }
+
+    /// A value of a phi: its distance is a signed number.
+    #[inline]
+    pub(super) fn signed_value(&mut self) -> Result<ValueId> {
+        let distance = unrotate(self.ops.next()?);
+        let id = i64::from(self.bounds.next).checked_sub(distance);
+        let id = id.and_then(|id| u32::try_from(id).ok());
+        self.absolute(ValueId(
+            id.ok_or_else(|| self.ops.malformed("value out of range"))?,
+        ))
+    }
+
+    /// Bounds a value id.
+    #[inline]
+    pub(super) fn absolute(&mut self, id: ValueId) -> Result<ValueId> {
+        if id.0 < self.bounds.next {
+            Ok(id)
+        } else {
+            self.forward(id)
+        }
+    }
+
+    pub(super) fn forward(&mut self, id: ValueId) -> Result<ValueId> {
+        if id.0 >= self.bounds.limit {
+            return Err(self.ops.malformed("value out of range"));
+        }
+        self.bounds.referenced = self.bounds.referenced.max(id.0.wrapping_add(1));
+        Ok(id)
+    }
+
+    /// Bounds a value id that cannot refer forward.
+    #[inline]
+    pub(super) fn earlier(&self, id: ValueId) -> Result<ValueId> {
+        if id.0 < self.bounds.next {
+            Ok(id)
+        } else {
+            Err(self.ops.malformed("case that is not a constant"))
+        }
+    }
+
+    /// The optional last operand of arithmetic.
+    #[inline]
+    pub(super) fn flags(&mut self) -> Result<u32> {
+        if self.ops.is_empty() {
+            Ok(0)
+        } else {
+            self.ops.next_u32()
+        }
+    }
+
+    pub(super) fn atomic(&mut self, present: bool) -> Result<Atomic> {
+        if present {
+            Ok(Some((self.ordering()?, self.scope()?)))
+        } else {
+            Ok(None)
+        }
+    }
+
+    pub(super) fn ordering(&mut self) -> Result<AtomicOrdering> {
+        AtomicOrdering::from_code(self.ops.next()?)
+            .ok_or_else(|| self.ops.malformed("atomic ordering"))
+    }
+
+    pub(super) fn scope(&mut self) -> Result<SyncScope> {
+        let index = self.ops.next_u32()? as usize;
+        self.scopes
+            .get(index)
+            .copied()
+            .ok_or_else(|| self.ops.malformed("synchronisation scope"))
+    }
+}
