@@ -26,6 +26,9 @@ mod panic;
     reason = "copies from and to a program's memory, and the entry registers"
 )]
 mod syscall;
+mod instance;
+mod tasks;
+mod tests;
 #[expect(unsafe_code, reason = "stubs, the interrupt table, and contexts")]
 mod trap;
 
@@ -61,5 +64,10 @@ fn run(info: &'static BootInfo) -> ! {
     }
     let (free, total) = memory::frame_counts();
     console::say!("memory: {} MiB usable, {} MiB free", total >> 8, free >> 8);
+    cores::start(info, &options);
+    let mut executive = tasks::executive();
+    if !options.tests.is_empty() {
+        exit(tests::run(&mut executive, &options.tests));
+    }
     exit(Status::Success)
 }

@@ -6,7 +6,7 @@
 //! with tables whose memory is never reused (they are kept if any core was lost).
 
 use crate::memory::paging::{self, MapError, Rights};
-use crate::metal::percore::{MAX_CORES, PerCore};
+use crate::metal::percore::{Handle, MAX_CORES, PerCore};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -34,7 +34,7 @@ struct StartRecord {
     unused: u32,
     slot: *const CoreSlot,
     stack: u64,
-    core: *const PerCore,
+    core: u64,
 }
 
 /// The records; entries are written before the count that covers them.
@@ -51,7 +51,7 @@ static START_RECORDS: StartRecords = StartRecords(UnsafeCell::new(
         unused: 0,
         slot: ptr::null(),
         stack: 0,
-        core: ptr::null(),
+        core: 0,
     }; MAX_CORES],
 ));
 #[unsafe(no_mangle)]
@@ -102,7 +102,7 @@ pub(crate) fn install(info: &BootInfo) -> Result<Option<Trampoline>, MapError> {
 }
 
 /// Tells the core with this APIC id what belongs to it. Called by the BSP, once per core, before its slot is opened.
-pub(crate) fn announce(apic_id: u32, slot: &'static CoreSlot, stack: u64, core: &'static PerCore) {
+pub(crate) fn announce(apic_id: u32, slot: &'static CoreSlot, stack: u64, core: Handle) {
     // ORDERING: Relaxed: only the BSP writes the count.
     let count = START_RECORD_COUNT.load(Ordering::Relaxed) as usize;
     let record = StartRecord {
@@ -110,7 +110,7 @@ pub(crate) fn announce(apic_id: u32, slot: &'static CoreSlot, stack: u64, core: 
         unused: 0,
         slot,
         stack,
-        core,
+        core: core.address(),
     };
     // SAFETY: in bounds, because cores are at most MAX_CORES; nobody reads an entry that the count does not cover.
     unsafe { (*START_RECORDS.0.get())[count] = record };
@@ -165,4 +165,12 @@ fn copy(page: PhysAddr, parameters: &Parameters) {
             size_of::<Parameters>(),
         )
     };
+}
+
+/// Called by `ap_entry` with the core's record, on the core's stack.
+#[unsafe(no_mangle)]
+extern "C" fn ap_start(core: *const PerCore) -> ! {
+    // SAFETY: the address that `announce` was given; the record lives for ever and belongs to this core.
+    unsafe { (*core).install() };
+    crate::cores::ap_main()
 }

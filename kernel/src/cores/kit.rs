@@ -6,7 +6,7 @@
 use crate::memory::OutOfMemory;
 use crate::memory::stacks::{CORE_STACK_SIZE, INTERRUPT_STACK_SIZE, Stack};
 use crate::metal::gdt::{INTERRUPT_STACKS, Segments};
-use crate::metal::percore::{self, PerCore};
+use crate::metal::percore::Handle;
 use crate::metal::{apic, cpu};
 use crate::{syscall, trap};
 use alloc::boxed::Box;
@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 /// One core's equipment.
 #[derive(Debug)]
 pub(crate) struct Kit {
-    core: &'static PerCore,
+    core: Handle,
     stack: Stack,
     tops: [u64; INTERRUPT_STACKS],
 }
@@ -22,11 +22,7 @@ pub(crate) struct Kit {
 impl Kit {
     /// Makes the equipment of core `index`. The BSP keeps the record it has been using.
     pub(crate) fn new(index: u32) -> Result<Self, OutOfMemory> {
-        let core: &'static PerCore = if index == 0 {
-            percore::boot_core()
-        } else {
-            Box::leak(Box::new(PerCore::new(index)))
-        };
+        let core = Handle::new(index);
         let mut tops = [0; INTERRUPT_STACKS];
         for top in &mut tops {
             *top = Stack::new(INTERRUPT_STACK_SIZE)?.set_top_word(core.address());
@@ -39,7 +35,7 @@ impl Kit {
     }
 
     /// The core's record.
-    pub(crate) fn core(&self) -> &'static PerCore {
+    pub(crate) fn core(&self) -> Handle {
         self.core
     }
 
@@ -55,7 +51,7 @@ impl Kit {
 }
 
 /// Puts the calling core into order: features, record, descriptors, traps, system calls. All but its APIC.
-pub(crate) fn equip(core: &'static PerCore, interrupt_stacks: [u64; INTERRUPT_STACKS]) {
+pub(crate) fn equip(core: Handle, interrupt_stacks: [u64; INTERRUPT_STACKS]) {
     cpu::enable_features();
     // The record comes first: even the allocator asks for it.
     core.install();

@@ -7,8 +7,11 @@
 //! nest in one order: heap, then kernel space, then frames. Nobody waits for another core while holding one.
 
 pub(crate) mod arena;
+pub(crate) mod code;
+pub(crate) mod firmware;
 mod heap;
 pub(crate) mod paging;
+mod shared;
 pub(crate) mod space;
 pub(crate) mod stacks;
 
@@ -20,6 +23,7 @@ use kernel::layout::{self, LARGE_PAGE_SIZE, PAGE_SIZE, PhysAddr};
 use spin::{Mutex, Once};
 
 pub(crate) use heap::usage as heap_usage;
+pub(crate) use shared::SharedFrames;
 
 /// Memory below this is left to the firmware, the AP trampoline and ancient devices.
 const LOW_MEMORY_END: u64 = 1 << 20;
@@ -178,4 +182,27 @@ fn reserve_code_frames(frames: &mut Frames<'_>) -> Result<(), OutOfMemory> {
         .ok_or(OutOfMemory)?;
     CODE_FRAMES.call_once(|| (PhysAddr(first.address()), size));
     Ok(())
+}
+
+/// Reads a word of a frame that a program may be writing at the same time.
+pub(crate) fn read_shared_word(frame: Frame, index: usize) -> u64 {
+    assert!(index < 512);
+    let word = (PhysAddr(frame.address()).direct().0 as *const u64).wrapping_add(index);
+    // SAFETY: inside the frame, which the direct map shows; an aligned word is read whole.
+    unsafe { ptr::read_volatile(word) }
+}
+
+/// Writes a word of a frame that a program may be reading at the same time.
+pub(crate) fn write_shared_word(frame: Frame, index: usize, value: u64) {
+    assert!(index < 512);
+    let word = (PhysAddr(frame.address()).direct().0 as *mut u64).wrapping_add(index);
+    // SAFETY: inside a frame that belongs to a program; no Rust object lives there.
+    unsafe { ptr::write_volatile(word, value) };
+}
+
+/// Writes to the kernel's text, which must fault. For the test of exactly that.
+pub(crate) fn write_to_kernel_text() {
+    let (start, _) = paging::text_range();
+    // SAFETY: the fault comes before anything is written; were it to succeed, the byte would be the one already there.
+    unsafe { ptr::write_volatile(start as *mut u8, ptr::read_volatile(start as *const u8)) };
 }

@@ -67,6 +67,29 @@ pub(crate) fn enable_features() {
     HAS_SMAP.store(smap, Ordering::Relaxed);
 }
 
+/// What generated code may use, as CPUID says and the kernel has switched on.
+pub(crate) fn code_features() -> jit::tier::CpuFeatures {
+    let cpuid = CpuId::new();
+    let basic = cpuid.get_feature_info();
+    let extended = cpuid.get_extended_feature_info();
+    let more = cpuid.get_extended_processor_and_feature_identifiers();
+    let has = |test: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(test);
+    let has_extended =
+        |test: fn(&raw_cpuid::ExtendedFeatures) -> bool| extended.as_ref().is_some_and(test);
+    // ORDERING: Relaxed: see `enable_features`.
+    let avx = HAS_AVX.load(Ordering::Relaxed);
+    jit::tier::CpuFeatures {
+        sse41: has(raw_cpuid::FeatureInfo::has_sse41),
+        popcnt: has(raw_cpuid::FeatureInfo::has_popcnt),
+        avx,
+        avx2: avx && has_extended(raw_cpuid::ExtendedFeatures::has_avx2),
+        fma: avx && has(raw_cpuid::FeatureInfo::has_fma),
+        bmi1: has_extended(raw_cpuid::ExtendedFeatures::has_bmi1),
+        bmi2: has_extended(raw_cpuid::ExtendedFeatures::has_bmi2),
+        lzcnt: more.is_some_and(|features| features.has_lzcnt()),
+    }
+}
+
 fn read_cr4() -> Cr4 {
     // SAFETY: reading CR4 in ring 0 has no side effect.
     unsafe { controlregs::cr4() }

@@ -10,6 +10,7 @@
 use super::cpu;
 use crate::memory::arena::Arena;
 use crate::trap::context::Context;
+use alloc::boxed::Box;
 use core::arch::asm;
 use core::cell::Cell;
 use core::ptr;
@@ -79,6 +80,36 @@ impl PerCore {
             unsafe { cpu::write_msr(msr::IA32_KERNEL_GSBASE, base) };
             self.user_gs_base.set(base);
         }
+    }
+}
+
+/// Names a core's record without giving access to it: what the BSP prepares and the core itself installs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handle(&'static PerCore);
+
+// SAFETY: a handle gives out the record's address only; `install` is called by the record's own core.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
+
+impl Handle {
+    /// A record for core `index`, which lives for ever. The BSP keeps the one it has been using.
+    pub(crate) fn new(index: u32) -> Self {
+        if index == 0 {
+            Self(boot_core())
+        } else {
+            Self(Box::leak(Box::new(PerCore::new(index))))
+        }
+    }
+
+    /// Where the record is, for assembly.
+    pub(crate) fn address(self) -> u64 {
+        self.0.address()
+    }
+
+    /// Makes this the record of the calling core, whose kit it belongs to.
+    pub(crate) fn install(self) {
+        self.0.install();
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod contain;
 pub(crate) mod context;
 mod idt;
+pub(crate) mod interrupts;
 mod kernel;
 
 pub(crate) use idt::install as install_table;

@@ -1,0 +1,97 @@
+//! Tests that need the machine: chosen by `test=NAME[,NAME]` on the command line, or `test=all`.
+//!
+//! What the host can test is tested there; here is what only hardware (or QEMU) can answer. Each test prints `ok NAME`
+//! or `not ok NAME: why`; the exit status says whether all passed. Names with `-off` are the counter-proofs: a guard is
+//! switched off and the test passes only if the bad outcome is then really seen.
+
+mod containment;
+mod cores;
+mod pages;
+#[expect(unsafe_code, reason = "symbols of the test programs' machine code")]
+mod programs;
+mod raw;
+mod rings;
+mod shootdown;
+mod tasks;
+
+use crate::console::say;
+use crate::metal::exit::Status;
+use crate::tasks::executive::Executive;
+use alloc::string::{String, ToString};
+
+/// A test: an error says what went wrong.
+type Test = fn(&mut Executive) -> Result<(), String>;
+
+const TESTS: &[(&str, Test)] = &[
+    ("bringup", cores::bringup),
+    ("timer", cores::timer),
+    ("ipi", cores::ipi),
+    ("pages", pages::every_mapping_obeys_the_rules),
+    ("pages-off", pages::broken_rules_are_seen),
+    ("faults", rings::faults_end_only_their_process),
+    ("copy", rings::copies_survive_any_address),
+    ("cleared", rings::system_calls_leave_nothing_behind),
+    ("tasks", tasks::tasks_run_on_all_workers),
+    ("preempt", tasks::endless_tasks_share_a_core),
+    ("registers", tasks::registers_survive_preemption),
+    ("sleep", tasks::sleepers_wake),
+    ("budget", tasks::a_used_up_budget_ends_the_process),
+    ("shootdown", shootdown::unmapped_memory_is_out_of_reach),
+    (
+        "shootdown-off",
+        shootdown::without_shootdown_stale_memory_is_seen,
+    ),
+    ("contain", containment::failures_are_contained),
+];
+
+/// Tests that end the machine; not part of `all`.
+const FATAL: &[(&str, Test)] = &[
+    ("panic", cores::panic_here),
+    ("panic-trap", cores::panic_by_trap),
+];
+
+/// Runs the named tests and returns the status to exit with.
+pub(crate) fn run(executive: &mut Executive, names: &[String]) -> Status {
+    let all = names.iter().any(|name| name == "all");
+    let chosen = |name: &str| names.iter().any(|wanted| wanted == name);
+    let (mut passed, mut failed) = (0, 0);
+    let known = |name: &&String| {
+        TESTS.iter().chain(FATAL).any(|(known, _)| known == name) || *name == "all"
+    };
+    for name in names.iter().filter(|name| !known(name)) {
+        say!("not ok {name}: no such test");
+        failed += 1;
+    }
+    let fatal = FATAL.iter().filter(|(name, _)| chosen(name));
+    for (name, test) in TESTS
+        .iter()
+        .filter(|(name, _)| all || chosen(name))
+        .chain(fatal)
+    {
+        match test(executive) {
+            Ok(()) => {
+                say!("ok {name}");
+                passed += 1;
+            }
+            Err(why) => {
+                say!("not ok {name}: {why}");
+                failed += 1;
+            }
+        }
+    }
+    say!("{passed} passed, {failed} failed");
+    if failed == 0 {
+        Status::Success
+    } else {
+        Status::Failure
+    }
+}
+
+/// An error unless `condition` holds.
+fn ensure(condition: bool, why: &str) -> Result<(), String> {
+    if condition {
+        Ok(())
+    } else {
+        Err(why.to_string())
+    }
+}
