@@ -1,0 +1,485 @@
+//! The first pass: how often and how long each value is used.
+//!
+//! Blocks are walked in emission order, so every definition is seen before its uses (L1; a phi's
+//! operands count as used at the end of the predecessor, not at the phi). For each value the pass counts
+//! the uses, weighs them by loop depth, and finds the last position at which it is live (see `layout`
+//! for why one interval is enough). Values that are wanted in more than one block become *candidates*
+//! for a register of their own.
+//!
+//! Two kinds of address get special treatment, because nearly all code at -O0 is made of them:
+//!
+//! * A static alloca that is only loaded and stored, always whole and as one type, is a *variable*: its
+//!   accesses become moves of a register or a home. Its interval is that of all accesses, widened to
+//!   the outermost loops around them, because its content flows from access to access.
+//! * A `PtrAdd` whose uses are all addresses of loads and stores in its own block is *folded*: nothing
+//!   is emitted for it, and its operands stay alive until its last use.
+
+use super::layout::{Layout, NONE};
+use super::value::{Ix, NO_IX, Val};
+use crate::abi::{self, Part};
+use crate::tier::{Declined, Job};
+use alloc::vec;
+use alloc::vec::Vec;
+use ir::{
+    Block, BlockId, Body, FuncAttrs, Inst, InstId, MemFlags, Op, TypeId, Types, Value, ValueKind,
+};
+
+/// Accesses at loop depth 0, 1, … count so much.
+const WEIGHTS: [u32; 6] = [1, 8, 64, 512, 4096, 32768];
+
+/// A value that may get a register for all its life.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    /// Position at which the register is first written.
+    pub(super) start: u32,
+    pub(super) ix: Ix,
+}
+
+/// What phis take from each block, by block and then by phi.
+#[derive(Debug, Default)]
+pub(super) struct PhiInputs {
+    starts: Vec<u32>,
+    list: Vec<(InstId, Value)>,
+}
+
+impl PhiInputs {
+    fn new(body: &Body, layout: &Layout) -> Self {
+        let phis = |id: &BlockId| {
+            let insts = body.block(*id).insts();
+            insts.take_while(|&at| body.inst(at).op == Op::Phi)
+        };
+        let entries = |at: InstId| {
+            let [start, n, _] = body.inst(at).args;
+            body.words(start, n * 2).chunks_exact(2)
+        };
+        // Ascending by phi within each predecessor, also if the layout is not in body order.
+        let mut blocks: Vec<BlockId> = layout.order.clone();
+        blocks.retain(|id| phis(id).next().is_some());
+        if blocks.is_empty() {
+            return Self::default();
+        }
+        blocks.sort_unstable();
+        let mut starts = vec![0u32; body.blocks.len() + 1];
+        for pair in blocks.iter().flat_map(phis).flat_map(entries) {
+            starts[pair[0] as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut next = starts.clone();
+        let mut list = vec![(InstId(0), Value::NONE); starts[body.blocks.len()] as usize];
+        for at in blocks.iter().flat_map(phis) {
+            for pair in entries(at) {
+                let slot = &mut next[pair[0] as usize];
+                list[*slot as usize] = (at, Value(pair[1]));
+                *slot += 1;
+            }
+        }
+        Self { starts, list }
+    }
+
+    /// All that phis take from `block`.
+    pub(super) fn from(&self, block: BlockId) -> &[(InstId, Value)] {
+        match self.starts.get(block.index()..block.index() + 2) {
+            Some(ends) => &self.list[ends[0] as usize..ends[1] as usize],
+            None => &[],
+        }
+    }
+
+    /// What the phis of `to` take from `block`.
+    pub(super) fn edge(&self, block: BlockId, to: Block) -> &[(InstId, Value)] {
+        let all = self.from(block);
+        if all.is_empty() {
+            return all;
+        }
+        let first = all.partition_point(|(phi, _)| phi.0 < to.start);
+        let len = all[first..].partition_point(|(phi, _)| phi.0 < to.end);
+        &all[first..first + len]
+    }
+}
+
+/// Result of the pass.
+#[derive(Debug)]
+pub(super) struct Analysis {
+    pub(super) vals: Vec<Val>,
+    /// Ascending by `start`.
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) phis: PhiInputs,
+    /// Positions of calls, ascending.
+    pub(super) calls: Vec<u32>,
+    /// A callee may return twice: every value keeps a home of its own.
+    pub(super) returns_twice: bool,
+}
+
+/// Where an operand is used.
+#[derive(Clone, Copy)]
+struct Site {
+    position: u32,
+    /// First position of the block.
+    base: u32,
+    inner: u32,
+    weight: u32,
+}
+
+struct Pass<'a> {
+    job: &'a Job<'a>,
+    body: &'a Body,
+    layout: &'a Layout,
+    params: u32,
+    out: Analysis,
+}
+
+/// Analyses the job's function.
+///
+/// # Errors
+/// A value of a type that this tier does not hold in registers yet.
+pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysis, Declined> {
+    let params = body.params.len();
+    let mut pass = Pass {
+        job,
+        body,
+        layout,
+        params: params as u32,
+        out: Analysis {
+            vals: vec![Val::EMPTY; params + body.insts.len()],
+            candidates: Vec::new(),
+            phis: PhiInputs::new(body, layout),
+            calls: Vec::new(),
+            returns_twice: false,
+        },
+    };
+    for (ix, &ty) in (0..).zip(&body.params) {
+        pass.define(ix, ty, 0, InstId(0))?;
+    }
+    for &id in &layout.order {
+        pass.block(id)?;
+    }
+    let mut out = pass.out;
+    out.candidates.sort_unstable_by_key(|c| (c.start, c.ix));
+    Ok(out)
+}
+
+impl Pass<'_> {
+    fn block(&mut self, id: BlockId) -> Result<(), Declined> {
+        let place = self.layout.place(id);
+        let depth = self.layout.depth(id) as usize;
+        let mut site = Site {
+            position: place.start,
+            base: place.start,
+            inner: place.inner,
+            weight: WEIGHTS[depth.min(WEIGHTS.len() - 1)],
+        };
+        let body = self.body;
+        for at in body.block(id).insts() {
+            let inst = body.inst(at);
+            self.operands(at, inst, site);
+            if inst.has_result() {
+                self.define(self.params + at.0, inst.ty, site.position, at)?;
+                self.mark(at, inst, site);
+            }
+            site.position += 1;
+        }
+        site.position -= 1;
+        let at = self.out.phis.starts.get(id.index()..id.index() + 2);
+        let range = at.map_or(0..0, |ends| ends[0] as usize..ends[1] as usize);
+        for at in range {
+            let (phi, value) = self.out.phis.list[at];
+            self.use_value(value, site);
+            self.hint(value, self.params + phi.0);
+        }
+        Ok(())
+    }
+
+    /// Counts the operands of a non-phi.
+    fn operands(&mut self, id: InstId, inst: &Inst, site: Site) {
+        let [a, b, c] = inst.args;
+        match inst.op {
+            Op::Phi => {}
+            Op::Load => self.address(Value(a), inst.ty, MemFlags(b), site),
+            Op::Store => {
+                self.address(Value(a), inst.ty, MemFlags(c), site);
+                self.use_value(Value(b), site);
+            }
+            Op::PtrAdd if Value(b) == Value::NONE => self.use_base(Value(a), id, site),
+            Op::Call | Op::CallIndirect => {
+                self.out.calls.push(site.position);
+                self.note_call(inst);
+                self.body
+                    .for_each_operand(inst, |v| self.use_value(v, site));
+            }
+            _ => {
+                if matches!(inst.op, Op::CondBr | Op::Select | Op::ZExt) {
+                    self.extend_compared(Value(a), id, site);
+                }
+                self.body
+                    .for_each_operand(inst, |v| self.use_value(v, site));
+            }
+        }
+    }
+
+    /// A comparison just before its user is emitted with the user: its operands live until then.
+    fn extend_compared(&mut self, cond: Value, user: InstId, site: Site) {
+        let Some(id) = cond.as_inst().filter(|id| id.0 + 1 == user.0) else {
+            return;
+        };
+        let compare = self.body.inst(id);
+        if matches!(compare.op, Op::ICmp | Op::FCmp) {
+            for operand in [Value(compare.args[0]), Value(compare.args[1])] {
+                if let Some(ix) = self.index(operand) {
+                    let end = &mut self.out.vals[ix as usize].end;
+                    *end = (*end).max(site.position);
+                }
+            }
+        }
+    }
+
+    fn note_call(&mut self, inst: &Inst) {
+        let module = self.job.module;
+        let set = self.body.pool[inst.args[1] as usize + 1];
+        let set = module.attr_sets.get(set.wrapping_sub(1) as usize);
+        let mut attrs = set.map_or(0, |set| set.func.0);
+        if inst.op == Op::Call {
+            attrs |= module.funcs[inst.args[0] as usize].attrs.0;
+        }
+        self.out.returns_twice |= FuncAttrs(attrs).has(FuncAttrs::RETURNS_TWICE);
+    }
+
+    fn index(&self, value: Value) -> Option<Ix> {
+        match value.kind() {
+            ValueKind::Inst(id) => Some(self.params + id.0),
+            ValueKind::Arg(n) => Some(n),
+            ValueKind::Const(_) | ValueKind::None => None,
+        }
+    }
+
+    /// A use that needs the value itself.
+    fn use_value(&mut self, value: Value, site: Site) {
+        let Some(ix) = self.index(value) else { return };
+        let val = &mut self.out.vals[ix as usize];
+        val.flags |= Val::NO_FOLD;
+        if val.has(Val::ALLOCA) {
+            val.flags |= Val::ESCAPED;
+        }
+        self.touch(ix, site);
+    }
+
+    /// A use as the address of a load or store of type `ty`.
+    fn address(&mut self, value: Value, ty: TypeId, flags: MemFlags, site: Site) {
+        let Some(ix) = self.index(value) else { return };
+        let val = self.out.vals[ix as usize];
+        if val.has(Val::ALLOCA) {
+            self.access(ix, ty, flags, site);
+        } else if val.has(Val::PTR_ADD) {
+            self.fold(ix, site);
+        }
+        self.touch(ix, site);
+    }
+
+    /// The base of a `PtrAdd` without index.
+    fn use_base(&mut self, value: Value, _user: InstId, site: Site) {
+        let Some(ix) = self.index(value) else { return };
+        let val = self.out.vals[ix as usize];
+        if !val.has(Val::PTR_ADD) || val.has(Val::CHAINED) {
+            return self.use_value(value, site);
+        }
+        self.fold(ix, site);
+        self.touch(ix, site);
+    }
+
+    /// Keeps the operands of a `PtrAdd` alive for an access at `site`, if it can be folded there.
+    fn fold(&mut self, ix: Ix, site: Site) {
+        let val = &mut self.out.vals[ix as usize];
+        if val.def < site.base {
+            val.flags |= Val::NO_FOLD;
+            return;
+        }
+        let mut ix = ix;
+        loop {
+            let inst = self.body.insts[(ix - self.params) as usize];
+            for operand in [Value(inst.args[0]), Value(inst.args[1])] {
+                if let Some(operand) = self.index(operand) {
+                    let end = &mut self.out.vals[operand as usize].end;
+                    *end = (*end).max(site.position);
+                }
+            }
+            // At most one step: a base that is chained itself is not folded.
+            match self.index(Value(inst.args[0])) {
+                Some(base) if self.out.vals[ix as usize].has(Val::CHAINED) => ix = base,
+                _ => return,
+            }
+        }
+    }
+
+    /// A load or store of a static alloca.
+    fn access(&mut self, ix: Ix, ty: TypeId, flags: MemFlags, site: Site) {
+        let ty = if ty == TypeId::PTR { TypeId::I32 } else { ty };
+        let single = parts_of(self.job, ty, InstId(0));
+        let single = single.is_ok_and(|(part, later)| later.is_empty() && part != Part::Int(0));
+        let bytes = self.body.insts[(ix - self.params) as usize].args[0];
+        let val = &mut self.out.vals[ix as usize];
+        let plain = !flags.is_volatile() && flags.ordering() == 0 && single;
+        if val.extra == NO_IX && plain && self.job.module.types.layout(ty).store <= bytes {
+            val.extra = u32::from(ty.0);
+            let around = self.layout.outermost_after(site.inner, val.def);
+            let start = around.map_or(site.position, |l| l.start);
+            val.flags |= Val::CANDIDATE | Val::CROSS;
+            self.out.candidates.push(Candidate { start, ix });
+        }
+        if !plain || val.extra != u32::from(ty.0) {
+            val.flags |= Val::ESCAPED;
+        }
+    }
+
+    /// Counts a use.
+    fn touch(&mut self, ix: Ix, site: Site) {
+        let val = &mut self.out.vals[ix as usize];
+        val.uses += 1;
+        val.flags |= Val::USED;
+        val.weight = val.weight.saturating_add(site.weight);
+        let known = val.has(Val::EXTENDED) && site.position <= val.end;
+        val.end = val.end.max(site.position);
+        if val.def < site.base && !val.has(Val::CROSS) {
+            self.cross(ix);
+        }
+        let val = &mut self.out.vals[ix as usize];
+        if self.layout.irreducible && val.def < site.base {
+            val.end = NONE;
+        } else if !known
+            && site.inner != NONE
+            && let Some(around) = self.layout.outermost_after(site.inner, val.def)
+        {
+            val.end = val.end.max(around.end);
+            val.flags |= Val::EXTENDED;
+        }
+    }
+
+    /// The value leaves its block.
+    fn cross(&mut self, ix: Ix) {
+        let val = &mut self.out.vals[ix as usize];
+        val.flags |= Val::CROSS;
+        if !val.has(Val::ALLOCA) || val.has(Val::ESCAPED) {
+            self.candidate(ix);
+        }
+    }
+
+    fn candidate(&mut self, ix: Ix) {
+        let val = &mut self.out.vals[ix as usize];
+        if !val.has(Val::CANDIDATE) {
+            val.flags |= Val::CANDIDATE;
+            let start = if self.layout.irreducible { 0 } else { val.def };
+            self.out.candidates.push(Candidate { start, ix });
+        }
+    }
+
+    /// `value` flows into phi `phi`: it would do well in the same register.
+    fn hint(&mut self, value: Value, phi: Ix) {
+        let Some(ix) = self.index(value) else { return };
+        let val = &mut self.out.vals[ix as usize];
+        if val.more == 0 && !val.has(Val::ALLOCA) && !val.has(Val::HINTED) {
+            val.flags |= Val::HINTED;
+            val.extra = phi;
+            self.candidate(ix);
+        }
+    }
+
+    fn define(&mut self, ix: Ix, ty: TypeId, def: u32, at: InstId) -> Result<(), Declined> {
+        let parts = parts_of(self.job, ty, at)?;
+        let first = &mut self.out.vals[ix as usize];
+        first.def = def;
+        first.end = first.end.max(def);
+        first.part = parts.0;
+        let later = parts.1;
+        if !later.is_empty() {
+            let extra = self.out.vals.len() as u32;
+            let first = &mut self.out.vals[ix as usize];
+            first.more = later.len() as u8;
+            first.extra = extra;
+            self.out.vals.extend(later.iter().map(|&part| Val {
+                part,
+                extra: ix,
+                flags: Val::LATER,
+                ..Val::EMPTY
+            }));
+        }
+        Ok(())
+    }
+
+    /// Notes what the users of an instruction must know of it.
+    fn mark(&mut self, at: InstId, inst: &Inst, site: Site) {
+        let ix = self.params + at.0;
+        match inst.op {
+            Op::Phi => self.cross(ix),
+            Op::Alloca if inst.args[1] <= 4 && site.base == 0 => {
+                self.out.vals[ix as usize].flags |= Val::ALLOCA;
+            }
+            Op::PtrAdd => {
+                let base = self.index(Value(inst.args[0]));
+                let chained = Value(inst.args[1]) == Value::NONE
+                    && base.is_some_and(|base| {
+                        let base = self.out.vals[base as usize];
+                        base.has(Val::PTR_ADD) && !base.has(Val::CHAINED) && base.def >= site.base
+                    });
+                let chained = if chained { Val::CHAINED } else { 0 };
+                self.out.vals[ix as usize].flags |= Val::PTR_ADD | chained;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The parts of a value of type `ty`: the first, and the later ones. An empty struct has `Int(0)`.
+///
+/// # Errors
+/// A type that this tier does not hold in registers yet.
+pub(super) fn parts_of(
+    job: &Job<'_>,
+    ty: TypeId,
+    at: InstId,
+) -> Result<(Part, abi::Parts), Declined> {
+    let one = |part| Ok((part, abi::Parts::new()));
+    match ty {
+        TypeId::I32 | TypeId::PTR => one(Part::Int(32)),
+        TypeId::I1 => one(Part::Int(1)),
+        TypeId::I8 => one(Part::Int(8)),
+        TypeId::I16 => one(Part::Int(16)),
+        TypeId::I64 => one(Part::Int(64)),
+        TypeId::F32 => one(Part::F32),
+        TypeId::F64 => one(Part::F64),
+        _ => {
+            let types = &job.module.types;
+            let unsupported = |what| Err(Declined::Unsupported(what, at));
+            if uses_half(types, ty) {
+                return unsupported("half");
+            }
+            match types.get(ty) {
+                ir::Type::Int(bits) if *bits > 64 => return unsupported("integer above 64 bits"),
+                ir::Type::X86Fp80 => return unsupported("x86_fp80"),
+                ir::Type::Vector { .. } => return unsupported("vector"),
+                _ => {}
+            }
+            let Some(mut parts) = abi::parts(types, ty, job.cpu.avx) else {
+                return unsupported("aggregate of more than four parts");
+            };
+            if parts.is_empty() {
+                return one(Part::Int(0));
+            }
+            if parts
+                .iter()
+                .any(|part| matches!(part, Part::V128 | Part::V256))
+            {
+                return unsupported("aggregate of vectors");
+            }
+            let first = parts.remove(0);
+            Ok((first, parts))
+        }
+    }
+}
+
+/// Whether a value of type `ty` holds a half anywhere.
+fn uses_half(types: &Types, ty: TypeId) -> bool {
+    match types.get(ty) {
+        ir::Type::Half => true,
+        ir::Type::Struct { fields, .. } => fields.iter().any(|&f| types.get(f) == &ir::Type::Half),
+        _ => false,
+    }
+}

@@ -1,0 +1,210 @@
+//! Which values get a register for all their life.
+//!
+//! Only values that leave their block compete; the others live in scratch registers for a few
+//! instructions. One scan over the candidates by start of interval (Poletto and Sarkar's linear scan),
+//! except that the *lightest* interval loses when registers run out: weights grow with loop depth, so what an
+//! inner loop uses keeps its register. Intervals may touch: a value may be defined in the register that
+//! its operand frees in the same instruction.
+//!
+//! The five callee-saved registers serve every interval and cost a save and a restore when first used.
+//! `r8`–`r10` and `xmm8`–`xmm14` serve intervals without a call strictly inside; elsewhere they are
+//! scratch registers, so the code pass is told when each is *reserved*.
+
+use super::analysis::{Analysis, Candidate, parts_of};
+use super::value::{Ix, NO_IX, Reg, Val};
+use crate::tier::Job;
+use alloc::vec::Vec;
+use asm::{Gpr, Xmm};
+use ir::{InstId, TypeId};
+
+/// Lost at calls; shared with the scratch set.
+const VOLATILE_INTS: [Gpr; 3] = [Gpr::R8, Gpr::R9, Gpr::R10];
+/// Kept by callees.
+const SAVED: [Gpr; 5] = [Gpr::Rbx, Gpr::R12, Gpr::R13, Gpr::R14, Gpr::R15];
+/// Lost at calls; shared with the scratch set.
+const VECTORS: [Xmm; 7] = [
+    Xmm::Xmm8,
+    Xmm::Xmm9,
+    Xmm::Xmm10,
+    Xmm::Xmm11,
+    Xmm::Xmm12,
+    Xmm::Xmm13,
+    Xmm::Xmm14,
+];
+/// A callee-saved register must save at least so many accesses to be worth saving.
+const WORTH_SAVING: u32 = 4;
+
+/// From `start` to `end` the register belongs to one value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reservation {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) reg: Reg,
+}
+
+/// Result of the scan; the registers themselves are in [`Val::fixed`].
+#[derive(Debug, Default)]
+pub(super) struct Assignment {
+    /// Of the registers that are scratch elsewhere; ascending by start.
+    pub(super) reserved: Vec<Reservation>,
+    /// Callee-saved registers that are used, in the order in which they are saved.
+    pub(super) saved: Vec<Gpr>,
+}
+
+/// A register during the scan.
+#[derive(Clone, Copy)]
+struct Slot {
+    reg: Reg,
+    /// Last position of the holder's interval.
+    until: u32,
+    holder: Ix,
+    /// Had a holder.
+    opened: bool,
+}
+
+impl Slot {
+    fn new(reg: Reg) -> Self {
+        Self {
+            reg,
+            until: 0,
+            holder: NO_IX,
+            opened: false,
+        }
+    }
+
+    fn is_free(&self, start: u32) -> bool {
+        self.holder == NO_IX || self.until <= start
+    }
+}
+
+/// Chooses fixed registers.
+pub(super) fn run(job: &Job<'_>, analysis: &mut Analysis) -> Assignment {
+    settle_variables(job, analysis);
+    if analysis.returns_twice {
+        return Assignment::default();
+    }
+    let volatile = VOLATILE_INTS.iter().map(|&r| Slot::new(Reg::of(r)));
+    let saved = SAVED.iter().map(|&r| Slot::new(Reg::of(r)));
+    let mut ints: Vec<Slot> = volatile.chain(saved).collect();
+    let vectors = VECTORS.iter().map(|&r| Slot::new(Reg::of_xmm(r)));
+    let mut vectors: Vec<Slot> = vectors.collect();
+    let Analysis {
+        vals,
+        candidates,
+        calls,
+        ..
+    } = analysis;
+    for &candidate in &*candidates {
+        let val = vals[candidate.ix as usize];
+        let variable = !val.has(Val::ALLOCA) || val.is_variable();
+        if val.more != 0 || val.uses == 0 || !variable {
+            continue;
+        }
+        let (slots, volatile) = if val.part.is_int() {
+            (&mut ints, VOLATILE_INTS.len())
+        } else {
+            (&mut vectors, VECTORS.len())
+        };
+        let slots = if crosses_call(calls, candidate.start, val.end) {
+            &mut slots[volatile..]
+        } else {
+            slots
+        };
+        place(vals, slots, candidate);
+    }
+    collect(vals, candidates)
+}
+
+/// Gives each variable the part that it holds instead of its address; returns others to memory.
+fn settle_variables(job: &Job<'_>, analysis: &mut Analysis) {
+    for candidate in &analysis.candidates {
+        let val = &mut analysis.vals[candidate.ix as usize];
+        if !val.is_variable() {
+            continue;
+        }
+        let ty = TypeId(val.extra as u16);
+        match parts_of(job, ty, InstId(0)) {
+            Ok((part, _)) => val.part = part,
+            Err(_) => val.flags |= Val::ESCAPED,
+        }
+        if analysis.returns_twice {
+            val.flags |= Val::ESCAPED;
+        }
+    }
+}
+
+fn crosses_call(calls: &[u32], start: u32, end: u32) -> bool {
+    let after = calls.partition_point(|&call| call <= start);
+    calls.get(after).is_some_and(|&call| call < end)
+}
+
+/// Puts a candidate into one of `slots`, if it is worth it.
+fn place(vals: &mut [Val], slots: &mut [Slot], candidate: Candidate) {
+    let val = vals[candidate.ix as usize];
+    let hint = if val.has(Val::HINTED) {
+        vals[val.extra as usize].fixed
+    } else {
+        Reg::NONE
+    };
+    let hinted = |slot: &&mut Slot| slot.reg == hint && slot.is_free(candidate.start);
+    let mut found = slots.iter_mut().find(hinted);
+    if !val.has(Val::CROSS) && found.is_none() {
+        return;
+    }
+    if found.is_none() {
+        let worth = val.weight >= WORTH_SAVING;
+        found = slots.iter_mut().find(|slot| {
+            slot.is_free(candidate.start) && (worth || slot.opened || !is_saved(slot.reg))
+        });
+    }
+    let found = match found {
+        Some(slot) => slot,
+        None => {
+            let weight = |slot: &Slot| match vals.get(slot.holder as usize) {
+                Some(holder) => holder.weight,
+                None => u32::MAX,
+            };
+            let Some(slot) = slots.iter_mut().min_by_key(|slot| weight(slot)) else {
+                return;
+            };
+            if weight(slot) >= val.weight || slot.is_free(candidate.start) {
+                return;
+            }
+            vals[slot.holder as usize].fixed = Reg::NONE;
+            slot
+        }
+    };
+    found.opened = true;
+    found.holder = candidate.ix;
+    found.until = val.end;
+    vals[candidate.ix as usize].fixed = found.reg;
+}
+
+/// Whether callees keep the register.
+fn is_saved(reg: Reg) -> bool {
+    reg.0 < 16 && SAVED.contains(&reg.gpr())
+}
+
+/// Lists what the chosen registers mean for the rest of the code.
+fn collect(vals: &[Val], candidates: &[Candidate]) -> Assignment {
+    let mut assignment = Assignment::default();
+    for candidate in candidates {
+        let val = vals[candidate.ix as usize];
+        let reg = val.fixed;
+        if !reg.is_some() {
+            continue;
+        }
+        if is_saved(reg) {
+            if !assignment.saved.contains(&reg.gpr()) {
+                assignment.saved.push(reg.gpr());
+            }
+        } else {
+            assignment.reserved.push(Reservation {
+                start: candidate.start,
+                end: val.end,
+                reg,
+            });
+        }
+    }
+    assignment
+}

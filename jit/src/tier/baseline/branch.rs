@@ -1,0 +1,392 @@
+//! Terminators: edges, their moves, loop counters, switches, returns.
+//!
+//! A block ends in this order: what lives on is stored (E2), the condition is put into the flags, and
+//! then each edge gets its phi moves on its own path, so nothing on one edge disturbs another. An edge
+//! back to a loop's header also counts:
+//!
+//! ```text
+//!   dec dword gs:[counter]
+//!   jns header
+//!   jmp cold                  trips: cold code calls the gate, then jumps to the header
+//! ```
+
+use super::emit::Emitter;
+use super::moves::{Move, Source, Target};
+use super::operand::size_of;
+use super::value::{Reg, Val};
+use crate::abi;
+use crate::tier::Declined;
+use alloc::vec::Vec;
+use asm::{Alu, Cond, Gpr, Label, Mem, Plain, Scale, Size, Unary, Xmm};
+use ir::{BlockId, Inst, Op, Value};
+
+/// What the next block may assume of scratch registers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Carry {
+    /// They are as the code emitted last leaves them.
+    Keep,
+    /// Nothing.
+    Nothing,
+}
+
+/// Cases that a switch compares one by one; more are split in halves.
+const LINEAR_CASES: usize = 3;
+/// Fewest cases of a jump table.
+const MIN_TABLE: usize = 5;
+/// A jump table has at most so many entries for each case.
+const TABLE_SPREAD: u64 = 4;
+
+impl Emitter<'_> {
+    pub(super) fn terminator(&mut self, inst: &Inst) -> Result<(), Declined> {
+        let [a, b, c] = inst.args;
+        match inst.op {
+            Op::Br => {
+                self.branch(BlockId(a));
+                Ok(())
+            }
+            Op::CondBr if b == c => {
+                self.test(Value(a))?;
+                self.branch(BlockId(b));
+                Ok(())
+            }
+            Op::CondBr => self.cond_branch(Value(a), BlockId(b), BlockId(c)),
+            Op::Switch => self.switch(inst),
+            Op::IndirectBr => self.unsupported("indirectbr"),
+            Op::Ret => self.ret(Value(a)),
+            _ => {
+                self.note(self.at);
+                self.asm.plain(Plain::UD2);
+                Ok(())
+            }
+        }
+    }
+
+    fn next(&self) -> Option<BlockId> {
+        self.layout.after(self.layout.place(self.block).index)
+    }
+
+    fn branch(&mut self, to: BlockId) {
+        let alone = Some(to) == self.next() && self.layout.place(to).edges == 1;
+        let plain = self.phis.from(self.block).is_empty();
+        if alone && plain {
+            self.carry = Carry::Keep;
+            return;
+        }
+        self.store_live();
+        self.edge(to);
+        self.jump(to);
+        self.release_inputs();
+        self.carry_to_next(&[to]);
+    }
+
+    fn cond_branch(&mut self, cond: Value, then: BlockId, other: BlockId) -> Result<(), Declined> {
+        self.store_live();
+        let test = self.test(cond)?;
+        let (mut test, mut first, mut last) = (test, then, other);
+        // The last edge falls through if it can; the first one should need no code of its own.
+        let swap = if self.is_simple(then) == self.is_simple(other) {
+            Some(then) == self.next()
+        } else {
+            self.is_simple(other)
+        };
+        if swap {
+            (test, first, last) = (test.invert(), other, then);
+        }
+        if self.is_simple(first) {
+            self.jump_if(test, self.labels[first.index()]);
+        } else {
+            let past = self.asm.label();
+            self.jump_if(test.invert(), past);
+            self.edge(first);
+            self.asm_jump(first, false);
+            self.asm.bind(past);
+        }
+        self.edge(last);
+        self.jump(last);
+        self.release_inputs();
+        self.carry_to_next(&[then, other]);
+        Ok(())
+    }
+
+    /// Whether the edge to `to` is just a jump.
+    fn is_simple(&self, to: BlockId) -> bool {
+        !self.counts(to) && self.phis.edge(self.block, self.body.block(to)).is_empty()
+    }
+
+    /// Whether the edge to `to` counts for a loop.
+    fn counts(&self, to: BlockId) -> bool {
+        let back = self.layout.place(to).index <= self.layout.place(self.block).index;
+        back && self.job.counting && self.layout.loop_at(to).is_some()
+    }
+
+    /// Stores what lives beyond this block.
+    fn store_live(&mut self) {
+        let end = self.position;
+        self.store_all(|val| val.end > end);
+    }
+
+    /// Emits the phi moves of the edge to `to`.
+    fn edge(&mut self, to: BlockId) {
+        let count = self.phis.edge(self.block, self.body.block(to)).len();
+        let mut last = None;
+        for at in 0..count {
+            let (phi, value) = self.phis.edge(self.block, self.body.block(to))[at];
+            let ix = self.result(phi);
+            // A predecessor with several edges may be listed once for each.
+            if last == Some(phi) || !self.vals[ix as usize].has(Val::USED) {
+                continue;
+            }
+            last = Some(phi);
+            for part in 0..=u32::from(self.vals[ix as usize].more) {
+                let phi = self.part_ix(ix, part);
+                let val = self.vals[phi as usize];
+                let target = if val.fixed.is_some() {
+                    Target::Reg(val.fixed)
+                } else {
+                    Target::Home(self.home_of(phi))
+                };
+                let from = self.source(value, part);
+                self.moves.push(Move {
+                    from,
+                    to: target,
+                    part: val.part,
+                });
+            }
+        }
+        self.emit_moves();
+    }
+
+    /// Where a part of a value is.
+    pub(super) fn source(&self, value: Value, part: u32) -> Source {
+        let Some(ix) = self.index(value) else {
+            let id = value.as_const();
+            return Source::Bits(id.map_or(0, |id| self.const_bits(id, part).1));
+        };
+        let val = &self.vals[self.part_ix(ix, part) as usize];
+        if val.reg.is_some() {
+            Source::Reg(val.reg)
+        } else if val.has(Val::ALLOCA) {
+            Source::Address(val.home)
+        } else {
+            Source::Home(val.home)
+        }
+    }
+
+    /// Goes to `to`, by falling through if it is next.
+    fn jump(&mut self, to: BlockId) {
+        self.asm_jump(to, Some(to) == self.next());
+    }
+
+    fn asm_jump(&mut self, to: BlockId, falls: bool) {
+        let label = self.labels[to.index()];
+        if self.counts(to) {
+            let inner = self.layout.place(to).inner as usize;
+            let cold = match self.cold_loops[inner] {
+                Some(cold) => cold,
+                None => self.asm.label(),
+            };
+            self.cold_loops[inner] = Some(cold);
+            let counter = abi::gs::loops(self.instance_func());
+            self.asm
+                .unary(Unary::Dec, Size::B32, Mem::gs(counter as i32));
+            self.asm.jcc(Cond::Ns, label);
+            self.asm.jmp(cold);
+        } else if !falls {
+            self.asm.jmp(label);
+        }
+    }
+
+    fn release_inputs(&mut self) {
+        for at in 0..self.phis.from(self.block).len() {
+            let value = self.phis.from(self.block)[at].1;
+            self.release(value);
+        }
+    }
+
+    /// Decides what the next block inherits when the edges to `targets` have been emitted.
+    fn carry_to_next(&mut self, targets: &[BlockId]) {
+        let Some(next) = self.next() else { return };
+        if !targets.contains(&next) || self.layout.place(next).edges != 1 {
+            return;
+        }
+        self.carry = Carry::Keep;
+        let count = self.phis.edge(self.block, self.body.block(next)).len();
+        for at in 0..count {
+            let phi = self.phis.edge(self.block, self.body.block(next))[at].0;
+            let reg = self.vals[self.result(phi) as usize].fixed;
+            if reg.is_some() {
+                self.forget(reg);
+            }
+        }
+    }
+
+    fn ret(&mut self, value: Value) -> Result<(), Declined> {
+        if value != Value::NONE {
+            let mut ints = [Gpr::Rax, Gpr::Rdx].into_iter();
+            let mut vectors = [Xmm::Xmm0, Xmm::Xmm1].into_iter();
+            for (part, kind) in (0u32..).zip(self.parts(value)) {
+                let reg = if kind.is_int() {
+                    ints.next().map(Reg::of)
+                } else {
+                    vectors.next().map(Reg::of_xmm)
+                };
+                let Some(reg) = reg else {
+                    return self.unsupported("result of more than two parts of a kind");
+                };
+                let from = self.source(value, part);
+                self.moves.push(Move {
+                    from,
+                    to: Target::Reg(reg),
+                    part: kind,
+                });
+            }
+            self.emit_moves();
+            self.release(value);
+        }
+        self.leave_frame();
+        Ok(())
+    }
+
+    /// The parts of a value.
+    pub(super) fn parts(&self, value: Value) -> abi::Parts {
+        match self.index(value) {
+            Some(ix) => (0..=u32::from(self.vals[ix as usize].more))
+                .map(|part| self.vals[self.part_ix(ix, part) as usize].part)
+                .collect(),
+            None => {
+                let ty = self.body.type_of(value);
+                let parts = super::analysis::parts_of(self.job, ty, self.at);
+                parts.map_or_else(
+                    |_| abi::Parts::new(),
+                    |(first, later)| core::iter::once(first).chain(later).collect(),
+                )
+            }
+        }
+    }
+}
+
+/// A case of a switch: value and target.
+type Case = (u64, Label);
+
+impl Emitter<'_> {
+    fn switch(&mut self, inst: &Inst) -> Result<(), Declined> {
+        let [value, start, count] = inst.args;
+        self.store_live();
+        let bits = self.bits(Value(value));
+        let size = size_of(bits);
+        let reg = match bits {
+            32 | 64 => self.gpr(Value(value)),
+            _ => self.extended(Value(value), false, size),
+        };
+        let body = self.body;
+        let default = BlockId(body.pool[start as usize]);
+        let words = body.words(start + 1, count * 3);
+        let mut targets: Vec<BlockId> = words.chunks_exact(3).map(|w| BlockId(w[2])).collect();
+        targets.push(default);
+        targets.sort_unstable();
+        targets.dedup();
+        // Targets whose edge needs code get a label in front of that code.
+        let mut stubs: Vec<(BlockId, Label)> = Vec::new();
+        for &to in &targets {
+            if !self.is_simple(to) {
+                stubs.push((to, self.asm.label()));
+            }
+        }
+        let label = |to: BlockId, labels: &[Label]| {
+            let stub = stubs.binary_search_by_key(&to, |stub| stub.0);
+            stub.map_or(labels[to.index()], |at| stubs[at].1)
+        };
+        let mut cases: Vec<Case> = words
+            .chunks_exact(3)
+            .map(|w| {
+                let case = u64::from(w[1]) << 32 | u64::from(w[0]);
+                (case, label(BlockId(w[2]), &self.labels))
+            })
+            .collect();
+        cases.sort_unstable_by_key(|case| case.0);
+        let default = label(default, &self.labels);
+        // Taken here, since what it evicts must be stored on every path.
+        let base = self.temp();
+        self.release(Value(value));
+        self.dispatch((reg, base), size, &cases, default);
+        for (to, label) in stubs.iter().copied() {
+            self.asm.bind(label);
+            self.edge(to);
+            self.asm_jump(to, false);
+        }
+        self.release_inputs();
+        self.carry_to_next(&targets);
+        Ok(())
+    }
+
+    /// Goes to the label of the case that `reg` equals; `base` is free.
+    fn dispatch(&mut self, (reg, base): (Gpr, Gpr), size: Size, cases: &[Case], default: Label) {
+        let mut work: Vec<(usize, usize, Option<Label>)> = alloc::vec![(0, cases.len(), None)];
+        while let Some((from, to, label)) = work.pop() {
+            if let Some(label) = label {
+                self.asm.bind(label);
+            }
+            let part = &cases[from..to];
+            if is_dense(part) {
+                self.jump_table((reg, base), size, part, default);
+            } else if part.len() <= LINEAR_CASES {
+                for &(case, label) in part {
+                    self.compare_case(reg, size, case);
+                    self.asm.jcc(Cond::E, label);
+                }
+                self.asm.jmp(default);
+            } else {
+                let middle = from + part.len() / 2;
+                self.compare_case(reg, size, cases[middle].0);
+                let upper = self.asm.label();
+                self.asm.jcc(Cond::Ae, upper);
+                work.push((middle, to, Some(upper)));
+                work.push((from, middle, None));
+            }
+        }
+    }
+
+    fn compare_case(&mut self, reg: Gpr, size: Size, case: u64) {
+        if size == Size::B32 || i64::from(case as i32) as u64 == case {
+            self.asm.alu_i(Alu::Cmp, size, reg, case as i32);
+        } else {
+            self.asm.mov_i(super::regs::TEMP, case);
+            self.asm.alu(Alu::Cmp, size, reg, super::regs::TEMP);
+        }
+    }
+
+    fn jump_table(&mut self, (reg, base): (Gpr, Gpr), size: Size, cases: &[Case], default: Label) {
+        let (first, last) = (cases[0].0, cases[cases.len() - 1].0);
+        let mut targets = alloc::vec![default; (last - first) as usize + 1];
+        for &(case, label) in cases {
+            targets[(case - first) as usize] = label;
+        }
+        let index = super::regs::TEMP;
+        if size == Size::B32 || i64::from(first as i32) as u64 == first {
+            self.asm.mov(size, index, reg);
+            if first != 0 {
+                self.asm.alu_i(Alu::Sub, size, index, first as i32);
+            }
+        } else {
+            self.asm.mov_i(index, first.wrapping_neg());
+            self.asm.alu(Alu::Add, size, index, reg);
+        }
+        self.asm.alu_i(Alu::Cmp, size, index, (last - first) as i32);
+        self.asm.jcc(Cond::A, default);
+        let table = self.asm.jump_table(&targets);
+        self.asm.lea(Size::B64, base, Mem::label(table));
+        let entry = Mem::base_index(base, index, Scale::S4, 0);
+        self.asm.movsx(Size::B64, index, Size::B32, entry);
+        self.asm.alu(Alu::Add, Size::B64, index, base);
+        self.asm.jmp_rm(index);
+    }
+}
+
+/// Whether a jump table serves the cases well.
+fn is_dense(cases: &[Case]) -> bool {
+    let [first, .., last] = cases else {
+        return false;
+    };
+    let span = last.0 - first.0;
+    cases.len() >= MIN_TABLE && span < TABLE_SPREAD * cases.len() as u64
+}

@@ -1,0 +1,414 @@
+//! Calls and parameters, as `docs/abi.md` says.
+//!
+//! A call goes: copy what is passed by value, lay out the variadic image, note where each argument is,
+//! release the operands, store what lives on in registers that the callee may use, move all
+//! arguments at once, call. Releasing before storing means that an argument used for the last time is
+//! only moved; its register or home keeps its content until the moves have read it, because nothing
+//! is allocated in between that could reuse it (homes freed by an instruction stay untouched until its end).
+
+use super::analysis::parts_of;
+use super::emit::Emitter;
+use super::moves::{Move, Source, Target};
+use super::operand::bits_of;
+use super::regs::{INTS, VECTORS, each};
+use super::value::{Reg, Val};
+use crate::abi::{self, Part};
+use crate::tier::Declined;
+use alloc::vec::Vec;
+use asm::{Alu, Gpr, Mem, Size, VecBin, Xmm};
+use ir::{FuncId, Inst, InstId, Op, TypeId, Value};
+use smallvec::SmallVec;
+
+const INT_ARGS: [Gpr; 6] = [Gpr::Rdi, Gpr::Rsi, Gpr::Rdx, Gpr::Rcx, Gpr::R8, Gpr::R9];
+const VECTOR_ARGS: usize = 8;
+/// Address of the variadic image.
+const IMAGE: Gpr = Gpr::R10;
+/// Holds the callee of an indirect call; no argument goes there.
+const CALLEE: Gpr = Gpr::Rax;
+
+/// Hands out the places of arguments in order.
+#[derive(Default)]
+struct Places {
+    ints: usize,
+    vectors: usize,
+    /// Bytes of stack arguments so far.
+    stack: u32,
+}
+
+impl Places {
+    /// The places of a value's parts: all in registers or all on the stack.
+    fn of(&mut self, parts: &[Part]) -> SmallVec<[Target; 4]> {
+        let ints = parts.iter().filter(|part| part.is_int()).count();
+        let vectors = parts.len() - ints;
+        let fits = self.ints + ints <= INT_ARGS.len() && self.vectors + vectors <= VECTOR_ARGS;
+        let mut place = |part: &Part| {
+            if !fits {
+                let size = part.home_size();
+                let at = self.stack.next_multiple_of(size);
+                self.stack = at + size;
+                Target::Outgoing(at as i32)
+            } else if part.is_int() {
+                self.ints += 1;
+                Target::Reg(Reg::of(INT_ARGS[self.ints - 1]))
+            } else {
+                self.vectors += 1;
+                Target::Reg(Reg::of_xmm(Xmm::new(self.vectors as u8 - 1)))
+            }
+        };
+        parts.iter().map(&mut place).collect()
+    }
+}
+
+/// Parts of arguments and where they are.
+type Given = SmallVec<[(Source, Part); 8]>;
+
+/// What a call needs to know of its callee.
+struct Callee {
+    /// Types of the parameters that go to registers.
+    params: Vec<TypeId>,
+    ret: TypeId,
+    /// The callee or the call is variadic.
+    variadic: bool,
+}
+
+impl Emitter<'_> {
+    /// Takes the parameters from where the caller put them.
+    pub(super) fn parameters(&mut self) -> Result<(), Declined> {
+        let module = self.job.module;
+        let variadic = module.types.signature(self.job.function().ty);
+        if variadic.is_some_and(|(_, _, variadic)| variadic) {
+            self.image_home = self.frame.home(8);
+            let home = self.home(self.image_home);
+            self.asm.mov_mr(Size::B64, home, IMAGE);
+        }
+        let mut places = Places::default();
+        for ix in 0..self.params {
+            let parts = self.parts(Value::arg(ix));
+            for (part, &place) in (0u32..).zip(&places.of(&parts)) {
+                self.parameter(ix, part, place);
+            }
+        }
+        self.emit_moves();
+        Ok(())
+    }
+
+    fn parameter(&mut self, main: u32, part: u32, place: Target) {
+        let ix = self.part_ix(main, part);
+        if self.vals[main as usize].uses == 0 {
+            return;
+        }
+        let val = &mut self.vals[ix as usize];
+        let (fixed, kind) = (val.fixed, val.part);
+        let from = match place {
+            Target::Reg(reg) => Source::Reg(reg),
+            Target::Outgoing(at) | Target::Home(at) => {
+                // Above the return address and the saved rbp.
+                val.home = at + 16;
+                val.flags |= Val::STORED | Val::KEEP_HOME;
+                Source::Home(val.home)
+            }
+        };
+        if fixed.is_some() {
+            val.reg = fixed;
+            self.moves.push(Move {
+                from,
+                to: Target::Reg(fixed),
+                part: kind,
+            });
+        } else if let Source::Reg(reg) = from {
+            if self.regs.reserved & reg.bit() == 0 {
+                self.bind(reg, ix);
+            } else {
+                let home = self.home_of(ix);
+                self.spill(home, reg, kind);
+                self.vals[ix as usize].flags |= Val::STORED;
+            }
+        }
+    }
+
+    /// `Call` and `CallIndirect`.
+    pub(super) fn call(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
+        let [target, start, count] = inst.args;
+        let body = self.body;
+        let words = body.words(start, count + 2);
+        let args = &words[2..];
+        let callee = self.callee(inst, TypeId(words[0] as u16));
+        let copies = self.copy_by_value(words[1], args)?;
+        let image = if callee.variadic {
+            Some(self.variadic_image(words[1], args)?)
+        } else {
+            None
+        };
+        let mut places = Places::default();
+        let (mut ints, mut vectors) = self.arguments(args, &copies);
+        for &ty in &callee.params {
+            let (first, later) = parts_of(self.job, ty, self.at)?;
+            let parts: abi::Parts = core::iter::once(first).chain(later).collect();
+            for (&part, to) in parts.iter().zip(places.of(&parts)) {
+                let source = if part.is_int() {
+                    ints.next()
+                } else {
+                    vectors.next()
+                };
+                self.argument(source, part, to);
+            }
+        }
+        if let Some(image) = image {
+            let to = Target::Reg(Reg::of(IMAGE));
+            self.moves.push(Move {
+                from: Source::Address(image),
+                to,
+                part: Part::Int(32),
+            });
+        }
+        if inst.op == Op::CallIndirect {
+            let from = self.source(Value(target), 0);
+            let to = Target::Reg(Reg::of(CALLEE));
+            self.moves.push(Move {
+                from,
+                to,
+                part: Part::Int(32),
+            });
+        }
+        self.frame.reserve_outgoing(places.stack);
+        body.for_each_operand(inst, |operand| self.release(operand));
+        self.store_volatile();
+        self.emit_moves();
+        self.note(id);
+        if inst.op == Op::Call {
+            let slot = abi::func_slot(self.job.bindings.funcs[target as usize]);
+            self.asm.call_rm(Mem::abs(abi::slot_address(slot) as i32));
+        } else {
+            self.asm.call_rm(CALLEE);
+        }
+        let after = self.asm.offset().0;
+        self.tables.returns.push(after);
+        self.call_result(id, inst, callee.ret)
+    }
+
+    /// Whose definition decides: a direct callee's, else the call's type.
+    fn callee(&self, inst: &Inst, called_as: TypeId) -> Callee {
+        let module = self.job.module;
+        let types = &module.types;
+        let signature = |ty| types.signature(ty).unwrap_or((TypeId::VOID, &[], false));
+        let (ret, params, variadic) = signature(called_as);
+        let mut callee = Callee {
+            params: params.to_vec(),
+            ret,
+            variadic,
+        };
+        if inst.op == Op::Call {
+            let defined_as = module.func(FuncId(inst.args[0])).ty;
+            if defined_as != called_as {
+                let (ret, params, variadic) = signature(defined_as);
+                callee.params = params.to_vec();
+                callee.ret = ret;
+                callee.variadic |= variadic;
+            }
+        }
+        callee
+    }
+
+    /// Copies the objects that are passed by value; for each argument, where its copy is.
+    fn copy_by_value(
+        &mut self,
+        set: u32,
+        args: &[u32],
+    ) -> Result<SmallVec<[(usize, i32); 2]>, Declined> {
+        let mut copies = SmallVec::new();
+        let module = self.job.module;
+        let Some(set) = module.attr_sets.get(set.wrapping_sub(1) as usize) else {
+            return Ok(copies);
+        };
+        for (at, attrs) in set.params.iter().enumerate() {
+            if attrs.byval != 0
+                && let Some(&arg) = args.get(at)
+            {
+                let copy = self.frame.area(u64::from(attrs.byval), 16);
+                self.copy_to_frame(copy, Value(arg), attrs.byval);
+                self.regs.locked = 0;
+                copies.push((at, copy));
+            }
+        }
+        Ok(copies)
+    }
+
+    /// Lays out all arguments as an i386 stack image; its offset in the frame.
+    fn variadic_image(&mut self, set: u32, args: &[u32]) -> Result<i32, Declined> {
+        let module = self.job.module;
+        let set = module.attr_sets.get(set.wrapping_sub(1) as usize);
+        let attrs = |at: usize| set.and_then(|set| set.params.get(at)).copied();
+        let mut places: SmallVec<[u32; 8]> = SmallVec::new();
+        let mut size = 0u32;
+        for (at, &arg) in args.iter().enumerate() {
+            let byval = attrs(at).map_or(0, |a| a.byval);
+            places.push(size);
+            size += if byval != 0 {
+                byval.next_multiple_of(4)
+            } else {
+                self.image_size(Value(arg))
+            };
+        }
+        let image = self.frame.area(u64::from(size.max(4)), 16);
+        for (at, &arg) in args.iter().enumerate() {
+            let to = image + places[at] as i32;
+            let value = Value(arg);
+            match attrs(at) {
+                Some(a) if a.byval != 0 => self.copy_to_frame(to, value, a.byval),
+                _ => self.image_argument(to, value)?,
+            }
+            self.regs.locked = 0;
+        }
+        Ok(image)
+    }
+
+    /// Bytes of a value in a variadic image.
+    fn image_size(&self, value: Value) -> u32 {
+        let size = |part: &Part| match part {
+            Part::Int(0..=32) | Part::F32 => 4,
+            _ => 8,
+        };
+        self.parts(value).iter().map(size).sum()
+    }
+
+    /// Bytes that the fixed parameters of this function occupy in its variadic image.
+    pub(super) fn fixed_image_size(&self) -> u32 {
+        let attrs = self.job.function().attr_set.wrapping_sub(1);
+        let set = self.job.module.attr_sets.get(attrs as usize);
+        (0..self.params)
+            .map(|ix| {
+                let byval = set
+                    .and_then(|set| set.params.get(ix as usize))
+                    .map_or(0, |a| a.byval);
+                match byval {
+                    0 => self.image_size(Value::arg(ix)),
+                    bytes => bytes.next_multiple_of(4),
+                }
+            })
+            .sum()
+    }
+
+    fn image_argument(&mut self, to: i32, value: Value) -> Result<(), Declined> {
+        let parts = self.parts(value);
+        if parts.len() != 1 {
+            return self.unsupported("variadic argument of several parts");
+        }
+        match parts[0] {
+            Part::Int(bits @ 0..=32) => {
+                let reg = if bits == 32 {
+                    self.gpr(value)
+                } else {
+                    self.extended(value, false, Size::B32)
+                };
+                self.spill(to, Reg::of(reg), Part::Int(32));
+            }
+            part => {
+                let reg = self.get(value);
+                self.spill(to, reg, part);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the parts of the arguments are: general ones, and those in vector registers. The parameters
+    /// take them by kind and in order, so that nothing is reinterpreted if the types do not match.
+    fn arguments(
+        &self,
+        args: &[u32],
+        copies: &[(usize, i32)],
+    ) -> (
+        smallvec::IntoIter<[(Source, Part); 8]>,
+        smallvec::IntoIter<[(Source, Part); 8]>,
+    ) {
+        let (mut ints, mut vectors) = (Given::new(), Given::new());
+        for (at, &arg) in args.iter().enumerate() {
+            if let Some(copy) = copies.iter().find(|copy| copy.0 == at) {
+                ints.push((Source::Address(copy.1), Part::Int(32)));
+                continue;
+            }
+            let value = Value(arg);
+            for (number, part) in (0u32..).zip(self.parts(value)) {
+                let list = if part.is_int() {
+                    &mut ints
+                } else {
+                    &mut vectors
+                };
+                list.push((self.source(value, number), part));
+            }
+        }
+        (ints.into_iter(), vectors.into_iter())
+    }
+
+    /// Notes the move of one part to its place; a missing one is 0.
+    fn argument(&mut self, given: Option<(Source, Part)>, part: Part, to: Target) {
+        let (from, part) = match given {
+            // A narrower integer is zero-extended by what a move of its width does.
+            Some((from, Part::Int(bits))) => (from, Part::Int(bits.min(bits_of(part)))),
+            Some((from, given)) => (from, given),
+            None => (Source::Bits(0), part),
+        };
+        self.moves.push(Move { from, to, part });
+    }
+
+    /// Stores what lives in registers that a callee may change, and forgets those registers.
+    fn store_volatile(&mut self) {
+        for reg in each(self.regs.busy) {
+            self.vacate(reg);
+        }
+        let mut at = 0;
+        while let Some(&(reg, ix)) = self.regs.aliases.get(at) {
+            if reg.bit() & (INTS | VECTORS) == 0 {
+                at += 1;
+                continue;
+            }
+            self.store_home(ix);
+            self.vals[ix as usize].reg = Reg::NONE;
+            self.regs.aliases.swap_remove(at);
+        }
+    }
+
+    /// Takes the result of a call to a function that returns `returned`.
+    fn call_result(&mut self, id: InstId, inst: &Inst, returned: TypeId) -> Result<(), Declined> {
+        if !inst.has_result() {
+            return Ok(());
+        }
+        let ix = self.result(id);
+        self.regs.locked = 0;
+        let given = parts_of(self.job, returned, self.at);
+        let same = returned == inst.ty;
+        let mut ints = [Gpr::Rax, Gpr::Rdx].into_iter();
+        let mut vectors = [Xmm::Xmm0, Xmm::Xmm1].into_iter();
+        for part in 0..=u32::from(self.vals[ix as usize].more) {
+            let part_ix = self.part_ix(ix, part);
+            let kind = self.vals[part_ix as usize].part;
+            let reg = if kind.is_int() {
+                ints.next().map(Reg::of)
+            } else {
+                vectors.next().map(Reg::of_xmm)
+            };
+            let Some(reg) = reg else {
+                return self.unsupported("result of more than two parts of a kind");
+            };
+            if !same {
+                let given = given.as_ref().ok().map(|(first, _)| *first);
+                self.adapt_result(reg, kind, given.filter(|_| returned != TypeId::VOID));
+            }
+            self.lock(reg);
+            self.set(part_ix, reg, 0);
+        }
+        Ok(())
+    }
+
+    /// Makes a result of another type one of `kind`: what does not fit is 0.
+    fn adapt_result(&mut self, reg: Reg, kind: Part, given: Option<Part>) {
+        match (kind, given) {
+            (Part::Int(32), Some(Part::Int(_))) => self.asm.mov(Size::B32, reg.gpr(), reg.gpr()),
+            (Part::Int(_), Some(Part::Int(_))) => {}
+            (kind, Some(given)) if kind == given => {}
+            (Part::Int(_), _) => self.asm.alu(Alu::Xor, Size::B32, reg.gpr(), reg.gpr()),
+            _ => self
+                .asm
+                .vec_bin(self.enc, VecBin::XORPS, reg.xmm(), reg.xmm(), reg.xmm()),
+        }
+    }
+}

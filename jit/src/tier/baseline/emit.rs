@@ -1,0 +1,427 @@
+//! The code pass: walks the blocks and sends each instruction to the file that selects code for it.
+
+use super::analysis::{Analysis, Candidate, PhiInputs};
+use super::assign::{Assignment, Reservation};
+use super::branch::Carry;
+use super::frame::Frame;
+use super::layout::Layout;
+use super::moves::Move;
+use super::regs::Regs;
+use super::value::{Ix, Reg, Val};
+use crate::abi;
+use crate::tier::{Compiled, Declined, Job, LoopPoint, Reloc, SideTables};
+use alloc::vec::Vec;
+use asm::{CodeBuffer, Cond, Enc, Gpr, Label, Mem, Size, Unary};
+use ir::{BlockId, Body, Inst, InstId, Op, Value, ValueKind};
+
+/// More live values at loop headers than this, all together, are not listed.
+const MAX_LOOP_HOMES: usize = 1 << 20;
+
+/// Code that runs rarely, emitted behind the rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cold {
+    /// The call counter tripped.
+    Entry { label: Label, back: Label },
+    /// The loop counter tripped at the header of this loop; the point is in the side tables.
+    Loop {
+        label: Label,
+        header: BlockId,
+        number: u32,
+        point: u32,
+    },
+}
+
+/// Everything that is known while code is emitted.
+#[derive(Debug)]
+pub(super) struct Emitter<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) body: &'a Body,
+    pub(super) layout: &'a Layout,
+    pub(super) phis: PhiInputs,
+    pub(super) vals: Vec<Val>,
+    /// Number of parameters: instruction *n* is value `params + n`.
+    pub(super) params: u32,
+    pub(super) returns_twice: bool,
+    pub(super) asm: CodeBuffer,
+    /// How scalar floating-point instructions are encoded.
+    pub(super) enc: Enc,
+    pub(super) regs: Regs,
+    pub(super) reserved: Vec<Reservation>,
+    pub(super) frame: Frame,
+    pub(super) tables: SideTables,
+    /// Position and number of the instruction being emitted, and its block.
+    pub(super) position: u32,
+    pub(super) at: InstId,
+    pub(super) block: BlockId,
+    /// Where each block begins.
+    pub(super) labels: Vec<Label>,
+    /// By loop: where its counter's cold code begins.
+    pub(super) cold_loops: Vec<Option<Label>>,
+    pub(super) cold: Vec<Cold>,
+    /// A comparison that its only user, the next instruction, emits.
+    pub(super) fused: Option<InstId>,
+    /// What the next block may assume.
+    pub(super) carry: Carry,
+    /// Moves being collected.
+    pub(super) moves: Vec<Move>,
+    /// Home of the variadic image's address.
+    pub(super) image_home: i32,
+    candidates: Vec<Candidate>,
+    next_candidate: usize,
+    /// Values that live from block to block here.
+    live: Vec<Ix>,
+    loop_homes: usize,
+}
+
+impl<'a> Emitter<'a> {
+    pub(super) fn new(
+        job: &'a Job<'a>,
+        body: &'a Body,
+        layout: &'a Layout,
+        analysis: Analysis,
+        assignment: Assignment,
+    ) -> Self {
+        let mut asm = CodeBuffer::new();
+        let labels = body.blocks.iter().map(|_| asm.label()).collect();
+        Self {
+            job,
+            body,
+            layout,
+            phis: analysis.phis,
+            vals: analysis.vals,
+            params: body.params.len() as u32,
+            returns_twice: analysis.returns_twice,
+            asm,
+            enc: if job.cpu.avx {
+                Enc::Vex128
+            } else {
+                Enc::Legacy
+            },
+            regs: Regs::new(),
+            reserved: assignment.reserved,
+            frame: Frame::new(assignment.saved),
+            tables: SideTables::default(),
+            position: 0,
+            at: InstId(0),
+            block: BlockId(0),
+            labels,
+            cold_loops: alloc::vec![None; layout.loops.len()],
+            cold: Vec::new(),
+            fused: None,
+            carry: Carry::Keep,
+            moves: Vec::new(),
+            image_home: 0,
+            candidates: analysis.candidates,
+            next_candidate: 0,
+            live: Vec::new(),
+            loop_homes: 0,
+        }
+    }
+
+    /// The number of a value; `None` for constants.
+    pub(super) fn index(&self, value: Value) -> Option<Ix> {
+        match value.kind() {
+            ValueKind::Inst(id) => Some(self.params + id.0),
+            ValueKind::Arg(n) => Some(n),
+            ValueKind::Const(_) | ValueKind::None => None,
+        }
+    }
+
+    /// The number of an instruction's result.
+    pub(super) fn result(&self, id: InstId) -> Ix {
+        self.params + id.0
+    }
+
+    /// Says by name that `what`, met at the current instruction, is not supported.
+    pub(super) fn unsupported<T>(&self, what: &'static str) -> Result<T, Declined> {
+        Err(Declined::Unsupported(what, self.at))
+    }
+
+    /// Notes that code from here on comes from instruction `id`, and may fault.
+    pub(super) fn note(&mut self, id: InstId) {
+        let here = self.asm.offset().0;
+        match self.tables.insts.last_mut() {
+            Some(last) if last.1 == id => {}
+            Some(last) if last.0 == here => last.1 = id,
+            _ => self.tables.insts.push((here, id)),
+        }
+    }
+
+    /// The code of all blocks.
+    pub(super) fn blocks(&mut self) -> Result<(), Declined> {
+        for at in 0..self.layout.order.len() {
+            self.block(self.layout.order[at])?;
+            if self.asm.overflowed() || self.frame.is_too_large() || self.regs.exhausted {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, id: BlockId) -> Result<(), Declined> {
+        let place = self.layout.place(id);
+        if self.carry == Carry::Nothing {
+            self.reset();
+        }
+        self.carry = Carry::Nothing;
+        self.block = id;
+        let label = self.labels[id.index()];
+        self.asm.bind(label);
+        self.begin(place.start);
+        self.begin_loop(id);
+        let body = self.body;
+        let mut position = place.start;
+        for at in body.block(id).insts() {
+            self.begin(position);
+            self.at = at;
+            self.inst(at, body.inst(at))?;
+            position += 1;
+        }
+        Ok(())
+    }
+
+    fn inst(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
+        match inst.op {
+            Op::Phi => self.phi(id),
+            op if op.is_int_binary() => self.int_binary(id, inst),
+            Op::ICmp | Op::FCmp => self.compare(id, inst),
+            op if op.is_cast() => self.cast(id, inst),
+            Op::Freeze => self.freeze(id, inst),
+            Op::Select => self.select(id, inst),
+            Op::Load => self.load(id, inst),
+            Op::Store => self.store(inst),
+            Op::Alloca => self.alloca(id, inst),
+            Op::PtrAdd => self.ptr_add(id, inst),
+            Op::Call | Op::CallIndirect => self.call(id, inst),
+            Op::Br | Op::CondBr | Op::Switch | Op::IndirectBr | Op::Ret | Op::Unreachable => {
+                self.terminator(inst)
+            }
+            _ => self.unsupported("operation"),
+        }
+    }
+
+    /// A phi's value is where the edges put it.
+    fn phi(&mut self, id: InstId) -> Result<(), Declined> {
+        let ix = self.result(id);
+        let more = u32::from(self.vals[ix as usize].more);
+        let extra = self.vals[ix as usize].extra;
+        for part in core::iter::once(ix).chain((0..more).map(|part| extra + part)) {
+            let val = &mut self.vals[part as usize];
+            val.reg = val.fixed;
+            if !val.fixed.is_some() {
+                self.home_of(part);
+                self.vals[part as usize].flags |= Val::STORED;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets up the frame, counts the call and fetches the parameters.
+    pub(super) fn prologue(&mut self) -> Result<(), Declined> {
+        self.enter_frame();
+        if self.job.counting {
+            let label = self.asm.label();
+            let counter = abi::gs::calls(self.instance_func());
+            self.asm
+                .unary(Unary::Dec, Size::B32, Mem::gs(counter as i32));
+            self.asm.jcc(Cond::S, label);
+            let back = self.asm.here();
+            self.cold.push(Cold::Entry { label, back });
+        }
+        self.begin(0);
+        self.parameters()
+    }
+
+    /// The function's number in the instance.
+    pub(super) fn instance_func(&self) -> u32 {
+        self.job.bindings.funcs[self.job.func.index()]
+    }
+
+    /// If `id` is a loop header, notes what lives there.
+    fn begin_loop(&mut self, id: BlockId) {
+        let Some(range) = self.layout.loop_at(id) else {
+            return;
+        };
+        if !self.job.counting {
+            return;
+        }
+        while let Some(&candidate) = self.candidates.get(self.next_candidate) {
+            if candidate.start >= range.start {
+                break;
+            }
+            self.next_candidate += 1;
+            self.live.push(candidate.ix);
+        }
+        let vals = &self.vals;
+        self.live.retain(|&ix| vals[ix as usize].end >= range.start);
+        let phis = (self.next_candidate..self.candidates.len()).map(|at| self.candidates[at]);
+        let own = self.leading_phis(id).max(1);
+        let phis = phis.take_while(|c| c.start < range.start + own);
+        let listed: Vec<Ix> = self
+            .live
+            .iter()
+            .copied()
+            .chain(phis.map(|c| c.ix))
+            .collect();
+        self.loop_homes += listed.len();
+        let mut homes = Vec::new();
+        if self.loop_homes <= MAX_LOOP_HOMES {
+            for ix in listed {
+                self.list_homes(ix, id, &mut homes);
+            }
+        }
+        let inner = self.layout.place(id).inner as usize;
+        let label = match self.cold_loops[inner] {
+            Some(label) => label,
+            None => self.asm.label(),
+        };
+        self.cold_loops[inner] = Some(label);
+        let point = self.tables.loops.len() as u32;
+        self.tables.loops.push(LoopPoint {
+            header: id,
+            cold: 0,
+            homes,
+        });
+        self.cold.push(Cold::Loop {
+            label,
+            header: id,
+            number: range.number,
+            point,
+        });
+    }
+
+    fn leading_phis(&self, id: BlockId) -> u32 {
+        let insts = self.body.block(id).insts();
+        insts
+            .take_while(|&at| self.body.inst(at).op == Op::Phi)
+            .count() as u32
+    }
+
+    /// Appends the homes of `ix`, if it is needed in the loop.
+    fn list_homes(
+        &mut self,
+        ix: Ix,
+        header: BlockId,
+        homes: &mut Vec<(Value, u8, abi::Part, i32)>,
+    ) {
+        let val = self.vals[ix as usize];
+        let start = self.layout.place(header).start;
+        let defined = val.has(Val::ALLOCA) || val.def < start || self.is_phi_of(ix, header);
+        if !defined || !val.has(Val::USED) {
+            return;
+        }
+        let value = if ix < self.params {
+            Value::arg(ix)
+        } else {
+            Value::inst(InstId(ix - self.params))
+        };
+        let later = (0..u32::from(val.more)).map(|part| val.extra + part);
+        for (number, part) in (0u8..).zip(core::iter::once(ix).chain(later)) {
+            let home = self.home_of(part);
+            homes.push((value, number, self.vals[part as usize].part, home));
+        }
+    }
+
+    fn is_phi_of(&self, ix: Ix, block: BlockId) -> bool {
+        let start = self.body.block(block).start;
+        let phis = start..start + self.leading_phis(block);
+        ix.checked_sub(self.params)
+            .is_some_and(|id| phis.contains(&id))
+    }
+
+    /// Emits the cold code and hands out the result.
+    pub(super) fn finish(mut self) -> Result<Compiled, Declined> {
+        for cold in core::mem::take(&mut self.cold) {
+            self.cold(cold);
+        }
+        self.finish_frame();
+        if self.frame.is_too_large() {
+            return Err(Declined::LimitExceeded("frame size"));
+        }
+        if self.regs.exhausted {
+            return Err(Declined::LimitExceeded("registers of one instruction"));
+        }
+        if self.loop_homes > MAX_LOOP_HOMES {
+            self.tables.loops.clear();
+        }
+        self.tables.loops.sort_by_key(|point| point.header);
+        let too_large = |_| Declined::LimitExceeded("code size");
+        let apart = self.asm.finalize_apart().map_err(too_large)?;
+        let relocs = apart.references.iter().map(|r| Reloc::CodeToRodata {
+            at: r.at.0,
+            end: r.end.0,
+            to: r.to,
+        });
+        let entries = apart.entries.iter().map(|e| Reloc::TableToCode {
+            at: e.at,
+            table: e.table,
+            to: e.to.0,
+        });
+        Ok(Compiled {
+            code: apart.text.to_vec(),
+            rodata: apart.data.to_vec(),
+            relocs: relocs.chain(entries).collect(),
+            tables: self.tables,
+        })
+    }
+
+    fn cold(&mut self, cold: Cold) {
+        let func = 2 * self.instance_func();
+        match cold {
+            Cold::Entry { label, back } => {
+                self.asm.bind(label);
+                self.call_count_gate(func, 0);
+                self.asm.jmp(back);
+            }
+            Cold::Loop {
+                label,
+                header,
+                number,
+                point,
+            } => {
+                self.asm.bind(label);
+                let cold = self.asm.offset().0;
+                let point = &mut self.tables.loops[point as usize];
+                point.cold = cold;
+                let homes = core::mem::take(&mut point.homes);
+                for &(value, _, part, home) in &homes {
+                    let fixed = self.index(value).map(|ix| self.vals[ix as usize].fixed);
+                    if let Some(reg) = fixed.filter(|reg| reg.is_some()) {
+                        self.spill(home, reg, part);
+                    }
+                }
+                if let Some(point) = self.tables.loops.iter_mut().find(|p| p.header == header) {
+                    point.homes = homes;
+                }
+                self.call_count_gate(func + 1, number);
+                self.asm.jmp(self.labels[header.index()]);
+            }
+        }
+    }
+
+    fn call_count_gate(&mut self, func: u32, number: u32) {
+        self.asm.push_i(number as i32);
+        self.asm.push_i(func as i32);
+        let slot = abi::slot_address(abi::SLOT_COUNT);
+        self.asm.call_rm(Mem::abs(slot as i32));
+        let after = self.asm.offset().0;
+        self.tables.returns.push(after);
+    }
+
+    /// Copies a part from register to register.
+    pub(super) fn copy(&mut self, to: Reg, from: Reg, part: abi::Part) {
+        if to == from {
+            return;
+        }
+        match part {
+            abi::Part::Int(0..=32) => self.asm.mov(Size::B32, to.gpr(), from.gpr()),
+            abi::Part::Int(_) => self.asm.mov(Size::B64, to.gpr(), from.gpr()),
+            _ => self.asm.vec_mov(self.enc, to.xmm(), from.xmm()),
+        }
+    }
+
+    /// `rbp` as a memory operand's base for a home.
+    pub(super) fn home(&self, offset: i32) -> Mem {
+        Mem::base(Gpr::Rbp, offset)
+    }
+}

@@ -1,0 +1,253 @@
+//! Parallel moves: phi inputs on an edge, arguments of a call, parameters on entry.
+//!
+//! All sources are read before any destination is written. A move is ready when no other pending
+//! move reads its destination; emitting it may make the move that writes its source ready. What remains
+//! when none is ready are cycles: one source is saved in `r11`, which opens its cycle. Memory goes to
+//! memory through `xmm15`, so the two temporaries never meet. Every move is emitted once and looked at a
+//! constant number of times, but for sorting the homes. The flags are kept, since a comparison
+//! may lie before the moves and its branch behind them.
+
+use super::emit::Emitter;
+use super::regs::{TEMP, VEC_TEMP};
+use super::value::Reg;
+use crate::abi::Part;
+use alloc::vec;
+use alloc::vec::Vec;
+use asm::{Gpr, Mem, Size, VecLoad, VecStore};
+
+/// Where a part comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Source {
+    /// A register.
+    Reg(Reg),
+    /// A home, by its offset from `rbp`.
+    Home(i32),
+    /// The address of what lies at this offset from `rbp`.
+    Address(i32),
+    /// A constant.
+    Bits(u64),
+}
+
+/// Where a part goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Target {
+    /// A register.
+    Reg(Reg),
+    /// A home, by its offset from `rbp`.
+    Home(i32),
+    /// An outgoing argument, by its offset from `rsp`. Nothing reads it.
+    Outgoing(i32),
+}
+
+/// One part on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Move {
+    pub(super) from: Source,
+    pub(super) to: Target,
+    pub(super) part: Part,
+}
+
+/// What is known of the places that moves read and write.
+struct Plan {
+    /// By register: pending moves that read it, and the move that writes it.
+    regs: [(u32, u32); 32],
+    /// Likewise for homes, ascending by offset.
+    homes: Vec<(i32, u32, u32)>,
+}
+
+const NOBODY: u32 = u32::MAX;
+
+impl Plan {
+    fn new(moves: &[Move]) -> Self {
+        let mut homes: Vec<(i32, u32, u32)> = Vec::new();
+        for m in moves {
+            if let Target::Home(home) = m.to {
+                homes.push((home, 0, NOBODY));
+            }
+        }
+        homes.sort_unstable();
+        let mut plan = Self {
+            regs: [(0, NOBODY); 32],
+            homes,
+        };
+        for (at, m) in (0u32..).zip(moves) {
+            if let Some((readers, _)) = plan.source(m.from) {
+                *readers += 1;
+            }
+            if let Some((_, writer)) = plan.target(m.to) {
+                *writer = at;
+            }
+        }
+        plan
+    }
+
+    fn source(&mut self, from: Source) -> Option<(&mut u32, &mut u32)> {
+        match from {
+            Source::Reg(reg) => self.target(Target::Reg(reg)),
+            Source::Home(home) => self.target(Target::Home(home)),
+            Source::Address(_) | Source::Bits(_) => None,
+        }
+    }
+
+    fn target(&mut self, to: Target) -> Option<(&mut u32, &mut u32)> {
+        match to {
+            Target::Reg(reg) => {
+                let (readers, writer) = self.regs.get_mut(usize::from(reg.0))?;
+                Some((readers, writer))
+            }
+            Target::Home(home) => {
+                let at = self.homes.binary_search_by_key(&home, |h| h.0).ok()?;
+                let (_, readers, writer) = &mut self.homes[at];
+                Some((readers, writer))
+            }
+            Target::Outgoing(_) => None,
+        }
+    }
+
+    fn is_ready(&mut self, to: Target) -> bool {
+        self.target(to).is_none_or(|(readers, _)| *readers == 0)
+    }
+}
+
+impl Emitter<'_> {
+    /// Emits the collected moves and forgets them.
+    pub(super) fn emit_moves(&mut self) {
+        let mut moves = core::mem::take(&mut self.moves);
+        moves.retain(|m| match (m.from, m.to) {
+            (Source::Reg(from), Target::Reg(to)) => from != to,
+            (Source::Home(from), Target::Home(to)) => from != to,
+            _ => true,
+        });
+        match moves.as_slice() {
+            [] => {}
+            [only] => self.emit_move(*only),
+            _ => self.emit_parallel(&mut moves),
+        }
+        moves.clear();
+        self.moves = moves;
+    }
+
+    fn emit_parallel(&mut self, moves: &mut [Move]) {
+        let mut plan = Plan::new(moves);
+        let mut emitted = vec![false; moves.len()];
+        let mut ready: Vec<u32> = Vec::with_capacity(moves.len());
+        for (at, m) in (0u32..).zip(moves.iter()) {
+            if plan.is_ready(m.to) {
+                ready.push(at);
+            }
+        }
+        for at in 0..moves.len() {
+            self.drain(moves, &mut plan, &mut ready, &mut emitted);
+            if emitted[at] {
+                continue;
+            }
+            // Every pending move is on a cycle now: open this one's.
+            let m = moves[at];
+            let temp = Reg::of(TEMP);
+            self.emit_move(Move {
+                from: m.from,
+                to: Target::Reg(temp),
+                part: as_int(m.part),
+            });
+            moves[at].from = Source::Reg(temp);
+            plan.regs[usize::from(temp.0)].0 += 1;
+            unread(&mut plan, m.from, &mut ready);
+        }
+        self.drain(moves, &mut plan, &mut ready, &mut emitted);
+    }
+
+    fn drain(
+        &mut self,
+        moves: &[Move],
+        plan: &mut Plan,
+        ready: &mut Vec<u32>,
+        emitted: &mut [bool],
+    ) {
+        while let Some(at) = ready.pop() {
+            let m = moves[at as usize];
+            self.emit_move(m);
+            emitted[at as usize] = true;
+            unread(plan, m.from, ready);
+        }
+    }
+
+    fn emit_move(&mut self, m: Move) {
+        match m.to {
+            Target::Reg(reg) => self.move_to_reg(reg, m.from, m.part),
+            Target::Home(home) => self.move_to_memory(self.home(home), m.from, m.part),
+            Target::Outgoing(at) => self.move_to_memory(Mem::base(Gpr::Rsp, at), m.from, m.part),
+        }
+    }
+
+    fn move_to_reg(&mut self, to: Reg, from: Source, part: Part) {
+        match from {
+            Source::Reg(from) => match (to.0 < 16, from.0 < 16) {
+                (true, false) => self.asm.movd_mr(self.enc, Size::B64, to.gpr(), from.xmm()),
+                (false, true) => self.asm.movd(self.enc, Size::B64, to.xmm(), from.gpr()),
+                _ => self.copy(to, from, part),
+            },
+            Source::Home(home) => self.load_home(to, home, part),
+            Source::Address(offset) => self.asm.lea(Size::B32, to.gpr(), self.local(offset)),
+            Source::Bits(bits) if part.is_int() => self.asm.mov_i(to.gpr(), bits),
+            Source::Bits(bits) => self.load_float(to.xmm(), part, bits),
+        }
+    }
+
+    fn move_to_memory(&mut self, to: Mem, from: Source, part: Part) {
+        let narrow = part.is_int() && super::operand::bits_of(part) <= 32 || part == Part::F32;
+        let size = if narrow { Size::B32 } else { Size::B64 };
+        match from {
+            Source::Reg(from) if from.0 < 16 => self.asm.mov_mr(size, to, from.gpr()),
+            Source::Reg(from) => {
+                let op = if narrow {
+                    VecStore::MOVSS
+                } else {
+                    VecStore::MOVSD
+                };
+                self.asm.vec_store(self.enc, op, to, from.xmm());
+            }
+            Source::Home(home) => {
+                let from = self.home(home);
+                let (load, store) = if narrow {
+                    (VecLoad::MOVSS, VecStore::MOVSS)
+                } else {
+                    (VecLoad::MOVSD, VecStore::MOVSD)
+                };
+                self.asm.vec_load(self.enc, load, VEC_TEMP, from);
+                self.asm.vec_store(self.enc, store, to, VEC_TEMP);
+            }
+            Source::Address(offset) => {
+                // Such a move is on no cycle, and all others go first: `r11` is free.
+                let object = self.local(offset);
+                self.asm.lea(Size::B32, TEMP, object);
+                self.asm.mov_mr(size, to, TEMP);
+            }
+            Source::Bits(bits) => {
+                self.asm.mov_mi(Size::B32, to, bits as i32);
+                if !narrow {
+                    self.asm
+                        .mov_mi(Size::B32, to.offset(4), (bits >> 32) as i32);
+                }
+            }
+        }
+    }
+}
+
+/// A pending move no longer reads `from`; the move that writes it may be ready now.
+fn unread(plan: &mut Plan, from: Source, ready: &mut Vec<u32>) {
+    if let Some((readers, writer)) = plan.source(from) {
+        *readers -= 1;
+        if *readers == 0 && *writer != NOBODY {
+            ready.push(*writer);
+        }
+    }
+}
+
+/// The part as an integer of the same size: what it is while it waits in a general register.
+fn as_int(part: Part) -> Part {
+    match part {
+        Part::F32 => Part::Int(32),
+        Part::Int(bits) => Part::Int(bits),
+        _ => Part::Int(64),
+    }
+}
