@@ -128,7 +128,8 @@ fn judge(expected: &Expected, verdict: Verdict, text: &str) -> Tally {
     match expected {
         Expected::Tests => count::kernel_tests(text, verdict == Verdict::Success),
         Expected::Panic => {
-            let said = text.contains("panic") && !text.lines().any(|line| line.starts_with("ok "));
+            let said = text.contains("PANIC on core ")
+                && !text.lines().any(|line| line.starts_with("ok "));
             count::one(text, said && verdict == Verdict::Failure(PANIC_CODE))
         }
     }
@@ -141,10 +142,16 @@ mod tests {
     #[test]
     fn a_panic_must_be_said_and_must_end_the_machine_as_one() {
         let panic = |verdict, text| judge(&Expected::Panic, verdict, text).failed;
-        assert_eq!(panic(Verdict::Failure(PANIC_CODE), "panic at x.rs:1"), 0);
+        assert_eq!(
+            panic(Verdict::Failure(PANIC_CODE), "PANIC on core 2:\nx.rs:1"),
+            0
+        );
         assert_eq!(panic(Verdict::Failure(PANIC_CODE), ""), 1);
-        assert_eq!(panic(Verdict::Success, "panic at x.rs:1"), 1);
-        assert_eq!(panic(Verdict::TimedOut(BOOT_LIMIT), "panic at x.rs:1"), 1);
+        assert_eq!(panic(Verdict::Success, "PANIC on core 2:\nx.rs:1"), 1);
+        assert_eq!(
+            panic(Verdict::TimedOut(BOOT_LIMIT), "PANIC on core 2:\nx.rs:1"),
+            1
+        );
     }
 
     #[test]
