@@ -13,7 +13,8 @@
 //! * [`module`]: functions, globals, their initialisers and relocations.
 //! * [`cfg`]: edges, dominators and loops of a body, for all who read one.
 //! * [`builder`]: the only way to make a body; it keeps blocks contiguous.
-//! * [`text`], [`verify`], `interp`: print and parse; check; execute.
+//! * [`filetest`]: what a test file expects of its module.
+//! * [`text`], [`verify`], [`interp`]: print and parse; check; execute.
 //!
 //! # Semantics that differ from LLVM's, on purpose
 //!
@@ -40,6 +41,8 @@
 //! * **Memory**: integers take `store` bytes ([`types::Layout`]), zero-extended; loading ignores
 //!   the bits above the width. Vectors are packed bit by bit, lane 0 lowest. The bytes of a fresh
 //!   alloca are unspecified.
+//! * **`block bb`** as an address is the number of the block plus 1; only `indirectbr` in the same
+//!   function means anything by it.
 //! * **NaN** payloads and signs are unspecified wherever an operation other than `fneg`, `fabs`,
 //!   `copysign`, `select`, or a copy makes the NaN.
 #![no_std]
@@ -52,7 +55,9 @@ extern crate std;
 pub mod body;
 pub mod builder;
 pub mod cfg;
+pub mod filetest;
 pub mod inst;
+pub mod interp;
 pub mod module;
 pub mod text;
 pub mod types;
