@@ -1,1 +1,20 @@
 //! Tests of the translation.
+//!
+//! Judges: LLVM's own compiler for what a program means (the same source run natively on i386),
+//! the IR's interpreter for what was made of it, the verifier for its form.
+
+mod clang;
+mod compiled;
+mod mutants;
+mod rules;
+
+use alloc::string::{String, ToString};
+
+/// The refusal of a module in LLVM assembly.
+fn refusal(source: &str) -> Option<String> {
+    let file = clang::assemble(source)?;
+    match super::module(&file) {
+        Ok(_) => panic!("accepted: {source}"),
+        Err(error) => Some(error.to_string()),
+    }
+}

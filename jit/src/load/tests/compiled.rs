@@ -1,0 +1,205 @@
+//! C programs: what the translated module computes is what the native program computes.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ir::interp::{Val, run};
+
+use super::clang::{EVERYTHING, SEMANTICS, bitcode, native};
+use crate::load;
+
+/// Number of `test(n)` in `semantics.c`.
+const TESTS: u32 = 11;
+
+const CONFIGURATIONS: &[&[&str]] = &[
+    &["-O0"],
+    &["-O1"],
+    &["-O2"],
+    &["-O3"],
+    &["-Os", "-g"],
+    &["-O0", "-g"],
+    &["-O2", "-msse2"],
+    &["-O3", "-march=x86-64-v3", "-mfpmath=sse"],
+    &["-O3", "-march=x86-64-v4", "-mprefer-vector-width=512"],
+];
+
+fn whole_source() -> String {
+    String::from(EVERYTHING) + SEMANTICS
+}
+
+#[test]
+fn modules_mean_what_the_native_program_computes() {
+    let source = whole_source();
+    let Some(expected) = native(&source, TESTS) else {
+        return;
+    };
+    for flags in CONFIGURATIONS {
+        let Some(file) = bitcode(&source, flags) else {
+            return;
+        };
+        let module = load::module(&file).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
+        let test = module.func_by_name("test").unwrap();
+        for (n, &expected) in (0u32..).zip(&expected) {
+            let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
+            let result = result.map(|value| value.addr());
+            assert_eq!(result, Ok(expected), "{flags:?}: test({n})");
+        }
+    }
+}
+
+#[test]
+fn lines_name_the_file_and_ascend() {
+    let Some(file) = bitcode(EVERYTHING, &["-O2", "-g"]) else {
+        return;
+    };
+    let module = load::module(&file).unwrap();
+    assert!(
+        module.files.iter().any(|file| file.ends_with("in.c")),
+        "{:?}",
+        module.files
+    );
+    let id = module.func_by_name("recursive").unwrap();
+    let body = module.func(id).body.as_ref().unwrap();
+    let place = EVERYTHING
+        .lines()
+        .position(|line| line.starts_with("int recursive"))
+        .unwrap() as u32
+        + 1;
+    assert!(!body.lines.is_empty());
+    assert!(
+        body.lines
+            .iter()
+            .all(|line| line.line == place || line.line == 0),
+        "{:?}",
+        body.lines
+    );
+    let Some(plain) = bitcode(EVERYTHING, &["-O2"]) else {
+        return;
+    };
+    let plain = load::module(&plain).unwrap();
+    assert!(plain.files.is_empty());
+}
+
+#[test]
+fn facts_about_functions_and_parameters_are_kept() {
+    use ir::FuncAttrs;
+    let source = "struct s { int a[5]; };\n\
+        __attribute__((noinline)) int f(short x, struct s s, const int *restrict p) { return x + s.a[1] + *p; }\n\
+        __attribute__((noreturn)) void stop(void); int g(int a) { if (a) stop(); return 0; }\n\
+        int setjmp(int *) __attribute__((returns_twice)); int h(int *p) { return setjmp(p); }";
+    let Some(file) = bitcode(source, &["-O1", "-march=x86-64-v3"]) else {
+        return;
+    };
+    let module = load::module(&file).unwrap();
+    let func = |name: &str| module.func(module.func_by_name(name).unwrap());
+    assert!(
+        func("f")
+            .attrs
+            .has(FuncAttrs::NOINLINE | FuncAttrs::FMA | FuncAttrs::READ_ONLY)
+    );
+    assert!(!func("f").attrs.has(FuncAttrs::OPTNONE));
+    assert!(func("stop").attrs.has(FuncAttrs::NORETURN));
+    assert!(func("setjmp").attrs.has(FuncAttrs::RETURNS_TWICE));
+    let params = &module.attr_sets[func("f").attr_set as usize - 1].params;
+    assert_eq!(params[0].bits & 64, 64, "signext");
+    assert_eq!((params[1].byval, params[1].align_log2), (20, 2));
+    assert_eq!(params[2].bits & 2, 2, "noalias");
+}
+
+#[test]
+fn symbols_keep_linkage_size_and_initial_value() {
+    let source = "static int hidden = 3; __attribute__((weak)) int weak = 4; extern int elsewhere;\n\
+        int *pointers[3] = {&hidden, 0, &elsewhere + 2}; char large[1 << 20] = {1}; const int fixed = 7;\n\
+        int plain; _Alignas(64) int aligned = 1; int f(void) { return 1; }\n\
+        extern int other(void) __attribute__((alias(\"f\"))); int (*taken)(void) = other;\n\
+        int use(void) { return hidden++ + elsewhere; }";
+    let Some(file) = bitcode(source, &["-O1"]) else {
+        return;
+    };
+    let module = load::module(&file).unwrap();
+    let global = |name: &str| {
+        module
+            .globals
+            .iter()
+            .find(|global| global.name == name)
+            .unwrap()
+    };
+    assert_eq!(global("hidden").linkage, ir::Linkage::Internal);
+    assert_eq!(global("weak").linkage, ir::Linkage::Weak);
+    assert!(!global("elsewhere").defined && global("plain").defined);
+    assert!(global("fixed").constant);
+    assert_eq!(global("aligned").align_log2, 6);
+    assert_eq!(
+        (global("large").size, global("large").init.len()),
+        (1 << 20, 1),
+        "zeros are left out"
+    );
+    assert_eq!((global("plain").size, global("plain").init.len()), (4, 0));
+    let pointers = global("pointers");
+    assert_eq!(pointers.init, [0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0]);
+    let offsets: Vec<u32> = pointers.relocs.iter().map(|reloc| reloc.offset).collect();
+    assert_eq!(offsets, [0, 8]);
+    let f = module.func_by_name("f").unwrap();
+    assert_eq!(module.aliases[0].target, ir::RelocTarget::Func(f));
+    assert_eq!(
+        global("taken").relocs[0].target,
+        ir::RelocTarget::Func(f),
+        "an alias is what it stands for"
+    );
+}
+
+#[test]
+fn summary_lists_what_is_there_and_what_is_missing() {
+    let source = "extern int need(int); extern int data; static int own[4];\n\
+        int f(int a) { __builtin_memset(own, a, 16); return need(a) + data; }";
+    let Some(file) = bitcode(source, &["-O0"]) else {
+        return;
+    };
+    let summary = load::summary(&file).unwrap();
+    assert_eq!(summary.functions.len(), 1);
+    assert_eq!(summary.functions[0].name, "f");
+    assert!(summary.functions[0].bytes.unwrap() > 20);
+    assert_eq!(summary.variables[0].bytes, Some(16));
+    assert_eq!(summary.imports, ["need", "data"]);
+    assert_eq!(summary.intrinsics, ["llvm.memset.p0.i32"]);
+    let text = std::format!("{summary}");
+    assert!(
+        text.contains("imports    2\n              need\n"),
+        "{text}"
+    );
+}
+
+#[test]
+#[ignore = "prints a measurement: cargo test --release -p jit -- --ignored --nocapture load_speed"]
+fn load_speed_of_a_large_module() {
+    let path = std::env::var("BITCODE_FILE").ok();
+    let file = path
+        .map(|path| std::fs::read(path).unwrap())
+        .or_else(|| bitcode(&whole_source(), &["-O2"]));
+    let Some(file) = file else { return };
+    let (mut read, mut verified, mut insts) = (f64::MAX, f64::MAX, 0);
+    for _ in 0..20 {
+        let start = std::time::Instant::now();
+        let source = bitcode::Module::parse(&file).unwrap();
+        let module = load::module::Loader::new(&source).unwrap().load().unwrap();
+        read = read.min(start.elapsed().as_secs_f64());
+        let start = std::time::Instant::now();
+        ir::verify::module(&module).unwrap();
+        verified = verified.min(start.elapsed().as_secs_f64());
+        insts = module
+            .funcs
+            .iter()
+            .filter_map(|f| f.body.as_ref())
+            .map(|body| body.insts.len())
+            .sum();
+    }
+    let each = |seconds: f64| seconds * 1e9 / insts as f64;
+    std::println!(
+        "{} bytes, {insts} instructions: read and translate {:.0} us ({:.1} ns each), verify {:.0} us ({:.1} ns each)",
+        file.len(),
+        read * 1e6,
+        each(read),
+        verified * 1e6,
+        each(verified),
+    );
+}
