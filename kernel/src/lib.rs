@@ -17,3 +17,4 @@ pub mod judge;
 pub mod layout;
 pub mod ring;
 pub mod text;
+pub mod volume;

@@ -1,6 +1,7 @@
 //! Boot information from byte fixtures, honest and hostile.
 
 use super::*;
+use std::vec;
 use std::vec::Vec;
 
 /// Memory that exists only at `[base, base + bytes.len())`.

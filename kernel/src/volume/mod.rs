@@ -21,10 +21,9 @@ pub use reader::{BlockDevice, SECTOR_SIZE};
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cell::Cell;
 use core::fmt;
 use hadris_fat::{FatType, FatVolume, FatVolumeReadExt};
-use reader::Reader;
+use reader::{Failure, Reader};
 
 /// Largest file that is read, in bytes.
 pub const MAX_FILE: u64 = 64 << 20;
@@ -160,10 +159,9 @@ pub fn read_into<D: BlockDevice>(
     with_volume(device, allowance, |volume, failure| {
         let entry = find(volume, name, failure)?;
         let broken = |error: hadris_fat::Error| {
-            let reason = failure.take().map_or_else(
-                || FileError::Damaged(error.to_string()),
-                FileError::Device,
-            );
+            let reason = failure
+                .take()
+                .map_or_else(|| FileError::Damaged(error.to_string()), FileError::Device);
             file_error(name, reason)
         };
         let mut file = volume
@@ -190,9 +188,9 @@ pub fn read_into<D: BlockDevice>(
 fn with_volume<D: BlockDevice, R>(
     device: &mut D,
     allowance: u64,
-    work: impl FnOnce(&FatVolume<Reader<'_, D>>, &Cell<Option<DeviceError>>) -> Result<R, DiskError>,
+    work: impl FnOnce(&FatVolume<Reader<'_, D>>, &Failure) -> Result<R, DiskError>,
 ) -> Result<R, DiskError> {
-    let failure = Cell::new(None);
+    let failure = Failure::default();
     let reader = Reader::new(device, allowance, &failure);
     let volume = FatVolume::open(reader).map_err(|error| match failure.take() {
         Some(failure) => DiskError::Device(failure),
@@ -207,7 +205,7 @@ fn with_volume<D: BlockDevice, R>(
 fn find<D: BlockDevice>(
     volume: &FatVolume<Reader<'_, D>>,
     name: &str,
-    failure: &Cell<Option<DeviceError>>,
+    failure: &Failure,
 ) -> Result<hadris_fat::FileEntry, DiskError> {
     let found = volume.root_dir().find(name);
     let entry = found
@@ -219,7 +217,7 @@ fn find<D: BlockDevice>(
     Ok(entry)
 }
 
-fn directory_error(error: &hadris_fat::Error, failure: &Cell<Option<DeviceError>>) -> DiskError {
+fn directory_error(error: &hadris_fat::Error, failure: &Failure) -> DiskError {
     match failure.take() {
         Some(failure) => DiskError::Device(failure),
         None => DiskError::Damaged(error.to_string()),

@@ -13,7 +13,7 @@
 use super::DeviceError;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::RefCell;
 use hadris_fat::{ErrorKind, IoResult, Read, Seek, SeekFrom};
 
 /// Bytes of a sector: the unit in which virtio counts, whatever the medium's own sectors are.
@@ -37,11 +37,26 @@ pub trait BlockDevice {
     fn read(&mut self, first: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
 }
 
+/// The last thing that the device reported, for whoever gets to see only the FAT reader's error.
+#[derive(Debug, Default)]
+pub(super) struct Failure(RefCell<Option<DeviceError>>);
+
+impl Failure {
+    /// Takes the report out.
+    pub(super) fn take(&self) -> Option<DeviceError> {
+        self.0.take()
+    }
+
+    fn set(&self, error: DeviceError) {
+        self.0.replace(Some(error));
+    }
+}
+
 /// The stream. What the device reports is kept in `failure`, because the FAT reader passes on only that there was one.
 #[derive(Debug)]
 pub(super) struct Reader<'a, D> {
     device: &'a mut D,
-    failure: &'a Cell<Option<DeviceError>>,
+    failure: &'a Failure,
     position: u64,
     allowance: u64,
     lines: [Line; LINES],
@@ -59,11 +74,7 @@ struct Line {
 
 impl<'a, D: BlockDevice> Reader<'a, D> {
     /// A stream at position 0 that may read about `allowance` bytes.
-    pub(super) fn new(
-        device: &'a mut D,
-        allowance: u64,
-        failure: &'a Cell<Option<DeviceError>>,
-    ) -> Self {
+    pub(super) fn new(device: &'a mut D, allowance: u64, failure: &'a Failure) -> Self {
         Self {
             device,
             failure,
@@ -80,7 +91,9 @@ impl<'a, D: BlockDevice> Reader<'a, D> {
 
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, DeviceError> {
         let left = self.end().saturating_sub(self.position);
-        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let wanted = buffer
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
         self.allowance = self
             .allowance
             .checked_sub(wanted as u64 + CHARGE)
@@ -95,8 +108,8 @@ impl<'a, D: BlockDevice> Reader<'a, D> {
             self.device.read(sector, &mut buffer[..whole])?;
             whole
         } else {
-            let line = self.line(sector / LINE_SECTORS)?;
             let start = (self.position % LINE_SIZE as u64) as usize;
+            let line = self.line(sector / LINE_SECTORS)?;
             let count = wanted.min(line.len() - start);
             buffer[..count].copy_from_slice(&line[start..start + count]);
             count
@@ -140,7 +153,7 @@ impl<D: BlockDevice> Read for Reader<'_, D> {
 
     fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
         self.read_some(buffer).map_err(|error| {
-            self.failure.set(Some(error));
+            self.failure.set(error);
             hadris_fat::sync::Error::from_kind(ErrorKind::Other)
         })
     }
@@ -167,14 +180,18 @@ mod tests {
     use crate::volume::tests::MemoryDisk;
 
     fn pattern(sectors: usize) -> MemoryDisk {
-        MemoryDisk::new((0..sectors * SECTOR_SIZE).map(|at| (at / 7) as u8).collect())
+        MemoryDisk::new(
+            (0..sectors * SECTOR_SIZE)
+                .map(|at| (at / 7) as u8)
+                .collect(),
+        )
     }
 
     #[test]
     fn any_range_is_read_as_it_is_on_the_disk() {
         let mut disk = pattern(61);
         let bytes = disk.bytes.clone();
-        let failure = Cell::new(None);
+        let failure = Failure::default();
         let mut reader = Reader::new(&mut disk, u64::MAX, &failure);
         for start in (0..bytes.len()).step_by(331) {
             for length in [1, 2, 511, 512, 513, 4096, 5000, 20_000] {
@@ -190,7 +207,7 @@ mod tests {
     #[test]
     fn the_stream_ends_with_the_disk() {
         let mut disk = pattern(3);
-        let failure = Cell::new(None);
+        let failure = Failure::default();
         let mut reader = Reader::new(&mut disk, u64::MAX, &failure);
         let mut buffer = [0; 100];
         assert_eq!(reader.seek(SeekFrom::End(-10)).unwrap(), 1526);
@@ -205,11 +222,13 @@ mod tests {
     #[test]
     fn small_reads_of_one_place_cost_one_request() {
         let mut disk = pattern(64);
-        let failure = Cell::new(None);
+        let failure = Failure::default();
         let mut reader = Reader::new(&mut disk, u64::MAX, &failure);
         for _ in 0..100 {
             for line in [0, 2, 5, 7] {
-                reader.seek(SeekFrom::Start(line * LINE_SIZE as u64)).unwrap();
+                reader
+                    .seek(SeekFrom::Start(line * LINE_SIZE as u64))
+                    .unwrap();
                 reader.read_exact(&mut [0; 2]).unwrap();
             }
         }
@@ -219,7 +238,7 @@ mod tests {
     #[test]
     fn reading_ends_when_the_allowance_is_used_up() {
         let mut disk = pattern(1);
-        let failure = Cell::new(None);
+        let failure = Failure::default();
         let mut reader = Reader::new(&mut disk, 10_000, &failure);
         let reads = (0..100_000)
             .take_while(|_| {
@@ -235,7 +254,7 @@ mod tests {
     fn a_failed_request_leaves_nothing_in_the_cache() {
         let mut disk = pattern(8);
         let expected = disk.bytes[0];
-        let failure = Cell::new(None);
+        let failure = Failure::default();
         disk.fail_at = Some(0);
         let mut reader = Reader::new(&mut disk, u64::MAX, &failure);
         assert!(reader.read(&mut [0; 1]).is_err());
