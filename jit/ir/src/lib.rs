@@ -14,6 +14,7 @@
 //! * [`cfg`]: edges, dominators and loops of a body, for all who read one.
 //! * [`builder`]: the only way to make a body; it keeps blocks contiguous.
 //! * [`filetest`]: what a test file expects of its module.
+//! * `random` (feature `gen`): random valid programs for differential tests.
 //! * [`text`], [`verify`], [`interp`]: print and parse; check; execute.
 //!
 //! # Semantics that differ from LLVM's, on purpose
@@ -59,6 +60,8 @@ pub mod filetest;
 pub mod inst;
 pub mod interp;
 pub mod module;
+#[cfg(any(test, feature = "gen"))]
+pub mod random;
 pub mod text;
 pub mod types;
 pub mod verify;

@@ -1,0 +1,603 @@
+//! Statements and values.
+
+use super::source::{Program, Signature};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A type of values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ty {
+    Int(u32),
+    Float,
+    Double,
+    /// Lanes and bits of an integer vector.
+    Ints(u32, u32),
+    /// Lanes of a vector of floats or doubles.
+    Floats(u32),
+    Doubles(u32),
+}
+
+impl fmt::Display for Ty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(bits) => write!(f, "i{bits}"),
+            Self::Float => f.write_str("float"),
+            Self::Double => f.write_str("double"),
+            Self::Ints(lanes, bits) => write!(f, "<{lanes} x i{bits}>"),
+            Self::Floats(lanes) => write!(f, "<{lanes} x float>"),
+            Self::Doubles(lanes) => write!(f, "<{lanes} x double>"),
+        }
+    }
+}
+
+impl Ty {
+    fn is_int(self) -> bool {
+        matches!(self, Self::Int(_) | Self::Ints(..))
+    }
+
+    /// The type of a vector's lanes, with their number; `None` for scalars.
+    fn lanes(self) -> Option<(Self, u32)> {
+        match self {
+            Self::Ints(lanes, bits) => Some((Self::Int(bits), lanes)),
+            Self::Floats(lanes) => Some((Self::Float, lanes)),
+            Self::Doubles(lanes) => Some((Self::Double, lanes)),
+            _ => None,
+        }
+    }
+
+    fn scalar(self) -> Self {
+        self.lanes().map_or(self, |(scalar, _)| scalar)
+    }
+
+    /// Bits of a scalar or of a lane.
+    fn bits(self) -> u32 {
+        match self.scalar() {
+            Self::Int(bits) => bits,
+            Self::Float => 32,
+            _ => 64,
+        }
+    }
+
+    /// The type of a comparison of such values.
+    fn truth(self) -> Self {
+        self.lanes()
+            .map_or(Self::Int(1), |(_, lanes)| Self::Ints(lanes, 1))
+    }
+
+    /// Whether its values lie in memory as whole bytes.
+    fn has_whole_bytes(self) -> bool {
+        self.bits().is_multiple_of(8)
+    }
+}
+
+impl Program {
+    pub(super) fn any_type(&mut self) -> Ty {
+        let roll = self.random.below(10);
+        match roll {
+            0 if self.config.floats => Ty::Float,
+            1 if self.config.floats => Ty::Double,
+            2 if self.config.vectors => self.vector_type(),
+            _ => self.int_type(),
+        }
+    }
+
+    fn int_type(&mut self) -> Ty {
+        if self.config.odd_widths && self.random.once_in(8) {
+            return Ty::Int(self.random.pick(&[3, 7, 17, 24, 31, 33, 48, 63]));
+        }
+        if self.config.wide && self.random.once_in(8) {
+            return Ty::Int(128);
+        }
+        Ty::Int(self.random.pick(&[32, 32, 32, 64, 64, 8, 16, 1]))
+    }
+
+    fn vector_type(&mut self) -> Ty {
+        let ints = [
+            Ty::Ints(4, 32),
+            Ty::Ints(2, 64),
+            Ty::Ints(16, 8),
+            Ty::Ints(8, 16),
+            Ty::Ints(2, 32),
+            Ty::Ints(8, 32),
+        ];
+        let floats = [Ty::Floats(4), Ty::Doubles(2), Ty::Doubles(4)];
+        if self.config.floats && self.random.once_in(3) {
+            self.random.pick(&floats)
+        } else {
+            self.random.pick(&ints)
+        }
+    }
+
+    fn float_type(&mut self) -> Ty {
+        let vectors = self.config.vectors && self.random.once_in(4);
+        match (vectors, self.random.below(2)) {
+            (true, 0) => Ty::Floats(4),
+            (true, _) => Ty::Doubles(2),
+            (false, 0) => Ty::Float,
+            _ => Ty::Double,
+        }
+    }
+
+    fn int_or_ints(&mut self) -> Ty {
+        if self.config.vectors && self.random.once_in(6) {
+            let ty = self.vector_type();
+            if ty.is_int() {
+                return ty;
+            }
+        }
+        self.int_type()
+    }
+
+    /// An operand of that type: mostly one in scope, the later the likelier, else a constant.
+    pub(super) fn value(&mut self, ty: Ty) -> String {
+        let fitting: Vec<usize> = (0..self.scope.len())
+            .filter(|&at| self.scope[at].1 == ty)
+            .collect();
+        if fitting.is_empty() || self.random.once_in(6) {
+            return self.constant(ty);
+        }
+        let last = fitting.len() as u32;
+        let at = self.random.below(last).max(self.random.below(last));
+        self.scope[fitting[at as usize]].0.clone()
+    }
+
+    fn constant(&mut self, ty: Ty) -> String {
+        if let Some((scalar, lanes)) = ty.lanes() {
+            if self.random.once_in(4) {
+                return String::from("zero");
+            }
+            let list: Vec<String> = (0..lanes).map(|_| self.constant(scalar)).collect();
+            return format!("<{}>", list.join(", "));
+        }
+        match ty {
+            Ty::Int(1) => self.random.pick(&["true", "false"]).to_string(),
+            Ty::Int(bits) => {
+                let unused = 64 - bits.min(64);
+                let random = self.random.bits().cast_signed() << unused >> unused;
+                let small = i64::from(self.random.below(9)) - 4;
+                let extremes = [i64::MIN >> unused, i64::MAX >> unused];
+                let extreme = self.random.pick(&extremes);
+                let small = small.clamp(extremes[0], extremes[1]);
+                self.random
+                    .pick(&[random, small, small, extreme])
+                    .to_string()
+            }
+            _ => self
+                .random
+                .pick(&[
+                    "0.0",
+                    "-0.0",
+                    "1.0",
+                    "-1.5",
+                    "0.1",
+                    "3e9",
+                    "-1e19",
+                    "1e-30",
+                    "16777217.0",
+                ])
+                .to_string(),
+        }
+    }
+
+    /// A value of that type whose bits may be seen: no NaN.
+    pub(super) fn observable(&mut self, ty: Ty) -> String {
+        let value = self.value(ty);
+        self.without_nan(ty, &value)
+    }
+
+    fn without_nan(&mut self, ty: Ty, value: &str) -> String {
+        if ty.is_int() {
+            return String::from(value);
+        }
+        let truth = ty.truth();
+        let is_nan = self.define(&format!("fcmp uno {ty} {value}, {value}"));
+        self.define(&format!("select {truth} {is_nan}, {ty} zero, {value}"))
+    }
+
+    /// One statement.
+    pub(super) fn statement(&mut self) {
+        let roll = self.random.below(27);
+        match roll {
+            0..6 => self.int_binary(),
+            6 | 7 => self.compare(),
+            8 | 9 => self.int_cast(),
+            10 => self.select(),
+            11 | 12 => self.int_intrinsic(),
+            13 => self.overflow(),
+            14 | 15 if self.config.floats => self.float_statement(),
+            16 if self.config.vectors => self.lanes(),
+            17..=19 if self.config.memory => self.memory(),
+            20 if self.config.atomics => self.atomic(),
+            21 | 22 if self.config.calls => self.some_call(),
+            23 if self.config.varargs => self.variadic_call(),
+            _ => self.division(),
+        }
+    }
+
+    fn int_binary(&mut self) {
+        let ty = self.int_or_ints();
+        let op = self.random.pick(&[
+            "add", "sub", "mul", "and", "or", "xor", "shl", "lshr", "ashr",
+        ]);
+        let (a, b) = (self.value(ty), self.value(ty));
+        self.define_in_scope(ty, &format!("{op} {ty} {a}, {b}"));
+    }
+
+    fn division(&mut self) {
+        let Ty::Int(bits) = self.int_type() else {
+            return;
+        };
+        let ty = Ty::Int(bits);
+        let op = self.random.pick(&["udiv", "sdiv", "urem", "srem"]);
+        let (a, mut b) = (self.value(ty), self.value(ty));
+        if !(self.config.faults && self.random.once_in(4)) {
+            // Between 1 and the largest signed number; i1 has none but 1, which is -1.
+            if bits > 1 {
+                b = self.define(&format!("lshr {ty} {b}, 1"));
+            }
+            b = self.define(&format!(
+                "or {ty} {b}, {}",
+                if bits == 1 { "true" } else { "1" }
+            ));
+        }
+        self.define_in_scope(ty, &format!("{op} {ty} {a}, {b}"));
+    }
+
+    fn compare(&mut self) {
+        if self.config.floats && self.random.once_in(3) {
+            let ty = self.float_type();
+            let pred = self.random.pick(&crate::FloatPred::NAMES);
+            let (a, b) = (self.value(ty), self.value(ty));
+            self.define_in_scope(ty.truth(), &format!("fcmp {pred} {ty} {a}, {b}"));
+            return;
+        }
+        let ty = self.int_or_ints();
+        let pred = self.random.pick(&[
+            "eq", "ne", "ugt", "uge", "ult", "ule", "sgt", "sge", "slt", "sle",
+        ]);
+        let (a, b) = (self.value(ty), self.value(ty));
+        self.define_in_scope(ty.truth(), &format!("icmp {pred} {ty} {a}, {b}"));
+    }
+
+    fn int_cast(&mut self) {
+        let (from, to) = (self.int_type(), self.int_type());
+        let value = self.value(from);
+        let op = match from.bits().cmp(&to.bits()) {
+            core::cmp::Ordering::Less => self.random.pick(&["zext", "sext"]),
+            core::cmp::Ordering::Equal => {
+                self.define_in_scope(from, &format!("freeze {from} {value}"));
+                return;
+            }
+            core::cmp::Ordering::Greater => "trunc",
+        };
+        self.define_in_scope(to, &format!("{op} {from} {value} to {to}"));
+    }
+
+    fn select(&mut self) {
+        let ty = self.any_type();
+        let truth = if self.random.once_in(2) {
+            Ty::Int(1)
+        } else {
+            ty.truth()
+        };
+        let (cond, a, b) = (self.value(truth), self.value(ty), self.value(ty));
+        self.define_in_scope(ty, &format!("select {truth} {cond}, {ty} {a}, {b}"));
+    }
+
+    fn int_intrinsic(&mut self) {
+        let ty = self.int_or_ints();
+        let (a, b, c) = (self.value(ty), self.value(ty), self.value(ty));
+        let one = ["abs", "ctpop", "ctlz", "cttz", "bitreverse"];
+        let two = [
+            "smax", "smin", "umax", "umin", "sadd.sat", "uadd.sat", "ssub.sat", "usub.sat",
+        ];
+        let operation = match self.random.below(5) {
+            0 | 1 => {
+                let swap = ty.bits().is_multiple_of(16) && self.random.once_in(4);
+                let name = if swap {
+                    "bswap"
+                } else {
+                    self.random.pick(&one)
+                };
+                format!("intrinsic {name} {ty} ({ty} {a})")
+            }
+            2 | 3 => {
+                let name = self.random.pick(&two);
+                format!("intrinsic {name} {ty} ({ty} {a}, {ty} {b})")
+            }
+            _ => {
+                let name = self.random.pick(&["fshl", "fshr"]);
+                format!("intrinsic {name} {ty} ({ty} {a}, {ty} {b}, {ty} {c})")
+            }
+        };
+        self.define_in_scope(ty, &operation);
+    }
+
+    fn overflow(&mut self) {
+        let ty = self.int_type();
+        let kind = self
+            .random
+            .pick(&["sadd", "uadd", "ssub", "usub", "smul", "umul"]);
+        let (a, b) = (self.value(ty), self.value(ty));
+        let pair = format!("{{{ty}, i1}}");
+        let both = self.define(&format!(
+            "intrinsic {kind}.with.overflow {pair} ({ty} {a}, {ty} {b})"
+        ));
+        self.define_in_scope(ty, &format!("extractvalue {pair} {both}, 0"));
+        self.define_in_scope(Ty::Int(1), &format!("extractvalue {pair} {both}, 1"));
+    }
+
+    fn float_statement(&mut self) {
+        let ty = self.float_type();
+        let (a, b, c) = (self.value(ty), self.value(ty), self.value(ty));
+        match self.random.below(8) {
+            0..3 => {
+                let op = self.random.pick(&["fadd", "fsub", "fmul", "fdiv"]);
+                self.define_in_scope(ty, &format!("{op} {ty} {a}, {b}"));
+            }
+            3 => {
+                self.define_in_scope(ty, &format!("fneg {ty} {a}"));
+            }
+            4 => {
+                let name = self
+                    .random
+                    .pick(&["fabs", "sqrt", "floor", "ceil", "trunc", "rint"]);
+                self.define_in_scope(ty, &format!("intrinsic {name} {ty} ({ty} {a})"));
+            }
+            5 => {
+                let name = self.random.pick(&["copysign", "minnum", "maxnum"]);
+                // The sign of a NaN is open, and copysign would show it.
+                let b = self.without_nan(ty, &b);
+                self.define_in_scope(ty, &format!("intrinsic {name} {ty} ({ty} {a}, {ty} {b})"));
+            }
+            6 => {
+                let args = format!("{ty} {a}, {ty} {b}, {ty} {c}");
+                self.define_in_scope(ty, &format!("intrinsic fmuladd {ty} ({args})"));
+            }
+            _ => self.float_cast(),
+        }
+    }
+
+    fn float_cast(&mut self) {
+        let bits = self.random.pick(&[8, 16, 32, 64]);
+        let float = self.random.pick(&[Ty::Float, Ty::Double]);
+        match self.random.below(4) {
+            0 => {
+                let value = self.value(float);
+                let op = self.random.pick(&["fptosi", "fptoui"]);
+                let to = Ty::Int(bits);
+                self.define_in_scope(to, &format!("{op} {float} {value} to {to}"));
+            }
+            1 => {
+                let value = self.value(Ty::Int(bits));
+                let op = self.random.pick(&["sitofp", "uitofp"]);
+                self.define_in_scope(float, &format!("{op} i{bits} {value} to {float}"));
+            }
+            2 => {
+                let value = self.observable(float);
+                let to = Ty::Int(float.bits());
+                self.define_in_scope(to, &format!("bitcast {float} {value} to {to}"));
+            }
+            _ if float == Ty::Float => {
+                let value = self.value(float);
+                self.define_in_scope(Ty::Double, &format!("fpext float {value} to double"));
+            }
+            _ => {
+                let value = self.value(float);
+                self.define_in_scope(Ty::Float, &format!("fptrunc double {value} to float"));
+            }
+        }
+    }
+
+    fn lanes(&mut self) {
+        let ty = self.vector_type();
+        let Some((scalar, lanes)) = ty.lanes() else {
+            return;
+        };
+        let vector = self.value(ty);
+        let at = if self.random.once_in(3) {
+            self.value(Ty::Int(32))
+        } else {
+            self.random.below(lanes).to_string()
+        };
+        match self.random.below(4) {
+            0 => {
+                self.define_in_scope(scalar, &format!("extractelement {ty} {vector}, i32 {at}"));
+            }
+            1 => {
+                let value = self.value(scalar);
+                self.define_in_scope(
+                    ty,
+                    &format!("insertelement {ty} {vector}, {value}, i32 {at}"),
+                );
+            }
+            2 if ty.is_int() => {
+                let name = self.random.pick(&[
+                    "add", "mul", "and", "or", "xor", "smax", "smin", "umax", "umin",
+                ]);
+                let operation = format!("intrinsic vector.reduce.{name} {scalar} ({ty} {vector})");
+                self.define_in_scope(scalar, &operation);
+            }
+            _ => {
+                let other = self.value(ty);
+                let mask: Vec<String> = (0..lanes)
+                    .map(|_| match self.random.below(2 * lanes + 1) {
+                        0 => String::from("any"),
+                        at => (at - 1).to_string(),
+                    })
+                    .collect();
+                let mask = mask.join(", ");
+                self.define_in_scope(ty, &format!("shuffle {ty} {vector}, {other}, [{mask}]"));
+            }
+        }
+    }
+
+    /// The address of up to 16 bytes within a window, and with 32 bytes left behind it.
+    fn address(&mut self) -> String {
+        let at = self.random.below(self.windows.len() as u32);
+        let window = self.windows[at as usize].clone();
+        let disp = self.random.below(17);
+        if self.random.once_in(2) {
+            return self.define(&format!("ptradd inbounds {window}, {disp}"));
+        }
+        let index = self.value(Ty::Int(32));
+        let index = self.define(&format!("and i32 {index}, 3"));
+        let scale = self.random.pick(&[1, 2, 3, 4]);
+        self.define(&format!("ptradd {window}, {index} * {scale}, {disp}"))
+    }
+
+    fn memory_type(&mut self) -> Ty {
+        loop {
+            let ty = self.any_type();
+            if ty.has_whole_bytes() {
+                return ty;
+            }
+        }
+    }
+
+    pub(super) fn store(&mut self) {
+        let ty = self.memory_type();
+        let value = self.observable(ty);
+        let address = self.address();
+        self.put(&format!("  store {ty} {value}, {address}, align 1"));
+    }
+
+    fn memory(&mut self) {
+        match self.random.below(7) {
+            0..3 => self.store(),
+            3 => {
+                let (to, from) = (self.address(), self.address());
+                let len = self.random.below(33);
+                self.put(&format!(
+                    "  intrinsic memmove void (ptr {to}, ptr {from}, i32 {len})"
+                ));
+            }
+            4 => {
+                let (to, byte) = (self.address(), self.value(Ty::Int(8)));
+                let len = self.random.below(33);
+                self.put(&format!(
+                    "  intrinsic memset void (ptr {to}, i8 {byte}, i32 {len})"
+                ));
+            }
+            5 if self.config.dynamic && self.loop_depth == 0 => self.dynamic(),
+            _ => {
+                let ty = self.memory_type();
+                let address = self.address();
+                self.define_in_scope(ty, &format!("load {ty}, {address}, align 1"));
+            }
+        }
+    }
+
+    /// Another window.
+    fn dynamic(&mut self) {
+        let count = self.value(Ty::Int(32));
+        let count = self.define(&format!("and i32 {count}, 7"));
+        let count = self.define(&format!("add i32 {count}, 8"));
+        let window = self.define(&format!("dynalloca i32 {count}, size 8, align 16"));
+        self.put(&format!(
+            "  intrinsic memset void (ptr {window}, i8 0, i32 64)"
+        ));
+        self.windows.push(window);
+    }
+
+    fn atomic(&mut self) {
+        let ty = Ty::Int(self.random.pick(&[8, 16, 32, 64]));
+        let at = self.random.below(self.windows.len() as u32);
+        let window = self.windows[at as usize].clone();
+        let disp = 8 * self.random.below(8);
+        let address = self.define(&format!("ptradd inbounds {window}, {disp}"));
+        let (a, b) = (self.value(ty), self.value(ty));
+        if self.random.once_in(4) {
+            let pair = format!("{{{ty}, i1}}");
+            let both = self.define(&format!(
+                "cmpxchg {ty} {a}, {b}, {address}, align 8 seq_cst"
+            ));
+            self.define_in_scope(ty, &format!("extractvalue {pair} {both}, 0"));
+            self.define_in_scope(Ty::Int(1), &format!("extractvalue {pair} {both}, 1"));
+            return;
+        }
+        let op = self.random.pick(&[
+            "xchg", "add", "sub", "and", "nand", "or", "xor", "max", "min", "umax", "umin",
+        ]);
+        let operation = format!("atomicrmw {op} {ty} {a}, {address}, align 8 seq_cst");
+        self.define_in_scope(ty, &operation);
+    }
+
+    /// A call of an earlier function, outside of loops.
+    fn some_call(&mut self) {
+        if self.signatures.is_empty() || self.calls_left == 0 || self.loop_depth > 0 {
+            return self.int_binary();
+        }
+        self.calls_left -= 1;
+        let at = self.random.below(self.signatures.len() as u32) as usize;
+        let Signature { ret, params } = self.signatures[at].clone();
+        let result = self.call(at, ret, &params);
+        self.scope.push((result, ret));
+    }
+
+    /// Calls function `at` by name or through the table of pointers.
+    pub(super) fn call(&mut self, at: usize, ret: Ty, params: &[Ty]) -> String {
+        let window = self.random.below(self.windows.len() as u32);
+        let mut args = format!("ptr {}", self.windows[window as usize]);
+        for &ty in params {
+            let value = self.value(ty);
+            args += &format!(", {ty} {value}");
+        }
+        if self.random.once_in(3) {
+            let slot = self.define(&format!("ptradd inbounds @table, {}", 4 * at));
+            let pointer = self.define(&format!("load ptr, {slot}, align 4"));
+            return self.define(&format!("calli {ret} {pointer}({args})"));
+        }
+        self.define(&format!("call {ret} @f{at}({args})"))
+    }
+
+    fn variadic_call(&mut self) {
+        let n = self.random.below(6);
+        let mut args = format!("i32 {n}");
+        for _ in 0..n {
+            let value = self.value(Ty::Int(32));
+            args += &format!(", i32 {value}");
+        }
+        let operation = format!("call i32 (i32, ...) @variadic({args})");
+        self.define_in_scope(Ty::Int(32), &operation);
+    }
+
+    /// The next value of a loop's accumulator.
+    pub(super) fn accumulate(&mut self, ty: Ty, sum: &str) -> String {
+        let value = self.value(ty);
+        let op = match ty.is_int() {
+            true => self.random.pick(&["add", "xor", "sub", "mul"]),
+            false => self.random.pick(&["fadd", "fsub", "fmul"]),
+        };
+        format!("{op} {ty} {sum}, {value}")
+    }
+
+    /// The bits of a value, folded to an i64.
+    pub(super) fn hashable(&mut self, ty: Ty, value: &str) -> String {
+        let value = self.without_nan(ty, value);
+        let lanes = ty.lanes().map_or(1, |(_, lanes)| lanes);
+        let total = ty.bits() * lanes;
+        if lanes > 1 && total > 64 {
+            let words = Ty::Ints(total / 64, 64);
+            let words_of = self.define(&format!("bitcast {ty} {value} to {words}"));
+            return self.define(&format!(
+                "intrinsic vector.reduce.xor i64 ({words} {words_of})"
+            ));
+        }
+        let mut bits = value;
+        if ty != Ty::Int(total) {
+            bits = self.define(&format!("bitcast {ty} {bits} to i{total}"));
+        }
+        match total {
+            ..64 => self.define(&format!("zext i{total} {bits} to i64")),
+            64 => bits,
+            _ => {
+                let high = self.define(&format!("lshr i{total} {bits}, {}", total / 2));
+                let both = self.define(&format!("xor i{total} {bits}, {high}"));
+                self.define(&format!("trunc i{total} {both} to i64"))
+            }
+        }
+    }
+}
