@@ -17,10 +17,14 @@ use alloc::vec::Vec;
 use bitcode::{BodyHead, BodyReader, Constants, DebugLoc, Event, ValueId};
 use hashbrown::HashMap;
 use ir::{Builder, FuncId, Inst, Line, Op, TypeId, Value, ValueKind};
+use smallvec::SmallVec;
 
 use super::error::{LoadError, Result};
 use super::module::{Loader, Symbol};
 use super::place::Places;
+
+/// A list of operands on the way to the pool. Most are short.
+pub(super) type Values = SmallVec<[Value; 8]>;
 
 /// Number of the first late value. No function has so many parameters.
 pub(super) const LATE: u32 = 1 << 29;

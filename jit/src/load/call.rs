@@ -8,10 +8,12 @@ use alloc::string::String;
 
 use bitcode::{CallFlags, ConstantKind, ValueId};
 use ir::{Flags, Op, RelocTarget, TypeId, Value};
+use smallvec::{SmallVec, smallvec};
 
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
 use super::fold::Folded;
+use super::intrinsic::Action;
 use super::module::Symbol;
 
 impl BodyLoader<'_, '_, '_> {
@@ -32,13 +34,16 @@ impl BodyLoader<'_, '_, '_> {
         };
         let params = source.types().list(params);
         if let Some(&Symbol::Intrinsic(action)) = self.loader.symbols.get(callee.id.0 as usize) {
-            let name = self.callee_name(callee.id);
             let result = self.ty(*result)?;
-            if bundle.is_some() && name != "assume" {
-                return Err(self.bundle_error(bundle));
+            match action {
+                Action::Unknown => return Err(self.unknown_intrinsic(callee.id)),
+                // What `assume` says in bundles may be dropped with it.
+                Action::Drop => {}
+                _ if bundle.is_some() => return Err(self.bundle_error(bundle)),
+                _ => {}
             }
             let args = self.intrinsic_args(params, args)?;
-            return self.intrinsic(action, name.as_str(), result, &args, flags.fast_math);
+            return self.intrinsic(action, result, &args, flags.fast_math);
         }
         if bundle.is_some() {
             return Err(self.bundle_error(bundle));
@@ -79,7 +84,7 @@ impl BodyLoader<'_, '_, '_> {
             Some(_) => Value::NONE,
             None => self.operand(callee)?,
         };
-        let mut words = alloc::vec![u32::from(signature.0), set];
+        let mut words: SmallVec<[u32; 16]> = smallvec![u32::from(signature.0), set];
         for (at, &arg) in args.iter().enumerate() {
             let value = match params.get(at) {
                 Some(&param) => self.operand_like(arg.id, self.ty(param)?)?,
@@ -122,19 +127,18 @@ impl BodyLoader<'_, '_, '_> {
         })
     }
 
-    /// Name of an intrinsic without `llvm.`.
-    fn callee_name(&self, id: ValueId) -> String {
+    #[cold]
+    fn unknown_intrinsic(&self, id: ValueId) -> LoadError {
         let source = self.loader.source;
         let function = match source.global(id) {
             Some(bitcode::GlobalId::Function(at)) => source.functions().get(at as usize),
             _ => None,
         };
-        let name = function
-            .map(|function| self.loader.name(function.name))
-            .unwrap_or_default();
-        String::from(name.strip_prefix("llvm.").unwrap_or(&name))
+        let name = function.map(|function| self.loader.name(function.name));
+        LoadError::unsupported(format!("intrinsic {}", name.unwrap_or_default()))
     }
 
+    #[cold]
     fn bundle_error(&self, bundle: Option<u32>) -> LoadError {
         let tags = self.loader.source.bundle_tags();
         let tag = bundle.and_then(|tag| tags.get(tag as usize));

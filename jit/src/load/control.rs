@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use bitcode::{Inst, ValueId};
 use ir::{Op, TypeId, Value};
+use smallvec::SmallVec;
 
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
@@ -87,25 +88,25 @@ impl BodyLoader<'_, '_, '_> {
         flags: u32,
     ) -> Result<Value> {
         let ty = self.ty(ty)?;
-        let mut words = Vec::with_capacity(incoming.len().saturating_mul(2));
-        let mut waiting = Vec::new();
+        let mut words: SmallVec<[u32; 16]> = SmallVec::new();
+        // Constants may put words of their own into the pool, so places are relative until the end.
+        let first_waiting = self.phis.len();
         for &(id, block) in incoming {
             let value = match self.known(id) {
                 Some(value) => value,
                 None if id < self.head.first_result => self.materialise(id)?,
                 None => {
-                    waiting.push((words.len().saturating_add(1) as u32, id));
+                    let place = words.len().saturating_add(1) as u32;
+                    self.phis.push((place, id));
                     Value::NONE
                 }
             };
             words.extend([block, value.0]);
         }
         let pool = self.builder.pool(words);
-        self.phis.extend(
-            waiting
-                .into_iter()
-                .map(|(at, id)| (pool.saturating_add(at), id)),
-        );
+        for (place, _) in self.phis.iter_mut().skip(first_waiting) {
+            *place = place.saturating_add(pool);
+        }
         Ok(self.emit(
             Op::Phi,
             self.float_flags(ty, flags),

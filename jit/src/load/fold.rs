@@ -120,6 +120,11 @@ impl<'m> Loader<'m, '_> {
         if let Some(folded) = self.memo.get(root) {
             return Ok(folded);
         }
+        // Nearly all are numbers and symbols, and need no stack.
+        if let Step::Done(folded) = self.step(root, local)? {
+            self.memo.set(root, folded);
+            return Ok(folded);
+        }
         let mut stack = alloc::vec![root];
         let mut result = Folded::Opaque;
         while let Some(&id) = stack.last() {

@@ -2,12 +2,9 @@
 //!
 //! Told by name, whatever the type suffixes; the table of those that are instructions is the IR's.
 
-use alloc::format;
-use alloc::vec::Vec;
-
 use ir::{Intrinsic, Op, TypeId, Value};
 
-use super::body::BodyLoader;
+use super::body::{BodyLoader, Values};
 use super::error::{LoadError, Result};
 use super::inst::fast_math;
 use super::masked::Masked;
@@ -113,13 +110,12 @@ impl BodyLoader<'_, '_, '_> {
     pub(super) fn intrinsic(
         &mut self,
         action: Action,
-        name: &str,
         ty: TypeId,
         args: &[Value],
         flags: u32,
     ) -> Result<Value> {
         let first = args.first().copied();
-        let missing = || LoadError::malformed(format!("llvm.{name} without arguments"));
+        let missing = || LoadError::malformed("intrinsic without its arguments");
         match action {
             Action::Emit(which, kept) => {
                 let kept = args.get(..kept.min(args.len())).unwrap_or(args);
@@ -180,7 +176,7 @@ impl BodyLoader<'_, '_, '_> {
                 Ok(sum)
             }
             Action::Masked(which) => self.masked(which, ty, args),
-            Action::Unknown => Err(LoadError::unsupported(format!("intrinsic llvm.{name}"))),
+            Action::Unknown => Err(LoadError::unsupported("intrinsic")),
         }
     }
 
@@ -189,8 +185,8 @@ impl BodyLoader<'_, '_, '_> {
         &mut self,
         params: &[bitcode::TypeId],
         args: &[bitcode::Value],
-    ) -> Result<Vec<Value>> {
-        let mut values = Vec::with_capacity(args.len());
+    ) -> Result<Values> {
+        let mut values = Values::new();
         for (&arg, &param) in args.iter().zip(params) {
             if !matches!(
                 self.loader.source.types().get(param),

@@ -4,11 +4,9 @@
 //! branch around the access. Instead its address is chosen: the lane's own, or that of a spare
 //! place on the stack that nobody reads. All accesses then happen, and only the chosen ones matter.
 
-use alloc::vec::Vec;
-
 use ir::{ConstKind, MemFlags, Op, Type, TypeId, Value};
 
-use super::body::BodyLoader;
+use super::body::{BodyLoader, Values};
 use super::error::{LoadError, Result};
 
 /// Which masked access.
@@ -106,7 +104,7 @@ impl BodyLoader<'_, '_, '_> {
         let mut whole = self.zero(ty);
         for lane in 0..lanes {
             let base = self.lane(base, lane);
-            let indices: Vec<Value> = indices
+            let indices: Values = indices
                 .iter()
                 .map(|index| self.lane(*index, lane))
                 .collect();

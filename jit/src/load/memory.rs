@@ -3,13 +3,11 @@
 //! A `getelementptr` becomes `PtrAdd`s: constant indices add up to one displacement, and each other
 //! index takes a step of its own, in the 32 bits of an address.
 
-use alloc::vec::Vec;
-
 use bitcode::{AtomicOrdering, Inst, RmwOp, ValueId};
 use ir::types::MAX_BYTES;
 use ir::{Atomic, Flags, MemFlags, Op, Type, TypeId, Value};
 
-use super::body::BodyLoader;
+use super::body::{BodyLoader, Values};
 use super::error::{LoadError, Result};
 use super::fold::sign_extend;
 use super::gep::TypeWalk;
@@ -50,7 +48,7 @@ impl BodyLoader<'_, '_, '_> {
                 flags,
             } => {
                 let base = self.operand(base)?;
-                let values: Result<Vec<Value>> =
+                let values: Result<Values> =
                     indices.iter().map(|index| self.operand(*index)).collect();
                 self.address(element, base, &values?, flags)
             }
