@@ -15,12 +15,13 @@ use std::{env, fs, thread};
 const CLANG: &str = "clang-19";
 
 /// How modules are compiled (BUILD-NOTES); the same flags as `bareflow cc` uses.
-const MODULE_FLAGS: [&str; 7] = [
+const MODULE_FLAGS: [&str; 8] = [
     "--target=i386-unknown-none-elf",
     "-m32",
     "-ffreestanding",
     "-nostdlib",
     "-fno-stack-protector",
+    "-mlong-double-64",
     "-emit-llvm",
     "-c",
 ];

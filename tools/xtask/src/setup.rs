@@ -23,8 +23,8 @@ const NEEDS: [Need; 6] = [
     },
     Need {
         package: "llvm-19",
-        why: "assembles and lists bitcode in tests",
-        found: || program("llvm-as-19").is_some() && program("llvm-dis-19").is_some(),
+        why: "joins modules of several files, lists bitcode in tests",
+        found: || program("llvm-link-19").is_some() && program("llvm-dis-19").is_some(),
     },
     Need {
         package: "gcc-multilib",
