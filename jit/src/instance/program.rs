@@ -230,7 +230,10 @@ fn contents(
         }
         let at = (address - start) as usize;
         let len = global.init.len().min(global.size as usize);
-        if len > 0 && bytes.len() < at + len {
+        if len == 0 {
+            continue;
+        }
+        if bytes.len() < at + len {
             bytes.resize(at + len, 0);
         }
         bytes[at..at + len].copy_from_slice(&global.init[..len]);
@@ -300,6 +303,21 @@ mod tests {
         assert_eq!(constants.bytes[4..8], abi::stub_address(0).to_le_bytes());
         assert_eq!((globals.bytes.as_slice(), globals.size), (&[1][..], 4096));
         assert_eq!(program.heap, globals.address + 4096);
+    }
+
+    #[test]
+    fn a_global_without_initialiser_may_lie_behind_others() {
+        let globals = vec![
+            global("a", false, &[7], 4),
+            global("zero", false, &[], 4096),
+        ];
+        let program = Program::new(Module {
+            globals,
+            ..Module::default()
+        })
+        .unwrap();
+        assert_eq!(program.segments[1].bytes, [7]);
+        assert_eq!(program.segments[1].size, 8192);
     }
 
     #[test]
