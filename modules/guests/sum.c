@@ -41,12 +41,12 @@ int sum_odd(int n)
     return sum;
 }
 
-/* Needs more than 32 bits on the way. */
+/* Needs more than 32 bits on the way, and no closed form. */
 int sum_wide(int n)
 {
-    long long sum = 0;
+    unsigned long long sum = 0;
     for (int i = 0; i < n; i++)
-        sum += (long long)i * i * 100003;
+        sum = (sum ^ (unsigned long long)i * i) * 100003;
     return (int)(sum ^ (sum >> 32));
 }
 
