@@ -260,7 +260,9 @@ impl<'a> Interp<'a> {
             }
             Op::ExtractValue => {
                 let path = body.words(b, c).iter();
-                let inner = path.fold(&whole, |part, &at| &part.list()[at as usize]);
+                let inner = path.fold(&whole, |part, &at| {
+                    part.list().get(at as usize).unwrap_or(&Val::ZERO)
+                });
                 Ok(inner.clone())
             }
             _ => {
@@ -397,8 +399,9 @@ fn insert(whole: &Val, path: &[u32], part: Val) -> Val {
         return part;
     };
     let mut list = whole.list().to_vec();
-    let slot = &mut list[at as usize];
-    *slot = insert(slot, rest, part);
+    if let Some(slot) = list.get_mut(at as usize) {
+        *slot = insert(slot, rest, part);
+    }
     Val::from_list(list)
 }
 

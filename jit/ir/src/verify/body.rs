@@ -204,7 +204,7 @@ impl<'a> Checker<'a> {
     pub(super) fn class(&self, id: TypeId) -> Check<Class> {
         match self.classes.get(id.index()) {
             Some(&class) => Ok(class),
-            None => Err(format!("there is no type {}", id.0)),
+            None => no_type(id),
         }
     }
 
@@ -240,7 +240,7 @@ impl<'a> Checker<'a> {
                 self.block_dominates(BlockId(block), self.block)
             };
             if !fine {
-                return Err(format!("its operand %{} does not dominate it", def.0));
+                return not_dominated(def);
             }
         }
         Ok(ty)
@@ -252,9 +252,13 @@ impl<'a> Checker<'a> {
         if ty == expected {
             return Ok(());
         }
+        self.other_type(Value(raw), ty, expected)
+    }
+
+    #[cold]
+    fn other_type(&self, value: Value, ty: TypeId, expected: TypeId) -> Check {
         Err(format!(
-            "its operand {:?} is {}, not {}",
-            Value(raw),
+            "its operand {value:?} is {}, not {}",
             self.name(ty),
             self.name(expected)
         ))
@@ -273,7 +277,7 @@ impl<'a> Checker<'a> {
         };
         match found {
             Some(ty) => Ok(ty),
-            None => Err(format!("its operand {value:?} is not a value")),
+            None => not_a_value(value),
         }
     }
 
@@ -426,4 +430,21 @@ impl<'a> Checker<'a> {
     pub(super) fn name(&self, id: TypeId) -> impl core::fmt::Display + use<'a> {
         type_text(&self.module.types, id)
     }
+}
+
+// Messages are made out of line, so that checks stay small.
+
+#[cold]
+fn not_dominated(def: InstId) -> Check<TypeId> {
+    Err(format!("its operand %{} does not dominate it", def.0))
+}
+
+#[cold]
+fn not_a_value(value: Value) -> Check<TypeId> {
+    Err(format!("its operand {value:?} is not a value"))
+}
+
+#[cold]
+fn no_type(id: TypeId) -> Check<Class> {
+    Err(format!("there is no type {}", id.0))
 }

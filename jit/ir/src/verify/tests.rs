@@ -5,7 +5,9 @@ use crate::body::{Block, BlockId, Body, ConstKind, Value};
 use crate::builder::Builder;
 use crate::cfg::{Cfg, Dominators, Loops};
 use crate::inst::{Flags, IntPred, Intrinsic, MemFlags, Op};
+use crate::interp::{self, Val};
 use crate::types::{Type, TypeId};
+use alloc::string::ToString;
 use alloc::vec;
 
 /// Numbers that look random (xorshift).
@@ -170,6 +172,69 @@ fn no_damage_makes_it_panic_and_what_passes_can_be_walked() {
     assert!((100..30_000).contains(&passed), "{passed}");
 }
 
+/// Random programs, one of whose functions is damaged.
+fn damaged_program(seed: u64, random: &mut Random) -> Module {
+    let config = crate::random::Config {
+        funcs: 2,
+        statements: 8,
+        wide: true,
+        ..crate::random::Config::default()
+    };
+    let mut module = crate::random::module(seed, &config);
+    let at = random.below(module.funcs.len());
+    if let Some(body) = module.funcs[at].body.as_mut() {
+        for _ in 0..=random.below(2) {
+            damage(body, random);
+        }
+    }
+    module
+}
+
+/// Interprets what the gate lets pass: whatever it means, it must not make anything panic.
+fn interpret(module: &Module) {
+    if let Some(entry) = module.func_by_name("entry") {
+        let args = [Val::from(1u32), Val::from(2u64)];
+        // A fault is as good as a result.
+        let _ = interp::run(module, entry, &args, 20_000);
+    }
+}
+
+#[test]
+fn what_passes_can_be_interpreted_and_printed() {
+    let mut random = Random(0xBADC_0FFE_E0DD_F00D);
+    let mut passed = 0;
+    for seed in 0..1200 {
+        let module = damaged_program(seed % 40, &mut random);
+        if super::module(&module).is_ok() {
+            passed += 1;
+            walk(&module);
+            interpret(&module);
+            let text = crate::text::module_text(&module).to_string();
+            let again = crate::text::parse(&text).unwrap();
+            assert_eq!(crate::text::module_text(&again).to_string(), text);
+        }
+    }
+    assert!((50..1100).contains(&passed), "{passed}");
+}
+
+#[test]
+fn without_the_verifier_damage_makes_panics() {
+    let mut random = Random(0xBADC_0FFE_E0DD_F00D);
+    let mut panicked = 0;
+    for seed in 0..60 {
+        let module = damaged_program(seed % 40, &mut random);
+        let followed = std::panic::catch_unwind(|| {
+            walk(&module);
+            interpret(&module);
+        });
+        if followed.is_err() {
+            panicked += 1;
+            assert!(super::module(&module).is_err(), "{seed}");
+        }
+    }
+    assert!(panicked > 5, "{panicked}");
+}
+
 /// Follows every id as a tier would.
 fn walk(module: &Module) {
     for func in &module.funcs {
@@ -186,11 +251,8 @@ fn walk(module: &Module) {
     }
 }
 
-#[test]
-fn lists_that_share_the_pool_do_not_make_it_slow() {
-    // 20,000 switches over the same 20,000 cases would be 4 * 10^8 edges.
-    let n = 20_000u32;
-    let mut module = sample();
+/// `n` blocks that end in switches over the same `n` cases in the pool.
+fn shared_switches(n: u32) -> Body {
     let mut b = Builder::new(vec![TypeId::I32, TypeId::PTR]);
     let cases = (0..n).flat_map(|case| [case, 0, 1]);
     let at = b.pool(core::iter::once(1).chain(cases));
@@ -198,9 +260,24 @@ fn lists_that_share_the_pool_do_not_make_it_slow() {
         b.start_block();
         b.op(Op::Switch, 0, TypeId::I32, [Value::arg(0).0, at, n]);
     }
-    module.funcs[0].body = Some(b.finish());
+    b.finish()
+}
+
+#[test]
+fn lists_that_share_the_pool_do_not_make_it_slow() {
+    // Would be 4 * 10^8 edges.
+    let mut module = sample();
+    module.funcs[0].body = Some(shared_switches(20_000));
     let error = super::module(&module).unwrap_err();
     assert!(error.what.contains("overlap"), "{error}");
+}
+
+#[test]
+fn without_the_budget_a_small_body_has_very_many_edges() {
+    let body = shared_switches(1000);
+    assert_eq!(body.pool.len(), 3001);
+    let cfg = Cfg::new(&body);
+    assert_eq!(cfg.preds(BlockId(1)).len(), 1_001_000);
 }
 
 #[test]
