@@ -50,12 +50,15 @@ struct Group {
     holds: fn(&Path) -> bool,
 }
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     Group {
         name: "DEMOS",
         doc: "The demo programs, each at -O0 to -O3; they make no host calls.",
         levels: &[0, 1, 2, 3],
-        holds: |file| !is_bad(file) && !file.ends_with("hello.c") && !file.ends_with("mix.c"),
+        holds: |file| {
+            let others = ["hello.c", "mix.c", "heartbeat.c"];
+            !is_bad(file) && !others.iter().any(|other| file.ends_with(other))
+        },
     },
     Group {
         name: "HELLO",
@@ -68,6 +71,12 @@ const GROUPS: [Group; 4] = [
         doc: "Sixteen small functions for the stress test, at -O0 to -O3.",
         levels: &[0, 1, 2, 3],
         holds: |file| file.ends_with("mix.c"),
+    },
+    Group {
+        name: "HEARTBEAT",
+        doc: "The program that finds the longest time without progress.",
+        levels: &[2],
+        holds: |file| file.ends_with("heartbeat.c"),
     },
     Group {
         name: "BAD",

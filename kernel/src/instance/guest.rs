@@ -107,10 +107,18 @@ pub(crate) fn load(program: Arc<jit::instance::Program>, setup: Setup) -> Result
     let no_memory = || String::from("no memory for the instance");
     let mut space = Space::new().map_err(|_| no_memory())?;
     for segment in program.segments.iter().filter(|segment| segment.size > 0) {
-        let rights = if segment.writable { Rights::USER_WRITE } else { Rights::USER_READ };
+        let rights = if segment.writable {
+            Rights::USER_WRITE
+        } else {
+            Rights::USER_READ
+        };
         let start = u64::from(segment.address);
-        space.map_fresh(start, u64::from(segment.size), rights).map_err(|_| no_memory())?;
-        space.write(start, &segment.bytes).map_err(|_| no_memory())?;
+        space
+            .map_fresh(start, u64::from(segment.size), rights)
+            .map_err(|_| no_memory())?;
+        space
+            .write(start, &segment.bytes)
+            .map_err(|_| no_memory())?;
     }
     let cores = machine().topology.cores().len();
     let memory =
@@ -138,7 +146,11 @@ pub(crate) fn load(program: Arc<jit::instance::Program>, setup: Setup) -> Result
     process.hold();
     instance.memory().settle(Arc::downgrade(&process));
     registry().insert(instance.clone());
-    Ok(Loaded { process, instance, guest })
+    Ok(Loaded {
+        process,
+        instance,
+        guest,
+    })
 }
 
 /// Reads a module file: LLBC or plain bitcode.
@@ -151,7 +163,12 @@ pub(crate) fn read(
 ) -> Result<(Arc<jit::instance::Program>, String), String> {
     let container = ::abi::Container::parse(file).map_err(|why| why.to_string())?;
     let mut module = jit::load::module(container.bitcode).map_err(|why| why.to_string())?;
-    module.name = if container.name.is_empty() { name } else { container.name }.into();
+    module.name = if container.name.is_empty() {
+        name
+    } else {
+        container.name
+    }
+    .into();
     let entry = container.entry.to_string();
     let program = jit::instance::Program::new(module).map_err(|why| why.to_string())?;
     Ok((Arc::new(program), entry))
@@ -198,6 +215,11 @@ impl Loaded {
         self.start_on(number, func, &[argc, argv], argv, spec)
     }
 
+    /// Whether [`Self::take_finished`] would give something.
+    pub(crate) fn has_finished(&self) -> bool {
+        !self.guest.finished.lock().is_empty()
+    }
+
     /// Tasks that ended by themselves since the last call.
     pub(crate) fn take_finished(&self) -> Vec<Finished> {
         self.guest.finished.lock().drain(..).collect()
@@ -234,7 +256,10 @@ impl Loaded {
             &mut registers.r8,
             &mut registers.r9,
         ];
-        places.into_iter().zip(arguments).for_each(|(place, &value)| *place = value);
+        places
+            .into_iter()
+            .zip(arguments)
+            .for_each(|(place, &value)| *place = value);
         self.process
             .add_task(spec, number, context)
             .map(|_| ())
@@ -319,16 +344,25 @@ impl Program for Handle {
 impl Guest {
     fn first_call(&self, func: u32) -> Result<u64, String> {
         let instance = &self.instance;
-        let published = instance.state(func).is_some_and(|state| state.load().published().is_some());
+        let published = instance
+            .state(func)
+            .is_some_and(|state| state.load().published().is_some());
         if published {
-            return instance.entry_of(func).ok_or_else(|| String::from("no such function"));
+            return instance
+                .entry_of(func)
+                .ok_or_else(|| String::from("no such function"));
         }
         let result = compiler::compile_here(instance, func, Tier::Baseline);
-        compiled(instance, func, Tier::Baseline, &result.clone().map(|(_, outcome)| outcome));
+        compiled(
+            instance,
+            func,
+            Tier::Baseline,
+            &result.clone().map(|(_, outcome)| outcome),
+        );
         match result {
-            Ok((_, Outcome::Lost)) => {
-                instance.entry_of(func).ok_or_else(|| String::from("no such function"))
-            }
+            Ok((_, Outcome::Lost)) => instance
+                .entry_of(func)
+                .ok_or_else(|| String::from("no such function")),
             Ok((entry, _)) => Ok(entry),
             Err(why) => {
                 let name = instance.program().module.funcs.get(func as usize);
@@ -339,7 +373,11 @@ impl Guest {
     }
 
     fn count(&self, which: u64) -> Result<u64, String> {
-        let event = if which & 1 == 0 { Event::Call } else { Event::Loop };
+        let event = if which & 1 == 0 {
+            Event::Call
+        } else {
+            Event::Loop
+        };
         let (func, core) = ((which >> 1) as u32, cores::me().index());
         if self.instance.count(func, event, core, registry().queue()) == Pushed::Queued {
             registry().wake_workers();
@@ -358,7 +396,12 @@ impl Guest {
             let core = cores::me().index();
             let mut finished = self.finished.lock();
             if finished.len() < MAX_RESULTS {
-                finished.push_back(Finished { tag, result, took_ns, core });
+                finished.push_back(Finished {
+                    tag,
+                    result,
+                    took_ns,
+                    core,
+                });
             }
         }
         machine().wake(CoreMask::only(CoreId::BSP));
@@ -379,7 +422,11 @@ impl Guest {
         };
         // Results of 32 bits are zero-extended, as the ABI has it.
         let wide = matches!(call, HostCall::TicksUs);
-        let result = if wide { value as u64 } else { u64::from(value as u32) };
+        let result = if wide {
+            value as u64
+        } else {
+            u64::from(value as u32)
+        };
         task.context.registers.rax = result;
         Action::Continue
     }
@@ -410,7 +457,11 @@ impl Guest {
         use core::fmt::Write as _;
         let mut line = self.line.lock();
         if byte != b'\n' {
-            let shown = if (b' '..0x7f).contains(&byte) || byte == b'\t' { byte } else { b'.' };
+            let shown = if (b' '..0x7f).contains(&byte) || byte == b'\t' {
+                byte
+            } else {
+                b'.'
+            };
             let _ = line.write_char(char::from(shown));
             if line.as_str().len() < MAX_LINE - 4 {
                 return;
@@ -433,7 +484,10 @@ pub(crate) fn compiled(
     result: &Result<Outcome, NotCompiled>,
 ) {
     let module = &instance.program().module;
-    let name = module.funcs.get(func as usize).map_or("?", |func| func.name.as_str());
+    let name = module
+        .funcs
+        .get(func as usize)
+        .map_or("?", |func| func.name.as_str());
     let core = cores::me().index();
     let calls = instance.func_stats(func).map_or(0, |stats| stats.calls);
     let at_us = time::now_us();
@@ -443,12 +497,17 @@ pub(crate) fn compiled(
                 "{{\"event\":\"compiled\",\"at_us\":{at_us},\"core\":{core},\"instance\":{},\"module\":\"{}\",\
                  \"function\":\"{name}\",\"tier\":\"{tier}\",\"outcome\":\"{outcome:?}\",\"calls\":{calls},\
                  \"compile_us\":{},\"bytes\":{}}}",
-                instance.id().index, module.name, version.compile_us, version.code_bytes
+                instance.id().index,
+                module.name,
+                version.compile_us,
+                version.code_bytes
             );
             console::log!(
                 Debug,
                 "core {core:>2}  {:<20} {name:<20} {tier:<8} {calls:>7} calls {:>6} us {:>5} bytes",
-                module.name, version.compile_us, version.code_bytes
+                module.name,
+                version.compile_us,
+                version.code_bytes
             );
         }
         (Err(why), _) => {

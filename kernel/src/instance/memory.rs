@@ -47,12 +47,16 @@ impl InstanceMemory {
         for page in 0..pages {
             let frame = CodeFrame::take(0)?;
             let at = u64::from(abi::SLOTS) + u64::from(page) * PAGE_SIZE;
-            frame.show(&mut space, at, Rights::USER_READ).map_err(|_| OutOfMemory)?;
+            frame
+                .show(&mut space, at, Rights::USER_READ)
+                .map_err(|_| OutOfMemory)?;
             slots.push(frame);
         }
         let block_size = u64::from(gs::size(funcs as u32));
         let gs_blocks = SharedFrames::new(cores as u64 * block_size / PAGE_SIZE)?;
-        gs_blocks.show(&mut space, abi::GS_BLOCKS).map_err(|_| OutOfMemory)?;
+        gs_blocks
+            .show(&mut space, abi::GS_BLOCKS)
+            .map_err(|_| OutOfMemory)?;
         let memory = Self {
             loading: Mutex::new(Some(space)),
             process: Once::new(),
@@ -90,11 +94,16 @@ impl InstanceMemory {
     /// Address of the gate to which a task's first frame returns.
     pub(crate) fn exit_gate(&self) -> u64 {
         // ORDERING: Relaxed: set while loading, before any task exists.
-        self.with_slot(abi::SLOT_EXIT, |slot| slot.load(Ordering::Relaxed)).unwrap_or(0)
+        self.with_slot(abi::SLOT_EXIT, |slot| slot.load(Ordering::Relaxed))
+            .unwrap_or(0)
     }
 
     fn initialise_block(&self, core: usize) {
-        self.write_block(core, gs::SELF, abi::GS_BLOCKS + core as u64 * self.block_size);
+        self.write_block(
+            core,
+            gs::SELF,
+            abi::GS_BLOCKS + core as u64 * self.block_size,
+        );
         self.write_block(core, gs::CORE, core as u64 | (self.cores as u64) << 32);
     }
 
@@ -120,8 +129,13 @@ impl InstanceMemory {
         }
         let frame = CodeFrame::take(if code { INT3 } else { 0 }).ok()?;
         frame.write(offset, bytes);
-        let rights = if code { Rights::USER_EXECUTE } else { Rights::USER_READ };
-        self.with_space(|space| frame.show(space, page, rights))?.ok()?;
+        let rights = if code {
+            Rights::USER_EXECUTE
+        } else {
+            Rights::USER_READ
+        };
+        self.with_space(|space| frame.show(space, page, rights))?
+            .ok()?;
         pages.insert(page, frame);
         Some(())
     }
@@ -134,7 +148,10 @@ impl CodeMemory for InstanceMemory {
             Region::Rodata => (abi::RODATA, abi::CODE_SIZE, false),
             Region::Stubs => (u64::from(abi::STUBS), u64::from(abi::MAX_SLOTS) * 8, true),
         };
-        if offset.checked_add(bytes.len() as u64).is_none_or(|end| end > size) {
+        if offset
+            .checked_add(bytes.len() as u64)
+            .is_none_or(|end| end > size)
+        {
             return Err(CodeMemoryError::OutOfRange);
         }
         let mut done = 0;

@@ -51,7 +51,9 @@ impl Registry {
     /// A place for an instance; `None` when all are taken.
     pub(crate) fn reserve(&self) -> Option<InstanceId> {
         let mut places = self.places.lock();
-        let free = places.iter().position(|place| place.instance.is_none() && !place.is_reserved());
+        let free = places
+            .iter()
+            .position(|place| place.instance.is_none() && !place.is_reserved());
         let index = match free {
             Some(index) => index,
             None if places.len() < MAX_INSTANCES => {
@@ -62,7 +64,10 @@ impl Registry {
         };
         // Odd while reserved or in use, even while free.
         places[index].generation += 1;
-        Some(InstanceId { index: index as u32, generation: places[index].generation })
+        Some(InstanceId {
+            index: index as u32,
+            generation: places[index].generation,
+        })
     }
 
     /// Puts an instance into the place that was reserved for it.
@@ -88,12 +93,21 @@ impl Registry {
 
     /// All instances.
     pub(crate) fn all(&self) -> Vec<Arc<Instance>> {
-        self.places.lock().iter().filter_map(|place| place.instance.clone()).collect()
+        self.places
+            .lock()
+            .iter()
+            .filter_map(|place| place.instance.clone())
+            .collect()
     }
 
     /// A JIT worker that wants to be woken when there is work.
     pub(crate) fn add_worker(&self, task: TaskId) {
         self.workers.lock().push(task);
+    }
+
+    /// Whether nobody serves the queue.
+    pub(crate) fn is_without_worker(&self) -> bool {
+        self.workers.lock().is_empty()
     }
 
     /// Wakes the JIT workers.
@@ -117,6 +131,9 @@ impl Instances for Registry {
     fn get(&self, id: InstanceId) -> Option<Arc<Instance>> {
         let places = self.places.lock();
         let place = places.get(id.index as usize)?;
-        place.instance.clone().filter(|_| place.generation == id.generation)
+        place
+            .instance
+            .clone()
+            .filter(|_| place.generation == id.generation)
     }
 }

@@ -12,9 +12,13 @@ use crate::cores;
 use crate::metal::time;
 use crate::tasks;
 use crate::tasks::body::{KernelWork, WorkStep};
-use crate::trap::contain::{Enclosure, Failure, Step};
+use crate::tasks::executive::Executive;
+use crate::trap::contain::{Chamber, Failure, Step};
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
 use jit::code::publish::Outcome;
 use jit::instance::NotCompiled;
 use jit::tier::Tier;
@@ -25,7 +29,7 @@ use smp::CoreId;
 /// One worker.
 #[derive(Debug)]
 struct JitWorker {
-    enclosure: Enclosure<Output>,
+    chamber: Chamber<Output>,
     current: Option<Current>,
 }
 
@@ -46,11 +50,18 @@ pub(crate) fn start(most: usize) {
         cores.push(CoreId::BSP);
     }
     for core in cores.into_iter().take(most) {
-        let Some(enclosure) = compiler::enclosure() else {
-            console::log!(Warning, "no memory for the JIT worker of core {}", core.index());
+        let Some(chamber) = compiler::chamber() else {
+            console::log!(
+                Warning,
+                "no memory for the JIT worker of core {}",
+                core.index()
+            );
             continue;
         };
-        let work = Box::new(JitWorker { enclosure, current: None });
+        let work = Box::new(JitWorker {
+            chamber,
+            current: None,
+        });
         let spec = TaskSpec {
             class: Class::Background,
             pin: sched::CoreId::new(core.index()),
@@ -68,17 +79,13 @@ impl KernelWork for JitWorker {
         if self.current.is_none() && !self.take() {
             return WorkStep::Wait;
         }
-        match self.enclosure.step() {
+        match self.chamber.step() {
             Step::Interrupted(vector) => {
                 self.check_time();
                 WorkStep::Interrupted(vector)
             }
             Step::Finished => {
                 self.deliver();
-                WorkStep::More
-            }
-            Step::Failed(Failure::ArenaFull) if self.enclosure.arena().grow().is_ok() => {
-                self.restart();
                 WorkStep::More
             }
             Step::Failed(failure) => {
@@ -93,10 +100,19 @@ impl JitWorker {
     /// Takes the next request; false if there is none.
     fn take(&mut self) -> bool {
         while let Some(entry) = registry().queue().pop() {
-            let Some(instance) = registry().get(entry.instance) else { continue };
-            let Some(tier) = instance.take_request(entry.func) else { continue };
+            let Some(instance) = registry().get(entry.instance) else {
+                continue;
+            };
+            let Some(tier) = instance.take_request(entry.func) else {
+                continue;
+            };
             let start_us = time::now_us();
-            self.current = Some(Current { instance, func: entry.func, tier, start_us });
+            self.current = Some(Current {
+                instance,
+                func: entry.func,
+                tier,
+                start_us,
+            });
             self.restart();
             return true;
         }
@@ -106,17 +122,22 @@ impl JitWorker {
     fn restart(&mut self) {
         if let Some(current) = &self.current {
             let call = compiler::call(current.instance.clone(), current.func, current.tier);
-            self.enclosure.start(call);
+            self.chamber.start(call);
         }
     }
 
     fn deliver(&mut self) {
-        let Some(current) = self.current.take() else { return };
+        let Some(current) = self.current.take() else {
+            return;
+        };
         let spent = time::now_us() - current.start_us;
         let core = cores::me().index() as u32;
         let (instance, func, tier) = (&current.instance, current.func, current.tier);
         let deliver = |output: &Output| instance.deliver(func, tier, output, core, spent);
-        let result = self.enclosure.finish(deliver).unwrap_or_else(|| Err(instance.abandoned()));
+        let result = self
+            .chamber
+            .finish(deliver)
+            .unwrap_or_else(|| Err(instance.abandoned()));
         current.end(result.map(|(_, outcome)| outcome));
     }
 
@@ -132,7 +153,7 @@ impl JitWorker {
     fn check_time(&mut self) {
         let late = |current: &Current| time::now_us() - current.start_us > LIMIT_US;
         if self.current.as_ref().is_some_and(late) {
-            self.enclosure.abandon();
+            self.chamber.abandon();
             self.give_up(None);
         }
     }
@@ -143,5 +164,106 @@ impl Current {
     fn end(self, result: Result<Outcome, NotCompiled>) {
         self.instance.end_request(self.func, self.tier, &result);
         super::guest::compiled(&self.instance, self.func, self.tier, &result);
+    }
+}
+
+/// Recompiles all functions of an instance again and again, on the JIT worker's core: load for measurements and the
+/// stress test. Each version is a younger one, so each is published.
+#[derive(Clone, Debug)]
+pub(crate) struct Recompiler(Arc<Recompiling>);
+
+/// What the recompiler and its starter share.
+#[derive(Debug)]
+struct Recompiling {
+    stop: AtomicBool,
+    over: AtomicBool,
+}
+
+/// The kernel task.
+#[derive(Debug)]
+struct RecompilerTask {
+    worker: JitWorker,
+    instance: Arc<Instance>,
+    next: u32,
+    shared: Arc<Recompiling>,
+}
+
+impl Recompiler {
+    /// Starts recompiling.
+    pub(crate) fn start(instance: &Arc<Instance>) -> Result<Self, String> {
+        let chamber = compiler::chamber().ok_or("no memory for a compiler")?;
+        let shared = Arc::new(Recompiling {
+            stop: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        });
+        let task = RecompilerTask {
+            worker: JitWorker {
+                chamber,
+                current: None,
+            },
+            instance: instance.clone(),
+            next: 0,
+            shared: shared.clone(),
+        };
+        let core = cores::machine()
+            .roles()
+            .compilers()
+            .iter()
+            .next()
+            .unwrap_or(CoreId::BSP);
+        let spec = TaskSpec {
+            class: Class::Background,
+            pin: sched::CoreId::new(core.index()),
+            ..TaskSpec::default()
+        };
+        tasks::spawn_kernel(spec, Box::new(task)).map_err(|why| format!("no task: {why:?}"))?;
+        Ok(Self(shared))
+    }
+
+    /// Stops and waits until the task is over.
+    pub(crate) fn stop(self, executive: &mut Executive) {
+        const PATIENCE_US: u64 = 30_000_000;
+        // ORDERING: Relaxed: only tells the task to end.
+        self.0.stop.store(true, Ordering::Relaxed);
+        // ORDERING: Acquire pairs with the Release in `step`: what the task did is done.
+        let over = || self.0.over.load(Ordering::Acquire);
+        if !executive.run_until(PATIENCE_US, over) {
+            console::log!(Warning, "the recompiler did not stop in time");
+        }
+    }
+}
+
+impl KernelWork for RecompilerTask {
+    fn step(&mut self) -> WorkStep {
+        if self.worker.current.is_none() {
+            // ORDERING: Relaxed: as in `stop`.
+            if self.shared.stop.load(Ordering::Relaxed) || !self.begin() {
+                // ORDERING: Release pairs with the Acquire in `stop`.
+                self.shared.over.store(true, Ordering::Release);
+                return WorkStep::Done;
+            }
+        }
+        self.worker.step()
+    }
+}
+
+impl RecompilerTask {
+    /// Begins with the next function that has a body; false if there is none.
+    fn begin(&mut self) -> bool {
+        let count = self.instance.program().imports.len() as u32;
+        let has_body = |&func: &u32| self.instance.job(func, Tier::O1).is_some();
+        let Some(func) = (self.next..count).chain(0..count).find(has_body) else {
+            return false;
+        };
+        self.next = func + 1;
+        let instance = self.instance.clone();
+        self.worker.current = Some(Current {
+            instance,
+            func,
+            tier: Tier::O1,
+            start_us: time::now_us(),
+        });
+        self.worker.restart();
+        true
     }
 }

@@ -76,7 +76,8 @@ pub(crate) fn initialise(info: &BootInfo) -> Result<(), OutOfMemory> {
     reserve_code_frames(&mut frames)?;
     *FRAMES.lock() = Some(frames);
     paging::initialise(info, code_frames())?;
-    heap::initialise()
+    heap::initialise()?;
+    code::initialise()
 }
 
 /// The frames set aside for code: first byte and size.
@@ -116,6 +117,12 @@ pub(crate) fn release_frame(frame: Frame) {
         Some(Ok(())),
         "a frame is released once, by its owner"
     );
+}
+
+/// KiB of the kernel heap in use and mapped.
+pub(crate) fn heap_usage_kib() -> (u64, u64) {
+    let (used, mapped, _) = heap_usage();
+    (used as u64 >> 10, mapped >> 10)
 }
 
 /// Free and total frames.
