@@ -28,20 +28,27 @@
 //! Both passes are linear in the body, but for sorting candidates and the cases of switches; nothing
 //! recurses. What the tier does not do yet it declines by name.
 
+mod aggregate;
 mod analysis;
 mod assign;
+mod atomic;
 mod block_copy;
 mod branch;
 mod call;
 mod cast;
 mod compare;
 mod emit;
+mod float;
+mod float_intrinsic;
 mod frame;
 mod int;
+mod int_intrinsic;
+mod intrinsic;
 mod layout;
 mod memory;
 mod moves;
 mod operand;
+mod overflow;
 mod regs;
 mod value;
 

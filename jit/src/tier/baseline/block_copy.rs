@@ -2,11 +2,15 @@
 
 use super::emit::Emitter;
 use super::regs::{TEMP, VEC_TEMP};
-use asm::{Gpr, Mem, Plain, Size, VecLoad, VecStore};
+use asm::{Alu, Cond, Gpr, Mem, Plain, Scale, Size, VecBin, VecLoad, VecStore};
 use ir::Value;
 
 /// Copies of at most so many bytes are unrolled.
 const UNROLLED: u32 = 128;
+/// Fills of at most so many bytes are unrolled.
+const FILL_UNROLLED: u64 = 128;
+/// Copies of at most so many bytes are read whole before they are written.
+const SMALL: u64 = 16;
 
 impl Emitter<'_> {
     /// Copies `bytes` from the address `from` to offset `to` in the frame.
@@ -42,6 +46,120 @@ impl Emitter<'_> {
                 let (to, from) = (to.offset(at as i32), from.offset(at as i32));
                 self.asm.mov(size, TEMP, from);
                 self.asm.mov_mr(size, to, TEMP);
+                at += size.bytes();
+            }
+        }
+    }
+}
+
+impl Emitter<'_> {
+    /// `Memcpy` and `Memmove`.
+    pub(super) fn copy_memory(&mut self, apart: bool, to: Value, from: Value, len: Value) {
+        match self.const_int(len) {
+            Some(0) => return,
+            Some(bytes @ 1..=SMALL) => {
+                let source = self.address(from);
+                let target = self.address(to);
+                self.note(self.at);
+                return self.copy_at_once(target, source, bytes as u32);
+            }
+            Some(bytes) if apart && bytes <= u64::from(UNROLLED) => {
+                let source = self.address(from);
+                let target = self.address(to);
+                self.note(self.at);
+                return self.copy_unrolled(target, source, bytes as u32);
+            }
+            _ => {}
+        }
+        self.string_operands(Some(from), to, len);
+        self.note(self.at);
+        if apart {
+            return self.asm.plain(Plain::REP_MOVSB);
+        }
+        // Forwards unless the target begins inside the source.
+        let (backwards, done) = (self.asm.label(), self.asm.label());
+        self.asm.mov(Size::B32, TEMP, Gpr::Rdi);
+        self.asm.alu(Alu::Sub, Size::B32, TEMP, Gpr::Rsi);
+        self.asm.alu(Alu::Cmp, Size::B64, TEMP, Gpr::Rcx);
+        self.asm.jcc_short(Cond::B, backwards);
+        self.asm.plain(Plain::REP_MOVSB);
+        self.asm.jmp_short(done);
+        self.asm.bind(backwards);
+        let last = |base| Mem::base_index(base, Gpr::Rcx, Scale::S1, -1);
+        self.asm.lea(Size::B64, Gpr::Rdi, last(Gpr::Rdi));
+        self.asm.lea(Size::B64, Gpr::Rsi, last(Gpr::Rsi));
+        self.asm.plain(Plain::STD);
+        self.asm.plain(Plain::REP_MOVSB);
+        self.asm.plain(Plain::CLD);
+        self.asm.bind(done);
+    }
+
+    /// `rdi`, `rcx` and, if there is one, `rsi`: the operands of string instructions.
+    fn string_operands(&mut self, from: Option<Value>, to: Value, len: Value) {
+        for reg in [Gpr::Rdi, Gpr::Rsi, Gpr::Rcx, Gpr::Rax] {
+            self.take(reg);
+        }
+        self.fetch(Gpr::Rcx, len);
+        self.fetch(Gpr::Rdi, to);
+        if let Some(from) = from {
+            self.fetch(Gpr::Rsi, from);
+        }
+    }
+
+    /// Reads all `bytes` (at most [`SMALL`]) before it writes any, so the regions may overlap.
+    fn copy_at_once(&mut self, to: Mem, from: Mem, bytes: u32) {
+        let size = match bytes {
+            16.. => return self.copy_unrolled(to, from, bytes),
+            8.. => Size::B64,
+            4.. => Size::B32,
+            2.. => Size::B16,
+            _ => Size::B8,
+        };
+        // Two pieces that may overlap cover every length up to twice the piece.
+        let last = (bytes - size.bytes()) as i32;
+        let second = self.temp();
+        self.asm.mov(size, TEMP, from);
+        self.asm.mov(size, second, from.offset(last));
+        self.asm.mov_mr(size, to, TEMP);
+        self.asm.mov_mr(size, to.offset(last), second);
+    }
+
+    /// `Memset`.
+    pub(super) fn fill_memory(&mut self, to: Value, byte: Value, len: Value) {
+        if let (Some(bytes @ ..=FILL_UNROLLED), Some(byte)) =
+            (self.const_int(len), self.const_int(byte))
+        {
+            let target = self.address(to);
+            self.note(self.at);
+            return self.fill_unrolled(target, byte as u8, bytes as u32);
+        }
+        self.string_operands(None, to, len);
+        self.fetch(Gpr::Rax, byte);
+        self.note(self.at);
+        self.asm.plain(Plain::REP_STOSB);
+    }
+
+    fn fill_unrolled(&mut self, to: Mem, byte: u8, bytes: u32) {
+        let mut at = 0;
+        if bytes >= 16 {
+            if byte == 0 {
+                self.asm
+                    .vec_bin(self.enc, VecBin::XORPS, VEC_TEMP, VEC_TEMP, VEC_TEMP);
+            } else {
+                let pattern = Mem::label(self.asm.constant(&[byte; 16], 16));
+                self.asm
+                    .vec_load(self.enc, VecLoad::MOVUPS, VEC_TEMP, pattern);
+            }
+            while bytes - at >= 16 {
+                let to = to.offset(at as i32);
+                self.asm.vec_store(self.enc, VecStore::MOVUPS, to, VEC_TEMP);
+                at += 16;
+            }
+        }
+        let word = i32::from_le_bytes([byte; 4]);
+        for size in [Size::B32, Size::B16, Size::B8] {
+            while bytes - at >= size.bytes() {
+                self.asm.mov_mi(size, to.offset(at as i32), word);
                 at += size.bytes();
             }
         }

@@ -140,7 +140,8 @@ impl Emitter<'_> {
             None
         };
         let mut places = Places::default();
-        let (mut ints, mut vectors) = self.arguments(args, &copies);
+        let (ints, vectors) = self.arguments(args, &copies);
+        let (mut ints, mut vectors) = (ints.into_iter(), vectors.into_iter());
         for &ty in &callee.params {
             let (first, later) = parts_of(self.job, ty, self.at)?;
             let parts: abi::Parts = core::iter::once(first).chain(later).collect();
@@ -312,14 +313,7 @@ impl Emitter<'_> {
 
     /// Where the parts of the arguments are: general ones, and those in vector registers. The parameters
     /// take them by kind and in order, so that nothing is reinterpreted if the types do not match.
-    fn arguments(
-        &self,
-        args: &[u32],
-        copies: &[(usize, i32)],
-    ) -> (
-        smallvec::IntoIter<[(Source, Part); 8]>,
-        smallvec::IntoIter<[(Source, Part); 8]>,
-    ) {
+    fn arguments(&self, args: &[u32], copies: &[(usize, i32)]) -> (Given, Given) {
         let (mut ints, mut vectors) = (Given::new(), Given::new());
         for (at, &arg) in args.iter().enumerate() {
             if let Some(copy) = copies.iter().find(|copy| copy.0 == at) {
@@ -336,7 +330,7 @@ impl Emitter<'_> {
                 list.push((self.source(value, number), part));
             }
         }
-        (ints.into_iter(), vectors.into_iter())
+        (ints, vectors)
     }
 
     /// Notes the move of one part to its place; a missing one is 0.

@@ -2,7 +2,7 @@
 
 use super::emit::Emitter;
 use super::operand::{bits_of, size_of};
-use super::value::{Reg, Val};
+use super::value::Val;
 use crate::abi::Part;
 use crate::tier::Declined;
 use asm::{Alu, Gpr, Shift, Size};
@@ -44,7 +44,8 @@ impl Emitter<'_> {
 
     pub(super) fn freeze(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
         if self.vals[self.result(id) as usize].more != 0 {
-            return self.unsupported("freeze of an aggregate");
+            self.forward_parts(id, Value(inst.args[0]));
+            return Ok(());
         }
         self.forward_reg(id, inst, Value(inst.args[0]), 0);
         Ok(())
@@ -100,7 +101,8 @@ impl Emitter<'_> {
             return;
         }
         if !signed && bits < 32 {
-            self.asm.alu_i(Alu::And, Size::B32, dst, (1 << bits) - 1);
+            self.asm
+                .alu_i(Alu::And, Size::B32, dst, ((1u32 << bits) - 1) as i32);
             return;
         }
         let back = if signed { Shift::Sar } else { Shift::Shr };
@@ -129,6 +131,7 @@ impl Emitter<'_> {
             );
             return dst;
         }
+        let before = self.regs.locked;
         let source = self.gpr(value);
         let extended = if signed {
             u32::from(bits) == size.bits()
@@ -140,12 +143,8 @@ impl Emitter<'_> {
         }
         let dst = self.temp();
         self.extend_into(dst, source, bits, signed, size);
+        // Few registers may be free: only the extended value is needed on.
+        self.unlock(source, before);
         dst
-    }
-
-    /// Conversions from or to floats.
-    fn float_cast(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
-        let _ = (id, inst, Reg::NONE);
-        self.unsupported("conversion")
     }
 }

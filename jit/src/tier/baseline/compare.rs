@@ -134,7 +134,7 @@ impl Emitter<'_> {
             None => self.extended(a, pred.is_signed(), size),
         };
         let imm = self.imm(b, bits).map(|imm| match native {
-            None if bits < 32 && !pred.is_signed() => imm & ((1 << bits) - 1),
+            None if bits < 32 && !pred.is_signed() => imm & ((1u32 << bits) - 1) as i32,
             None if bits < 32 => imm << (32 - bits) >> (32 - bits),
             _ => imm,
         });

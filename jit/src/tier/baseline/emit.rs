@@ -170,12 +170,10 @@ impl<'a> Emitter<'a> {
         self.begin(place.start);
         self.begin_loop(id);
         let body = self.body;
-        let mut position = place.start;
-        for at in body.block(id).insts() {
+        for (position, at) in (place.start..).zip(body.block(id).insts()) {
             self.begin(position);
             self.at = at;
             self.inst(at, body.inst(at))?;
-            position += 1;
         }
         Ok(())
     }
@@ -186,6 +184,8 @@ impl<'a> Emitter<'a> {
             op if op.is_int_binary() => self.int_binary(id, inst),
             Op::ICmp | Op::FCmp => self.compare(id, inst),
             op if op.is_cast() => self.cast(id, inst),
+            op if op.is_float_binary() => self.float_binary(id, inst),
+            Op::FNeg => self.float_negate(id, inst),
             Op::Freeze => self.freeze(id, inst),
             Op::Select => self.select(id, inst),
             Op::Load => self.load(id, inst),
@@ -196,7 +196,14 @@ impl<'a> Emitter<'a> {
             Op::Br | Op::CondBr | Op::Switch | Op::IndirectBr | Op::Ret | Op::Unreachable => {
                 self.terminator(inst)
             }
-            _ => self.unsupported("operation"),
+            Op::DynAlloca => self.dynamic_alloca(id, inst),
+            Op::Intrinsic => self.intrinsic(id, inst),
+            Op::ExtractValue => self.extract_value(id, inst),
+            Op::InsertValue => self.insert_value(id, inst),
+            Op::AtomicRmw => self.atomic(id, inst),
+            Op::CmpXchg => self.compare_exchange(id, inst),
+            Op::Fence => self.fence(inst),
+            _ => self.unsupported("vector operation"),
         }
     }
 

@@ -12,7 +12,7 @@ use super::emit::Emitter;
 use super::value::{NO_IX, Reg, Val};
 use crate::abi::{self, Part};
 use crate::tier::Declined;
-use asm::{Gpr, Mem, Plain, Scale, Size, VecLoad, VecStore};
+use asm::{Gpr, Mem, Plain, Scale, Size};
 use ir::{Inst, InstId, MemFlags, Value};
 
 /// Memory ordering of sequentially consistent accesses.
@@ -146,12 +146,14 @@ impl Emitter<'_> {
             return self.based(base, disp);
         }
         let mut address = self.based(base, disp);
+        let before = self.regs.locked;
         let index = self.gpr(index);
         address.index = Some(match Scale::from_factor(factor) {
             Some(scale) => (index, scale),
             None => {
                 let product = self.temp();
                 self.asm.imul_i(Size::B32, product, index, factor as i32);
+                self.unlock(index, before);
                 (product, Scale::S1)
             }
         });
@@ -239,8 +241,7 @@ impl Emitter<'_> {
                     flags = Val::ZEXT;
                 }
             }
-            Part::F32 => self.asm.vec_load(self.enc, VecLoad::MOVSS, dst.xmm(), mem),
-            _ => self.asm.vec_load(self.enc, VecLoad::MOVSD, dst.xmm(), mem),
+            part => self.load_vector(dst.xmm(), part, mem),
         }
         self.done(id, inst, dst, flags);
         Ok(())
@@ -283,14 +284,9 @@ impl Emitter<'_> {
                 self.store_int(mem, value, bits, size, strong);
             }
             part => {
-                let op = if part == Part::F32 {
-                    VecStore::MOVSS
-                } else {
-                    VecStore::MOVSD
-                };
                 let source = self.xmm(value);
                 self.note(self.at);
-                self.asm.vec_store(self.enc, op, mem, source);
+                self.store_vector(mem, part, source);
                 if strong {
                     self.asm.plain(Plain::MFENCE);
                 }

@@ -179,7 +179,8 @@ impl Emitter<'_> {
         }
     }
 
-    fn move_to_reg(&mut self, to: Reg, from: Source, part: Part) {
+    /// Brings a part into a register; the flags are kept.
+    pub(super) fn move_to_reg(&mut self, to: Reg, from: Source, part: Part) {
         match from {
             Source::Reg(from) => match (to.0 < 16, from.0 < 16) {
                 (true, false) => self.asm.movd_mr(self.enc, Size::B64, to.gpr(), from.xmm()),

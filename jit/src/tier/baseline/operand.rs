@@ -83,6 +83,12 @@ impl Emitter<'_> {
         self.get(value).xmm()
     }
 
+    /// Copies the value's first part to `dst`, which was taken, without locking another register.
+    pub(super) fn fetch(&mut self, dst: Gpr, value: Value) {
+        let (from, part) = (self.source(value, 0), self.part(value));
+        self.move_to_reg(Reg::of(dst), from, part);
+    }
+
     fn get_ix(&mut self, ix: Ix) -> Reg {
         let val = self.vals[ix as usize];
         if val.reg.is_some() {
@@ -113,7 +119,7 @@ impl Emitter<'_> {
             Part::F64 => self.asm.vec_load(self.enc, VecLoad::MOVSD, reg.xmm(), from),
             Part::V128 | Part::V256 => {
                 self.asm
-                    .vec_load(self.enc, VecLoad::MOVUPS, reg.xmm(), from)
+                    .vec_load(self.enc, VecLoad::MOVUPS, reg.xmm(), from);
             }
         }
     }
@@ -128,7 +134,7 @@ impl Emitter<'_> {
             Part::F64 => self.asm.vec_store(self.enc, VecStore::MOVSD, to, reg.xmm()),
             Part::V128 | Part::V256 => {
                 self.asm
-                    .vec_store(self.enc, VecStore::MOVUPS, to, reg.xmm())
+                    .vec_store(self.enc, VecStore::MOVUPS, to, reg.xmm());
             }
         }
     }

@@ -133,6 +133,11 @@ impl Emitter<'_> {
         self.regs.locked |= reg.bit();
     }
 
+    /// Undoes the lock of `reg` unless it was among those locked `before`.
+    pub(super) fn unlock(&mut self, reg: Gpr, before: u32) {
+        self.regs.locked &= !Reg::of(reg).bit() | before;
+    }
+
     /// A register of `set` for this instruction, locked and without owner.
     pub(super) fn alloc(&mut self, set: u32) -> Reg {
         let usable = set & !(self.regs.locked | self.regs.reserved);
