@@ -292,6 +292,59 @@ fn line_information_follows_inlining() {
 }
 
 #[test]
+fn typed_pointers_of_clang_14_are_read() {
+    let file = include_bytes!("../../tests/clang14-O1.bc");
+    let module = Module::parse(file).unwrap();
+    assert!(module.producer().starts_with("LLVM14"));
+    let pointers = module
+        .types()
+        .iter()
+        .filter(|(_, ty)| matches!(ty, Type::Pointer { .. }));
+    assert!(pointers.count() > 10, "one type for each pointee");
+    let mut instructions = 0;
+    read_all(file, |_, _| instructions += 1).unwrap();
+    assert!(instructions > 1000);
+}
+
+#[test]
+fn modules_of_rustc_are_read() {
+    // As new as the compiler that runs the test: LLVM 22 for Rust 1.95.
+    let source = "#![no_std]\npub fn f(v: &mut [u64], x: f64) -> Option<i128> {\n v.sort_unstable();\n \
+                  v.iter().map(|a| *a as i128).reduce(|a, b| a.wrapping_mul(b)).map(|a| a + x as i128)\n}\n";
+    let dir = std::env::temp_dir().join(format!("bitcode-rustc-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("in.rs"), source).unwrap();
+    for level in ["opt-level=0", "opt-level=3"] {
+        let run = Command::new("rustc")
+            .args([
+                "--edition=2021",
+                "--crate-type=lib",
+                "--emit=llvm-bc",
+                "-g",
+                "-C",
+                level,
+                "-o",
+                "out.bc",
+                "in.rs",
+            ])
+            .current_dir(&dir)
+            .output();
+        let Ok(run) = run else { break };
+        assert!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+        let file = std::fs::read(dir.join("out.bc")).unwrap();
+        let mut instructions = 0;
+        read_all(&file, |_, _| instructions += 1).unwrap_or_else(|error| panic!("{error}"));
+        assert!(instructions > 100);
+        DebugInfo::read(&Module::parse(&file).unwrap()).unwrap();
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
 fn wrapper_is_taken_off_and_counted_in_offsets() {
     let Some((_, bitcode)) = corpus().first() else {
         return;

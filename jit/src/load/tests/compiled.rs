@@ -48,6 +48,32 @@ fn modules_mean_what_the_native_program_computes() {
 }
 
 #[test]
+fn typed_pointers_mean_the_same() {
+    // `everything.c` and `semantics.c` as clang 14 compiled them at -O1, and what the native program
+    // printed then.
+    let file = include_bytes!("../../../bitcode/tests/clang14-O1.bc");
+    let expected = [
+        288_017_148,
+        1_307_633_144,
+        2_160_111_529,
+        43_435_563,
+        901_515_537,
+        1_361_793_812,
+        2_425_216_593,
+        3_127_994_552,
+        3_397_577_882,
+        2_025_138_165,
+        1_110_693_231,
+    ];
+    let module = load::module(file).unwrap();
+    let test = module.func_by_name("test").unwrap();
+    for (n, expected) in (0u32..).zip(expected) {
+        let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
+        assert_eq!(result.map(|value| value.addr()), Ok(expected), "test({n})");
+    }
+}
+
+#[test]
 fn lines_name_the_file_and_ascend() {
     let Some(file) = bitcode(EVERYTHING, &["-O2", "-g"]) else {
         return;
