@@ -24,6 +24,7 @@ pub mod abi;
 pub mod code;
 pub mod gates;
 pub mod instance;
+pub mod listing;
 pub mod load;
 #[cfg(all(test, loom))]
 mod loom_models;

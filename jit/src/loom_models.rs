@@ -27,12 +27,20 @@ const VERSIONS: [(Tier, u32); 3] = [(Tier::Baseline, 1), (Tier::O1, 2), (Tier::O
 impl Function {
     fn new() -> Arc<Self> {
         let bytes = core::array::from_fn(|_| AtomicU64::new(0));
-        Arc::new(Self { state: FuncState::new(), slot: AtomicU64::new(0), bytes })
+        Arc::new(Self {
+            state: FuncState::new(),
+            slot: AtomicU64::new(0),
+            bytes,
+        })
     }
 
     fn sealed(&self, at: usize) -> CodeVersion {
         let (tier, serial) = VERSIONS[at];
-        let range = Range { code: at as u64 * 64, code_len: 64, ..Range::default() };
+        let range = Range {
+            code: at as u64 * 64,
+            code_len: 64,
+            ..Range::default()
+        };
         let version = CodeVersion::new(0, tier, serial, range);
         // ORDERING: Relaxed: the bytes are plain stores; `publish`'s Release carries them.
         self.bytes[at].store(1, Ordering::Relaxed);
@@ -49,7 +57,11 @@ impl Function {
         }
         let at = (entry - crate::abi::CODE) / 64;
         // ORDERING: Relaxed: instruction fetch after the load of the slot.
-        assert_eq!(self.bytes[at as usize].load(Ordering::Relaxed), 1, "P1: entered unsealed code");
+        assert_eq!(
+            self.bytes[at as usize].load(Ordering::Relaxed),
+            1,
+            "P1: entered unsealed code"
+        );
         at + 1
     }
 }
@@ -66,8 +78,10 @@ fn publish_from_two_threads(publish: fn(&Function, usize) -> Outcome) {
             .collect();
         let (first, second) = (function.call(), function.call());
         assert!(first <= second, "P3: {second} after {first}");
-        let outcomes: Vec<_> =
-            publishers.into_iter().map(|publisher| publisher.join().unwrap()).collect();
+        let outcomes: Vec<_> = publishers
+            .into_iter()
+            .map(|publisher| publisher.join().expect("no publisher panics"))
+            .collect();
         let published = function.state.load().published();
         let entered = function.call();
         if outcomes[1] == Outcome::Published {
@@ -109,7 +123,13 @@ fn p1_fails_without_the_release_store() {
     });
 }
 
-const ENTRY: Entry = Entry { instance: InstanceId { index: 0, generation: 1 }, func: 0 };
+const ENTRY: Entry = Entry {
+    instance: InstanceId {
+        index: 0,
+        generation: 1,
+    },
+    func: 0,
+};
 
 /// Two cores ask for tiers while a worker takes; afterwards the rest is taken. Every request must
 /// have been answered by a compilation of its tier or a higher one (S3).
@@ -130,11 +150,17 @@ fn request_while_taking(request: fn(&CompileQueue, &FuncState, Tier)) {
             }
         };
         take();
-        cores.into_iter().for_each(|core| core.join().unwrap());
+        cores
+            .into_iter()
+            .for_each(|core| core.join().expect("no core panics"));
         assert!(shared.0.len() <= 1, "S3: one entry a function");
         take();
         take();
-        assert_eq!(served.iter().max(), Some(&Tier::O2), "S3: a request was lost");
+        assert_eq!(
+            served.iter().max(),
+            Some(&Tier::O2),
+            "S3: a request was lost"
+        );
     });
 }
 

@@ -257,7 +257,8 @@ impl Climb {
     }
 }
 
-fn rows(loaded: &Loaded) -> Vec<Row> {
+/// The functions of an instance that have run.
+pub(super) fn rows(loaded: &Loaded) -> Vec<Row> {
     let instance = &loaded.instance;
     let row = |func: u32| {
         let stats = instance.func_stats(func)?;

@@ -14,28 +14,36 @@ mod table;
 use crate::catalog::{self, File};
 use crate::console;
 use crate::cores::machine;
-use crate::instance::guest::{self, Setup};
+use crate::instance::guest::{self, Loaded, Setup};
 use crate::instance::registry::registry;
 use crate::metal::exit::Status;
+use crate::shell;
 use crate::tasks::executive::Executive;
 use crate::tasks::process::Ending;
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 use climb::Climb;
+pub(crate) use climb::Row;
 use kernel::cmdline::Options;
 use sched::TaskSpec;
+pub(crate) use table::{path, print_memory, print_queue};
 
 /// How long the whole of one program may take, µs: for an emulator on a loaded machine.
 const PATIENCE_US: u64 = 120_000_000;
 
-/// Runs the programs that `options` names, or the whole demonstration; the status says whether all was right.
+/// Runs the programs that `options` names, or the whole demonstration, and the shell if it is asked for; the status
+/// says whether all was right.
 pub(crate) fn run(executive: &mut Executive, options: &Options) -> Status {
     let files = catalog::files();
-    let right = if options.modules.is_empty() {
-        demonstrate(executive, files, options)
+    let (right, history) = if options.modules.is_empty() {
+        demonstrate(executive, &files, options)
     } else {
         run_named(executive, &files, options)
     };
+    if options.shell {
+        shell::run(executive, options, files, history);
+    }
     if right {
         Status::Success
     } else {
@@ -43,18 +51,35 @@ pub(crate) fn run(executive: &mut Executive, options: &Options) -> Status {
     }
 }
 
-fn demonstrate(executive: &mut Executive, files: Vec<File>, options: &Options) -> bool {
-    let (demos, others): (Vec<File>, Vec<File>) = files
-        .into_iter()
+/// Functions that have run, with their module's name.
+type History = Vec<(String, Row)>;
+
+fn demonstrate(executive: &mut Executive, files: &[File], options: &Options) -> (bool, History) {
+    let (demos, others): (Vec<&File>, Vec<&File>) = files
+        .iter()
         .partition(|file| climb::guest(&file.name).is_some());
     let mut right = true;
     for file in others
         .iter()
         .filter(|file| modules::all().all(|guest| stem(guest) != file.name))
     {
-        right &= run_main(executive, file, &[&file.name], options);
+        right &= run_main(executive, file, &[&file.name], options).right;
     }
-    let mut waiting: VecDeque<File> = demos.into();
+    let finished = climb_all(executive, demos, options);
+    table::print_summary(&finished);
+    pause::show(executive);
+    table::print_machine();
+    right &= finished.iter().all(Climb::is_right);
+    let named = |climb: Climb| {
+        let name = climb.file.name.clone();
+        climb.rows.into_iter().map(move |row| (name.clone(), row))
+    };
+    (right, finished.into_iter().flat_map(named).collect())
+}
+
+/// Lets all programs climb, as many at a time as there are worker cores.
+fn climb_all(executive: &mut Executive, files: Vec<&File>, options: &Options) -> Vec<Climb> {
+    let mut waiting: VecDeque<&File> = files.into();
     let at_once = machine().roles().guests().len().max(1);
     let mut active: Vec<Climb> = Vec::new();
     let mut finished = Vec::new();
@@ -62,7 +87,7 @@ fn demonstrate(executive: &mut Executive, files: Vec<File>, options: &Options) -
         while active.len() < at_once
             && let Some(file) = waiting.pop_front()
         {
-            active.push(Climb::start(file, setup(options)));
+            active.push(Climb::start(file.clone(), setup(options)));
         }
         executive.run_until(50_000, || active.iter().any(Climb::has_news));
         for mut climb in core::mem::take(&mut active) {
@@ -74,15 +99,12 @@ fn demonstrate(executive: &mut Executive, files: Vec<File>, options: &Options) -
             }
         }
     }
-    table::print_summary(&finished);
-    pause::show(executive);
-    table::print_machine();
-    right && finished.iter().all(Climb::is_right)
+    finished
 }
 
 /// Runs each program that the command line names, one after the other.
-fn run_named(executive: &mut Executive, files: &[File], options: &Options) -> bool {
-    let mut right = true;
+fn run_named(executive: &mut Executive, files: &[File], options: &Options) -> (bool, History) {
+    let (mut right, mut history) = (true, History::new());
     for name in &options.modules {
         let stem = name.trim_end_matches(".llbc").trim_end_matches(".bc");
         let Some(file) = files
@@ -94,65 +116,88 @@ fn run_named(executive: &mut Executive, files: &[File], options: &Options) -> bo
             continue;
         };
         let words: Vec<&str> = core::iter::once(file.name.as_str())
-            .chain(options.arguments.iter().map(alloc::string::String::as_str))
+            .chain(options.arguments.iter().map(String::as_str))
             .collect();
-        right &= run_main(executive, file, &words, options);
+        let ran = run_main(executive, file, &words, options);
+        right &= ran.right;
+        history.extend(ran.rows.into_iter().map(|row| (file.name.clone(), row)));
     }
-    right
+    (right, history)
 }
 
-/// Runs the entry function of a file to its end; true if it came to one by itself.
+/// What became of a program.
+#[derive(Debug, Default)]
+pub(crate) struct Ran {
+    /// It came to its end by itself.
+    pub(crate) right: bool,
+    /// Its functions.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// Runs the entry function of a file to its end.
 pub(crate) fn run_main(
     executive: &mut Executive,
     file: &File,
     words: &[&str],
     options: &Options,
-) -> bool {
+) -> Ran {
     let name = &file.name;
-    let rejected = |why: &str| {
-        console::say!("{name}: rejected: {why}");
-        console::json!("{{\"event\":\"rejected\",\"module\":\"{name}\"}}");
-        false
-    };
-    let (program, entry) = match guest::read(name, &file.bytes) {
-        Ok(read) => read,
-        Err(why) => return rejected(&why),
-    };
-    let Some(func) = program.entry(&entry) else {
-        return rejected("its entry function is not defined");
-    };
-    let loaded = match guest::load(program, setup(options)) {
-        Ok(loaded) => loaded,
-        Err(why) => return rejected(&why),
-    };
-    if let Err(why) = loaded.start_main(0, func, words, TaskSpec::default()) {
-        return rejected(&why);
+    match start_main(file, words, options) {
+        Ok(loaded) => {
+            let over = || loaded.process.ending().is_some() || loaded.has_finished();
+            executive.run_until(PATIENCE_US, over);
+            let right = report_main(name, &loaded);
+            let rows = climb::rows(&loaded);
+            loaded.unload();
+            Ran { right, rows }
+        }
+        Err(why) => {
+            console::say!("{name}: rejected: {why}");
+            console::json!("{{\"event\":\"rejected\",\"module\":\"{name}\"}}");
+            Ran::default()
+        }
     }
-    let over = || loaded.process.ending().is_some() || loaded.has_finished();
-    let ended = executive.run_until(PATIENCE_US, over);
-    let status = loaded
+}
+
+fn start_main(file: &File, words: &[&str], options: &Options) -> Result<Loaded, String> {
+    let (program, entry) = guest::read(&file.name, &file.bytes)?;
+    let func = program
+        .entry(&entry)
+        .ok_or("its entry function is not defined")?;
+    let loaded = guest::load(program, setup(options))?;
+    match loaded.start_main(0, func, words, TaskSpec::default()) {
+        Ok(()) => Ok(loaded),
+        Err(why) => {
+            loaded.unload();
+            Err(why)
+        }
+    }
+}
+
+/// Says how a program ended; true if by itself.
+fn report_main(name: &str, loaded: &Loaded) -> bool {
+    // What the program printed lies in other cores' rings and comes first.
+    console::drain();
+    let returned = loaded
         .take_finished()
         .first()
         .map(|finished| finished.result as i32);
-    let right = match (loaded.process.ending(), status) {
-        (_, Some(status)) => Some(status),
-        (Some(Ending::Exited(status)), None) => Some(status as i32),
+    let status = match (loaded.process.ending(), returned) {
+        (_, Some(status)) => status,
+        (Some(Ending::Exited(status)), None) => status as i32,
         (Some(Ending::Failed(why)), None) => {
             console::say!("{name} was ended: {why}");
             console::json!("{{\"event\":\"fault\",\"module\":\"{name}\"}}");
-            None
+            return false;
         }
         (None, None) => {
             console::say!("{name} did not end in time");
-            None
+            return false;
         }
     };
-    if let Some(status) = right {
-        console::say!("{name} returned {status}");
-        console::json!("{{\"event\":\"main\",\"module\":\"{name}\",\"status\":{status}}}");
-    }
-    loaded.unload();
-    ended && right.is_some()
+    console::say!("{name} returned {status}");
+    console::json!("{{\"event\":\"main\",\"module\":\"{name}\",\"status\":{status}}}");
+    true
 }
 
 /// The setup that the command line asks for.

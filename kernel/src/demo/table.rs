@@ -63,8 +63,8 @@ fn print_functions(rows: &[Row]) {
     }
 }
 
-/// The way through the tiers: `b`, `b>1`, `b>1>2>3`.
-fn path(row: &Row) -> String {
+/// The way through the tiers: `base`, `base>o1`, `base>o1>o2>o3`.
+pub(crate) fn path(row: &Row) -> String {
     let mut path = String::new();
     for tier in &row.path {
         if !path.is_empty() {
@@ -145,6 +145,12 @@ pub(super) fn print_summary(climbs: &[Climb]) {
 
 /// Figures of the machine.
 pub(super) fn print_machine() {
+    print_queue();
+    print_memory();
+}
+
+/// Figures of the compile queue.
+pub(crate) fn print_queue() {
     let queue = registry().queue().stats();
     console::say!(
         "compile queue: {} queued, {} raised, {} pending already, {} refused",
@@ -153,6 +159,10 @@ pub(super) fn print_machine() {
         queue.deduplicated,
         queue.refused
     );
+}
+
+/// Figures of memory and console.
+pub(crate) fn print_memory() {
     let (used, all) = memory::code::usage();
     let (heap, mapped) = memory::heap_usage_kib();
     console::say!(

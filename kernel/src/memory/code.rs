@@ -25,7 +25,10 @@ use spin::{Mutex, Once};
 #[derive(Debug)]
 pub(crate) struct CodeFrame(PhysAddr);
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { used: 0, free: Vec::new() });
+static POOL: Mutex<Pool> = Mutex::new(Pool {
+    used: 0,
+    free: Vec::new(),
+});
 static WINDOW_ROOT: Once<PhysAddr> = Once::new();
 
 /// Frames never handed out lie behind the first `used`; those that came back are in `free`.
@@ -41,7 +44,12 @@ pub(crate) fn initialise() -> Result<(), OutOfMemory> {
     for offset in (0..size).step_by(PAGE_SIZE as usize) {
         // SAFETY: code frames belong to this file; no reference to their bytes outlives `through_window` (W2).
         let mapped = unsafe {
-            paging::map(root, VirtAddr(WINDOW + offset), start.add(offset), Rights::KERNEL_WINDOW)
+            paging::map(
+                root,
+                VirtAddr(WINDOW + offset),
+                start.add(offset),
+                Rights::KERNEL_WINDOW,
+            )
         };
         mapped.map_err(|_| OutOfMemory)?;
     }
@@ -75,7 +83,10 @@ impl CodeFrame {
 
     /// Writes bytes at an offset of the frame.
     pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
-        assert!(offset + bytes.len() <= PAGE_SIZE as usize, "a write stays in its frame");
+        assert!(
+            offset + bytes.len() <= PAGE_SIZE as usize,
+            "a write stays in its frame"
+        );
         let to = (self.window() + offset as u64) as *mut u8;
         through_window(|| {
             // SAFETY: in the window, which is loaded; the frame is owned, and ring 3 never writes it.
@@ -95,7 +106,10 @@ impl CodeFrame {
 
     /// Shows the frame to the program of `space` at `at`, with rights that do not include writing.
     pub(crate) fn show(&self, space: &mut Space, at: u64, rights: Rights) -> Result<(), MapError> {
-        assert!(rights != Rights::USER_WRITE, "W1: code frames are never writable for a program");
+        assert!(
+            rights != Rights::USER_WRITE,
+            "W1: code frames are never writable for a program"
+        );
         // SAFETY: the frame holds code, constants of code or slots, and stays what it is while the space lives (W3).
         unsafe { space.map_borrowed(at, self.0, PAGE_SIZE, rights) }
     }
@@ -113,7 +127,9 @@ impl Drop for CodeFrame {
 
 /// Runs `work` with the window loaded.
 fn through_window<R>(work: impl FnOnce() -> R) -> R {
-    let window = *WINDOW_ROOT.get().expect("the window is built before any code is written");
+    let window = *WINDOW_ROOT
+        .get()
+        .expect("the window is built before any code is written");
     let before = cpu::read_root();
     // SAFETY: the window's tables have the kernel's half and live for ever.
     unsafe { cpu::write_root(window.0) };

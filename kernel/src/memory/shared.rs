@@ -21,7 +21,10 @@ pub(crate) struct SharedFrames {
 impl SharedFrames {
     /// `count` zeroed frames.
     pub(crate) fn new(count: u64) -> Result<Self, OutOfMemory> {
-        Ok(Self { first: allocate_frames(count, u64::MAX)?, count })
+        Ok(Self {
+            first: allocate_frames(count, u64::MAX)?,
+            count,
+        })
     }
 
     /// Shows them to the program of `space` from `at` on, writable.
@@ -40,7 +43,10 @@ impl SharedFrames {
     /// `count` 32-bit words from byte `offset` on.
     pub(crate) fn words(&self, offset: u64, count: usize) -> &[AtomicI32] {
         let end = offset + count as u64 * 4;
-        assert!(offset.is_multiple_of(4) && end <= self.count * PAGE_SIZE, "words of these frames");
+        assert!(
+            offset.is_multiple_of(4) && end <= self.count * PAGE_SIZE,
+            "words of these frames"
+        );
         let start = PhysAddr(self.first.address() + offset).direct().0 as *const AtomicI32;
         // SAFETY: in the direct map, aligned, owned by `self`; used by kernel and program as atomics only.
         unsafe { slice::from_raw_parts(start, count) }

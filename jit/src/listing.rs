@@ -1,0 +1,78 @@
+//! Machine code as text, for people.
+//!
+//! Each instruction with its offset and bytes, under a line that names the IR instruction (and the source line, where
+//! known) whenever that changes. The decoder is `iced-x86`, which knows nothing of our encoder.
+
+use crate::abi;
+use crate::tier::Compiled;
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Write as _;
+use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
+use ir::{Body, FuncId, Module};
+
+/// The listing of `compiled`, which is function `func` of `module`; addresses are as if it lay at the
+/// start of the code region.
+#[must_use]
+pub fn code(module: &Module, func: FuncId, compiled: &Compiled) -> String {
+    let body = module.func(func).body.as_ref();
+    let mut text = String::new();
+    let mut formatter = IntelFormatter::new();
+    let mut marks = compiled.tables.insts.iter().peekable();
+    let mut decoder = Decoder::with_ip(64, &compiled.code, abi::CODE, DecoderOptions::NONE);
+    let mut inst = Instruction::default();
+    while decoder.can_decode() {
+        let at = decoder.position();
+        decoder.decode_out(&mut inst);
+        while let Some(&(_, source)) = marks.next_if(|&&(offset, _)| offset as usize <= at) {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "  ; %{}{}", source.0, line(body, source));
+        }
+        let _ = write!(text, "{at:6x}  ");
+        let bytes = &compiled.code[at..at + inst.len()];
+        bytes.iter().for_each(|byte| text += &format!("{byte:02x}"));
+        text.extend(core::iter::repeat_n(
+            ' ',
+            (24 - 2 * bytes.len().min(11)).max(2),
+        ));
+        formatter.format(&inst, &mut text);
+        text.push('\n');
+    }
+    text
+}
+
+fn line(body: Option<&Body>, inst: ir::InstId) -> String {
+    match body.and_then(|body| body.line_of(inst)) {
+        Some(line) => format!(", line {}", line.line),
+        None => String::new(),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::tier::SideTables;
+    use ir::{Function, InstId};
+
+    #[test]
+    fn instructions_stand_under_the_ir_they_come_from() {
+        let module = Module {
+            funcs: alloc::vec![Function::default()],
+            ..Module::default()
+        };
+        let compiled = Compiled {
+            code: alloc::vec![0x55, 0x33, 0xc0, 0xc3],
+            tables: SideTables {
+                insts: alloc::vec![(1, InstId(7))],
+                ..SideTables::default()
+            },
+            ..Compiled::default()
+        };
+        let text = code(&module, FuncId(0), &compiled);
+        let lines: alloc::vec::Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].ends_with("push rbp") && lines[0].contains("55"));
+        assert_eq!(lines[1].trim(), "; %7");
+        assert!(lines[2].ends_with("xor eax,eax") && lines[3].ends_with("ret"));
+    }
+}
