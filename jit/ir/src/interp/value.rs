@@ -121,6 +121,10 @@ pub(super) fn to_bytes(
     value: &Val,
     mut write: impl FnMut(u32, &[u8]) -> Result<(), FaultKind>,
 ) -> Result<(), FaultKind> {
+    if let Val::Bits(bits) = value {
+        let len = width(types, ty)?.div_ceil(8).max(1) as usize;
+        return write(0, &bits.to_le_bytes()[..len]);
+    }
     let mut leaves = Vec::new();
     collect_leaves(types, ty, value, 0, &mut leaves);
     for (offset, ty, value) in leaves {
@@ -181,10 +185,16 @@ pub(super) fn from_bytes(
             }
             Ok(Val::from_list(list))
         }
-        _ => {
+        Type::Vector { .. } => {
             let mut bytes = vec![0; types.layout(ty).store as usize];
             read(offset, &mut bytes)?;
             unpack(types, ty, &bytes)
+        }
+        _ => {
+            let mut bytes = [0; 16];
+            let width = width(types, ty)?;
+            read(offset, &mut bytes[..width.div_ceil(8) as usize])?;
+            Ok(Val::Bits(u128::from_le_bytes(bytes) & mask(width)))
         }
     }
 }
