@@ -6,6 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
+std::thread_local! {
+    /// Turns the check off that a block ends where its head says (S1 of `stream`).
+    pub(crate) static IGNORE_BLOCK_ENDS: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
+
 /// Writes a bitstream; the mirror image of the reader, and as simple as can be.
 #[derive(Default)]
 pub(crate) struct Writer {
@@ -68,6 +73,19 @@ impl Writer {
     pub(crate) fn end(&mut self) {
         self.id(0);
         self.align();
+        self.close();
+    }
+
+    /// Ends the block although a word of it is still to come.
+    pub(crate) fn end_before(&mut self, word: u64) {
+        self.id(0);
+        self.align();
+        self.fixed(word, 32);
+        self.close();
+    }
+
+    /// Writes the block's length into its head.
+    fn close(&mut self) {
         self.widths.pop();
         let at = self.starts.pop().unwrap();
         let words = (self.bits.len() - at - 32) / 32;

@@ -14,6 +14,7 @@ const CONSTANTS: u64 = 11;
 const FUNCTION: u64 = 12;
 const TYPES: u64 = 17;
 const STRTAB: u64 = 23;
+const SYNC_SCOPES: u64 = 26;
 
 /// Type ids of [`module`].
 const VOID: u64 = 0;
@@ -509,6 +510,22 @@ fn block_must_end_where_its_head_says() {
         file[8..12].copy_from_slice(&wrong.to_le_bytes());
         assert!(read(&file).is_err(), "{wrong} words instead of {words}");
     }
+}
+
+#[test]
+fn wrong_block_length_goes_unnoticed_without_the_check() {
+    let file = module(|w| {
+        w.enter(SYNC_SCOPES, 4);
+        w.end_before(0xDEAD_BEEF);
+    });
+    let outcome = |ignore| {
+        crate::testing::IGNORE_BLOCK_ENDS.set(ignore);
+        let outcome = read(&file);
+        crate::testing::IGNORE_BLOCK_ENDS.set(false);
+        outcome
+    };
+    assert!(outcome(false).is_err());
+    assert!(outcome(true).is_ok(), "{:?}", outcome(true));
 }
 
 #[test]
