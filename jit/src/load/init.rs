@@ -38,7 +38,7 @@ impl Loader<'_, '_> {
                 .checked_sub(1)
                 .ok_or_else(|| LoadError::limit("parts"))?;
             self.write(&mut image, &mut tasks, task)?;
-            if self.init_bytes.saturating_add(image.bytes.len()) > MAX_INIT_BYTES {
+            if self.init_bytes.saturating_add(image.bytes.len()) > self.init_limit {
                 return Err(LoadError::limit("bytes of all initial values"));
             }
         }

@@ -24,6 +24,8 @@ pub(super) enum Action {
     PtrMask,
     /// This operation over the lanes in order, from the first argument.
     Reduce(Op),
+    /// This intrinsic over the lanes in order.
+    ReduceBy(Intrinsic),
     /// Memory accesses of the lanes that a mask selects.
     Masked(Masked),
     /// Refused when called.
@@ -85,6 +87,8 @@ fn exact(base: &str) -> Option<Action> {
         "masked.scatter" => Action::Masked(Masked::Scatter),
         "vector.reduce.fadd" => Action::Reduce(Op::FAdd),
         "vector.reduce.fmul" => Action::Reduce(Op::FMul),
+        "vector.reduce.fmax" => Action::ReduceBy(Intrinsic::MaxNum),
+        "vector.reduce.fmin" => Action::ReduceBy(Intrinsic::MinNum),
         // Cut at a dot these would become something else.
         "memcpy.element.unordered.atomic"
         | "memmove.element.unordered.atomic"
@@ -160,24 +164,40 @@ impl BodyLoader<'_, '_, '_> {
                 let [start, vector] = *args else {
                     return Err(missing());
                 };
-                let lanes = self
-                    .loader
-                    .module
-                    .types
-                    .vector(self.type_of(vector))
-                    .map_or(0, |(_, lanes)| lanes);
-                let flags = fast_math(flags);
-                let mut sum = start;
-                for lane in 0..lanes {
-                    let index = self.builder.int(TypeId::I32, u64::from(lane));
-                    let part = self.emit(Op::ExtractElement, 0, ty, [vector.0, index.0, 0]);
-                    sum = self.emit(op, flags, ty, [sum.0, part.0, 0]);
-                }
-                Ok(sum)
+                Ok(self.reduce(vector, Some(start), |body, sum, part| {
+                    body.emit(op, fast_math(flags), ty, [sum.0, part.0, 0])
+                }))
+            }
+            Action::ReduceBy(which) => {
+                let vector = first.ok_or_else(missing)?;
+                Ok(self.reduce(vector, None, |body, best, part| {
+                    let pool = body.builder.pool([best.0, part.0]);
+                    body.emit(Op::Intrinsic, fast_math(flags), ty, [which as u32, pool, 2])
+                }))
             }
             Action::Masked(which) => self.masked(which, ty, args),
             Action::Unknown => Err(LoadError::unsupported("intrinsic")),
         }
+    }
+
+    /// Combines the lanes of a vector in order: into `start`, or into the first of them.
+    fn reduce(
+        &mut self,
+        vector: Value,
+        start: Option<Value>,
+        combine: impl Fn(&mut Self, Value, Value) -> Value,
+    ) -> Value {
+        let lanes = self.loader.module.types.vector(self.type_of(vector));
+        let (_, lanes) = lanes.unwrap_or((TypeId::VOID, 0));
+        let mut sum = start;
+        for lane in 0..lanes {
+            let part = self.lane(vector, lane);
+            sum = Some(match sum {
+                Some(sum) => combine(self, sum, part),
+                None => part,
+            });
+        }
+        sum.unwrap_or(vector)
     }
 
     /// The arguments of an intrinsic as values. Metadata is none, and is left out.
@@ -220,7 +240,11 @@ mod tests {
                 Action::Emit(Intrinsic::ReduceAdd, all),
             ),
             ("vector.reduce.fadd.v4f32", Action::Reduce(Op::FAdd)),
-            ("vector.reduce.fmax.v4f32", Action::Unknown),
+            (
+                "vector.reduce.fmax.v4f32",
+                Action::ReduceBy(Intrinsic::MaxNum),
+            ),
+            ("vector.reduce.fmaximum.v4f32", Action::Unknown),
             (
                 "sadd.with.overflow.i32",
                 Action::Emit(Intrinsic::SAddOverflow, all),

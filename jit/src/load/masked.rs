@@ -115,7 +115,7 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// One lane of a vector; anything else is the same for all lanes.
-    fn lane(&mut self, value: Value, lane: u32) -> Value {
+    pub(super) fn lane(&mut self, value: Value, lane: u32) -> Value {
         let Some((elem, _)) = self.loader.module.types.vector(self.type_of(value)) else {
             return value;
         };

@@ -46,7 +46,7 @@ mod tests;
 
 pub use error::{LoadError, LoadErrorKind};
 pub use init::MAX_INIT_BYTES;
-pub use summary::{Summary, summary};
+pub use summary::{Summary, SummaryItem, summary};
 
 /// Translates and verifies a bitcode file.
 ///

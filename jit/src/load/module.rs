@@ -13,6 +13,7 @@ use ir::{FuncId, Function, Global, GlobalId, Linkage, RelocTarget};
 
 use super::error::{LoadError, Result};
 use super::fold::{Folded, Memo};
+use super::init::MAX_INIT_BYTES;
 use super::intrinsic::{self, Action};
 use super::types::TypeMap;
 
@@ -43,6 +44,8 @@ pub(super) struct Loader<'m, 'a> {
     pub(super) memo: Memo,
     /// Bytes of initialisers so far.
     pub(super) init_bytes: usize,
+    /// How many there may be: [`MAX_INIT_BYTES`], other values are for tests.
+    pub(super) init_limit: usize,
 }
 
 impl<'m, 'a> Loader<'m, 'a> {
@@ -62,6 +65,7 @@ impl<'m, 'a> Loader<'m, 'a> {
             attr_sets: alloc::vec![None; source.attributes().len()],
             memo: Memo::default(),
             init_bytes: 0,
+            init_limit: MAX_INIT_BYTES,
         };
         loader.declare()?;
         Ok(loader)

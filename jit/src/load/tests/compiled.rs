@@ -17,7 +17,6 @@ const CONFIGURATIONS: &[&[&str]] = &[
     &["-O2"],
     &["-O3"],
     &["-Os", "-g"],
-    &["-O0", "-g"],
     &["-O2", "-msse2"],
     &["-O3", "-march=x86-64-v3", "-mfpmath=sse"],
     &["-O3", "-march=x86-64-v4", "-mprefer-vector-width=512"],

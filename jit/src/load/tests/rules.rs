@@ -1,5 +1,6 @@
 //! Rules that C programs do not reach, or not reliably, in LLVM assembly.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use ir::interp::{Val, run};
@@ -239,24 +240,49 @@ fn refusal_names_the_source_line() {
 
 #[test]
 fn initial_values_that_share_parts_are_bounded() {
-    // Each level holds the one below twice: 2^40 bytes from forty lines.
-    let mut source = alloc::string::String::from("@a = constant [1 x i8] c\"x\"\n");
-    let mut ty = alloc::string::String::from("[1 x i8]");
-    let mut value = alloc::string::String::from("[1 x i8] c\"x\"");
+    // Each level holds the one below twice: the file has one constant a level, the image 2^14 bytes.
+    let (mut ty, mut value) = (String::from("[1 x i8]"), String::from("[1 x i8] c\"x\""));
     for _ in 0..14 {
         value = std::format!("[2 x {ty}] [{value}, {value}]");
         ty = std::format!("[2 x {ty}]");
     }
-    source += &std::format!("@b = constant {value}\n");
-    let Some(file) = assemble(&source) else {
+    let Some(file) = assemble(&std::format!("@b = constant {value}\n")) else {
         return;
     };
-    let module = load::module(&file).unwrap();
-    assert_eq!(module.globals[1].init.len(), 1 << 14);
     assert!(
         file.len() < 8192,
         "parts are shared in the file: {}",
         file.len()
+    );
+    let source = bitcode::Module::parse(&file).unwrap();
+    let load = |limit| {
+        let mut loader = load::module::Loader::new(&source).unwrap();
+        loader.init_limit = limit;
+        loader.load()
+    };
+    assert_eq!(
+        load(1 << 14).unwrap().globals[0].init.len(),
+        1 << 14,
+        "without the limit it grows"
+    );
+    let error = load((1 << 14) - 1).unwrap_err();
+    assert_eq!(error.kind, load::LoadErrorKind::LimitExceeded, "{error}");
+}
+
+#[test]
+fn lanes_are_reduced_in_order() {
+    check(
+        "declare float @llvm.vector.reduce.fadd.v4f32(float, <4 x float>)\n\
+         declare float @llvm.vector.reduce.fmax.v4f32(<4 x float>)\n\
+         define i32 @test(i32 %n) {\n\
+           %f = uitofp i32 %n to float\n\
+           %v = insertelement <4 x float> <float 1.0, float 2.0, float 4.0, float 8.0>, float %f, i32 1\n\
+           %s = call float @llvm.vector.reduce.fadd.v4f32(float 0.5, <4 x float> %v)\n\
+           %m = call float @llvm.vector.reduce.fmax.v4f32(<4 x float> %v)\n\
+           %x = fmul float %s, 2.0\n  %y = fmul float %m, 100.0\n  %z = fadd float %x, %y\n\
+           %r = fptoui float %z to i32\n  ret i32 %r\n}",
+        &[3, 20],
+        &[33 + 800, 67 + 2000],
     );
 }
 
