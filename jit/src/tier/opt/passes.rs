@@ -1,0 +1,9 @@
+//! The passes of the optimising tiers, one a file.
+//!
+//! Each file's head says what holds before it, what it does, and what holds after it. All keep the
+//! semantics of the IR bit by bit (head of crate `ir`): flags such as `nsw` are facts that a pass
+//! may use only where it says so, and none of O1 does.
+
+pub mod dce;
+pub mod simplify_cfg;
+pub mod sroa;
