@@ -48,6 +48,7 @@ pub fn runs(source: &str, module: &Module) -> Result<Vec<Run>, String> {
     Ok(runs)
 }
 
+/// One line behind `; run:`.
 fn run(text: &str, line: u32, module: &Module) -> Result<Run, String> {
     let open = text.find('(').ok_or("expected @name(…)")?;
     let close = text.rfind(')').ok_or("expected @name(…)")?;
@@ -127,6 +128,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Takes a mark and the blanks before it.
     fn expect(&mut self, mark: char) -> Result<(), String> {
         match self.rest.trim_start().strip_prefix(mark) {
             Some(rest) => {
@@ -173,6 +175,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The bits of a number as files write it; hexadecimal gives them directly, whatever the type.
 fn scalar_bits(ty: &Type, word: &str) -> Option<u128> {
     if let Some(hex) = word.strip_prefix("0x") {
         return u128::from_str_radix(hex, 16).ok();

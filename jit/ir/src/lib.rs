@@ -11,7 +11,7 @@
 //!   Longer argument lists (calls, phis, switches) live in the body's operand pool.
 //! * [`body`]: instructions in block order, constants, operand pool, source lines.
 //! * [`module`]: functions, globals, their initialisers and relocations.
-//! * [`cfg`]: edges, dominators and loops of a body, for all who read one.
+//! * [`mod@cfg`]: edges, dominators and loops of a body, for all who read one.
 //! * [`builder`]: the only way to make a body; it keeps blocks contiguous.
 //! * [`filetest`]: what a test file expects of its module.
 //! * `random` (feature `gen`): random valid programs for differential tests.

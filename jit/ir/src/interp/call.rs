@@ -6,6 +6,22 @@
 //!   the i386 stack, and `va_start` gives the place behind the fixed parameters of the *callee*;
 //! * where the types do not match (K&R), general and vector parts are matched by kind and in order,
 //!   missing ones are 0, extra ones dropped.
+//!
+//! # The stack
+//!
+//! Everything a call puts on the stack (copies of `byval` objects, the image of arguments, the
+//! callee's allocas) lies below the stack pointer the caller had, which the frame remembers as
+//! `caller_sp`; returning sets the pointer back to it. So nothing needs to be freed one by one, and
+//! an object of a frame stays where it is as long as the frame lives.
+//!
+//! ```text
+//!   caller_sp ->  … the caller's frame
+//!                 byval copies, image of variadic arguments
+//!                 16 bytes, as a return address would take
+//!                 static allocas
+//!   base_sp   ->  dynamic allocas, freed by stackrestore
+//!   sp        ->  free
+//! ```
 
 use super::value::{Val, mask, pack, to_bytes, unpack, width};
 use super::{Arg, FaultKind, Frame, Interp};
@@ -121,6 +137,8 @@ impl<'a> Interp<'a> {
         Ok(None)
     }
 
+    /// What is known of the parameters in attribute set number `attr_set`, counted from 1 as bodies
+    /// do; nothing for number 0 and for parameters behind the end of the list.
     fn param_attrs(&self, attr_set: u32) -> &'a [ParamAttrs] {
         let at = (attr_set as usize).wrapping_sub(1);
         self.module.attr_sets.get(at).map_or(&[], |set| &set.params)
@@ -214,6 +232,8 @@ enum Class {
     Other,
 }
 
+/// Where `docs/abi.md` puts a value of that type: the table of value parts, cut down to what a
+/// mismatched call can show.
 fn class(types: &Types, ty: TypeId) -> Class {
     match types.get(ty) {
         Type::Int(..=64) | Type::Ptr => Class::General(1),
@@ -255,6 +275,8 @@ fn image_layout(types: &Types, slots: impl Iterator<Item = (TypeId, u32)>) -> (V
     (offsets, end)
 }
 
+/// Bytes of an argument on the i386 stack, in whole words of four: a `byval` object in full, long
+/// double in twelve, everything else as in memory.
 fn slot_size(types: &Types, ty: TypeId, byval: u32) -> u32 {
     let bytes = match types.get(ty) {
         _ if byval != 0 => byval,

@@ -1,4 +1,8 @@
 //! Casts of one scalar.
+//!
+//! Every float of at most 64 bits is exactly a double, so conversions from floats begin there, and
+//! conversions to floats round once at their end. What a conversion gives where the result does not
+//! fit is the processor's answer, spelled out in the head of the crate.
 
 use super::FaultKind;
 use super::float::Format;
@@ -40,6 +44,8 @@ fn cvtt(number: f64, width: u32) -> i128 {
     }
 }
 
+/// Narrow results come from the 32-bit form of the instruction, as compilers do it: an i8 is the
+/// low byte of the i32, not saturated.
 fn to_signed(number: f64, width: u32) -> u128 {
     let result = match width {
         ..=32 => cvtt(number, 32),
@@ -49,6 +55,9 @@ fn to_signed(number: f64, width: u32) -> u128 {
     cut(result, width)
 }
 
+/// Below 64 bits the next wider signed conversion holds every result that is in range. For 64 the
+/// processor has none, and two signed ones are combined: where the first overflows, its sign bit
+/// selects the second, of the number less 2^63.
 fn to_unsigned(number: f64, width: u32) -> u128 {
     const TWO_63: f64 = 9_223_372_036_854_775_808.0;
     let result = match width {
@@ -75,6 +84,7 @@ pub(super) fn saturate_unsigned(number: f64, width: u32) -> u128 {
     (number as u128).min(mask(width))
 }
 
+/// Rounded once: Rust's `as` rounds to nearest even from any integer.
 fn from_int(number: i128, format: Format) -> u128 {
     match format {
         Format::Float => u128::from((number as f32).to_bits()),
@@ -83,6 +93,7 @@ fn from_int(number: i128, format: Format) -> u128 {
     }
 }
 
+/// As `from_int`.
 fn from_uint(number: u128, format: Format) -> u128 {
     match format {
         Format::Float => u128::from((number as f32).to_bits()),

@@ -1,4 +1,20 @@
 //! The loop, and every operation but calls and intrinsics.
+//!
+//! The machine's state is a list of frames; the last one runs. A step executes the instruction at
+//! which it stands and says what comes next ([`Flow`]): the next instruction, a pushed frame, a
+//! block, or the end of the frame. A caller keeps standing at its call until the callee returns, so
+//! a fault below it finds the right place in every frame.
+//!
+//! # Scalars and lanes
+//!
+//! Every operation is defined on scalars, as a function from bits to bits; [`lanes1`] and [`lanes2`]
+//! lift it to vectors. There is no other vector arithmetic, so a lane can never see its neighbour.
+//!
+//! # What is not here
+//!
+//! Flags and promises are not read at all: whatever `nsw`, `exact`, `inbounds` or fast-math bits
+//! say, results are those of the plain operation. A pass that uses a promise must come out the same
+//! on every program that keeps it.
 
 use super::convert::cast;
 use super::float::{self, Format};
@@ -51,6 +67,8 @@ impl<'a> Interp<'a> {
         frame.at.0 += 1;
     }
 
+    /// The types, with the lifetime of the module and not of `self`, so that they can be held while
+    /// the machine changes.
     fn types(&self) -> &'a Types {
         &self.module.types
     }
@@ -118,6 +136,8 @@ impl<'a> Interp<'a> {
         })
     }
 
+    /// Executes one instruction. Those that change control return early; what is left stores its
+    /// result and goes on.
     fn step(&mut self, body: &'a Body, inst: &'a Inst) -> Result<Flow, FaultKind> {
         let [a, b, c] = inst.args;
         let value = match inst.op {
@@ -156,6 +176,8 @@ impl<'a> Interp<'a> {
         Ok(Flow::Next)
     }
 
+    /// The block of the case that equals the operand, else the default. Cases differ (the
+    /// verifier), so the first hit is the only one.
     fn switch(&self, body: &Body, inst: &Inst) -> Result<Flow, FaultKind> {
         let [a, start, n] = inst.args;
         let value = self.value(a)?.bits();
@@ -215,6 +237,7 @@ impl<'a> Interp<'a> {
         }
     }
 
+    /// `icmp` and `fcmp`, lane by lane; the result is `i1` or a vector of it.
     fn compare(&self, inst: &Inst, ty: TypeId) -> Result<Val, FaultKind> {
         let types = self.types();
         let (x, y) = (self.value(inst.args[0])?, self.value(inst.args[1])?);
@@ -272,6 +295,8 @@ impl<'a> Interp<'a> {
         }
     }
 
+    /// Loads, stores, atomics and dynamic allocas. There is one thread, so an atomic operation is a
+    /// load and a store, and orderings mean nothing.
     fn memory_operation(&mut self, body: &Body, inst: &Inst) -> Result<Val, FaultKind> {
         let [a, b, c] = inst.args;
         let first = self.value(a)?;
@@ -325,6 +350,7 @@ impl<'a> Interp<'a> {
         Ok(sp)
     }
 
+    /// A value from memory, field by field; padding is not touched.
     fn load(&mut self, ty: TypeId, addr: u32) -> Result<Val, FaultKind> {
         let types = self.types();
         let memory = &mut *self.memory;
@@ -333,6 +359,7 @@ impl<'a> Interp<'a> {
         })
     }
 
+    /// A value to memory, field by field; padding keeps what it held.
     fn store(&mut self, ty: TypeId, addr: u32, value: &Val) -> Result<(), FaultKind> {
         let memory = &mut *self.memory;
         to_bytes(&self.module.types, ty, value, |offset, bytes| {
@@ -373,6 +400,7 @@ pub(super) fn lanes2(
     }
 }
 
+/// By one condition for all, or by one a lane.
 fn select(cond: &Val, then: Val, other: Val) -> Val {
     match cond {
         Val::Bits(0) => other,
@@ -405,6 +433,7 @@ fn insert(whole: &Val, path: &[u32], part: Val) -> Val {
     Val::from_list(list)
 }
 
+/// What an `atomicrmw` stores, given the old value and the operand.
 fn atomic(operation: u8, width: u32, old: u128, operand: u128) -> Result<u128, FaultKind> {
     let is = |which: Atomic| operation == which as u8;
     let compared = |pred| int::compare(pred, width, old, operand);

@@ -109,6 +109,7 @@ pub(super) fn compare(pred: FloatPred, a: f64, b: f64) -> bool {
     pred.0 & outcome != 0
 }
 
+/// Exact: every half is a whole number of units of 2^-24 or more.
 fn half_to_double(bits: u16) -> f64 {
     let exponent = i32::from(bits >> 10 & 31);
     let fraction = f64::from(bits & 0x3FF);
@@ -125,6 +126,8 @@ fn half_to_double(bits: u16) -> f64 {
     }
 }
 
+/// To nearest even, in three steps: too large is infinite; else count units in the last place,
+/// rounded by `rint`; then put exponent and units together so that a carry does the right thing.
 fn double_to_half(number: f64) -> u16 {
     let sign = if number.is_sign_negative() { 0x8000 } else { 0 };
     let magnitude = libm::fabs(number);

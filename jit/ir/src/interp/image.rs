@@ -1,4 +1,8 @@
 //! A memory and a layout, with which a whole module runs by the interpreter alone.
+//!
+//! The layout is that of `docs/abi.md` in small: stubs at [`Image::STUBS`], globals from
+//! [`Image::GLOBALS`], the stack high up, nothing at address 0. Addresses differ from those of a real
+//! instance, so a program whose result depends on an address has no defined result here or there.
 
 use super::{Addresses, Arg, BadAddress, FaultKind, Host, Interp, Limits, Memory, Val};
 use crate::module::{FuncId, Function, GlobalId, Linkage, Module, RelocTarget};
@@ -195,6 +199,7 @@ impl Addresses for Image {
 pub struct NoHost;
 
 impl Host for NoHost {
+    /// Nobody provides the function.
     fn call(
         &mut self,
         _: &Module,

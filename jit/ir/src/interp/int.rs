@@ -1,4 +1,9 @@
 //! Integer arithmetic on one scalar of up to 128 bits.
+//!
+//! Operands come zero-extended. Unsigned operations work on them as they are, signed ones on their
+//! sign extension; either way the exact result, or its low 128 bits, is cut to the width at the end.
+//! Up to 64 bits no intermediate result can overflow; at 128 the wrapping operations cut by
+//! themselves.
 
 use super::FaultKind;
 use super::value::mask;

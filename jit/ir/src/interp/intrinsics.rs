@@ -1,4 +1,12 @@
 //! Intrinsics, each by its definition.
+//!
+//! Three groups: those that touch memory or the stack, float functions, and integer functions. The
+//! last two map scalars to scalars and are lifted to lanes like operations. Where LLVM's result is
+//! poison for some operand (`ctlz` of 0 with the poison flag, `abs` of the smallest number), the
+//! defined result of the plain form is given, since the reader drops those flags.
+//!
+//! Float functions are computed in double: rounding to whole numbers is exact there, and so is the
+//! choice between operands; only `fma` of float needs single precision throughout.
 
 use super::convert::{saturate_signed, saturate_unsigned};
 use super::exec::{lanes1, lanes2};
@@ -14,6 +22,8 @@ use alloc::vec::Vec;
 use Intrinsic as I;
 
 impl Interp<'_> {
+    /// Executes an intrinsic. Those with effects are done here, the others are functions of their
+    /// arguments.
     pub(super) fn intrinsic(&mut self, body: &Body, inst: &Inst) -> Result<Val, FaultKind> {
         let words = body.words(inst.args[1], inst.args[2]);
         let args: Vec<Val> = words
@@ -81,6 +91,8 @@ impl Interp<'_> {
         }
     }
 
+    /// Float intrinsics. `fmuladd` is the only operation whose result depends on the function it is
+    /// in: fused if that was compiled for a processor with FMA.
     fn compute_float(
         &self,
         which: Intrinsic,
@@ -113,6 +125,8 @@ impl Interp<'_> {
         })
     }
 
+    /// Block operations and the two that touch a `va_list`, which on i386 is a pointer into the
+    /// stack image.
     fn memory_intrinsic(&mut self, which: Intrinsic, args: &[Val]) -> Result<(), FaultKind> {
         let dst = args[0].addr();
         // Lengths are i32 or i64; what does not fit 32 bits runs past the end of memory.
@@ -130,6 +144,7 @@ impl Interp<'_> {
         }
     }
 
+    /// `memset`. Up to a fault, what lies before it is written.
     fn fill(&mut self, dst: u32, byte: u8, len: u64) -> Result<(), FaultKind> {
         let chunk = [byte; CHUNK];
         let mut done = 0;
@@ -174,6 +189,7 @@ impl Interp<'_> {
 /// Bytes that memory intrinsics move at a time.
 const CHUNK: usize = 256;
 
+/// As `lanes2`, for three operands.
 fn lanes3(args: &[Val], f: impl Fn([u128; 3]) -> u128) -> Result<Val, FaultKind> {
     let [x, y, z] = args else {
         return Err(FaultKind::Unsupported(
@@ -189,6 +205,7 @@ fn lanes3(args: &[Val], f: impl Fn([u128; 3]) -> u128) -> Result<Val, FaultKind>
     })
 }
 
+/// Float intrinsics of two operands, as the head of the crate defines them.
 fn float2(which: Intrinsic, format: Format, x: u128, y: u128) -> u128 {
     let (a, b) = (format.read(x), format.read(y));
     match which {
@@ -200,6 +217,7 @@ fn float2(which: Intrinsic, format: Format, x: u128, y: u128) -> u128 {
     }
 }
 
+/// Integer intrinsics, by their number of operands and the shape of their result.
 fn compute_int(which: Intrinsic, width: u32, args: &[Val]) -> Result<Val, FaultKind> {
     match which {
         I::FShl | I::FShr => lanes3(args, |x| funnel(which, width, x)),
@@ -211,6 +229,8 @@ fn compute_int(which: Intrinsic, width: u32, args: &[Val]) -> Result<Val, FaultK
     }
 }
 
+/// Integer intrinsics of one operand. Counting and reversing are done in 128 bits and corrected by
+/// the unused ones above the width.
 fn int1(which: Intrinsic, width: u32, x: u128) -> u128 {
     let top = 128 - width;
     match which {
@@ -223,6 +243,8 @@ fn int1(which: Intrinsic, width: u32, x: u128) -> u128 {
     }
 }
 
+/// Minimum, maximum and saturating arithmetic. Up to 64 bits the exact result fits in 128 and is
+/// clamped; at 128 Rust's own saturation takes over.
 fn int2(which: Intrinsic, width: u32, x: u128, y: u128) -> u128 {
     let (sx, sy) = (signed(x, width), signed(y, width));
     let (low, high) = signed_range(width);
@@ -277,6 +299,8 @@ fn overflowing(which: Intrinsic, width: u32, args: &[Val]) -> Result<Val, FaultK
     Ok(Val::from_list(Vec::from([result, overflow])))
 }
 
+/// Folds the lanes from the first to the last. All these operations are associative, so the order
+/// does not show.
 fn reduce(which: Intrinsic, width: u32, vector: &Val) -> Result<Val, FaultKind> {
     let step = |x: u128, y: u128| match which {
         I::ReduceAdd => int::binary(Op::Add, width, x, y),

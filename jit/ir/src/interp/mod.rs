@@ -277,6 +277,7 @@ impl<'a> Interp<'a> {
         self.frames.last().expect("a frame is running")
     }
 
+    /// The running frame.
     fn frame_mut(&mut self) -> &mut Frame<'a> {
         self.frames.last_mut().expect("a frame is running")
     }

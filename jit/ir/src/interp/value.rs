@@ -1,4 +1,9 @@
 //! Values, and how they lie in memory.
+//!
+//! A scalar is its bits, zero-extended to 128; the type is not kept with it, as the instruction that
+//! uses it knows. A vector or an aggregate is a list of values. Memory is little endian: a scalar
+//! takes as many bytes as its width needs, a vector the packed bits of its lanes, an aggregate its
+//! parts at their offsets, without touching the padding between.
 
 use super::FaultKind;
 use crate::types::{Type, TypeId, Types};
@@ -43,6 +48,7 @@ impl Val {
         }
     }
 
+    /// A vector or aggregate of these.
     pub(super) fn from_list(list: Vec<Self>) -> Self {
         Self::List(list.into_boxed_slice())
     }

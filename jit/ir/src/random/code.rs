@@ -1,4 +1,13 @@
 //! Statements and values.
+//!
+//! A statement takes operands of the types it needs from the values in scope, prefers late ones (so
+//! that chains of dependent operations grow), and adds its result. Constants come in wherever no
+//! value fits. Types are chosen by weight: integers of machine width most often, since most code and
+//! most special cases of compilers are about them.
+//!
+//! What may be seen and what may not: a NaN has no defined bits, so a float passes
+//! `Program::without_nan` before it is stored, reinterpreted, returned to the hash, or gives its
+//! sign away.
 
 use super::source::{Program, Signature};
 use alloc::format;
@@ -33,6 +42,7 @@ impl fmt::Display for Ty {
 }
 
 impl Ty {
+    /// Whether its scalars are integers.
     fn is_int(self) -> bool {
         matches!(self, Self::Int(_) | Self::Ints(..))
     }
@@ -47,6 +57,7 @@ impl Ty {
         }
     }
 
+    /// The type itself, or of a vector's lanes.
     fn scalar(self) -> Self {
         self.lanes().map_or(self, |(scalar, _)| scalar)
     }
@@ -73,6 +84,7 @@ impl Ty {
 }
 
 impl Program {
+    /// A type for a value: mostly an integer.
     pub(super) fn any_type(&mut self) -> Ty {
         let roll = self.random.below(10);
         match roll {
@@ -83,6 +95,7 @@ impl Program {
         }
     }
 
+    /// An integer type: mostly i32 and i64, which compilers treat most specially.
     fn int_type(&mut self) -> Ty {
         if self.config.odd_widths && self.random.once_in(8) {
             return Ty::Int(self.random.pick(&[3, 7, 17, 24, 31, 33, 48, 63]));
@@ -93,6 +106,7 @@ impl Program {
         Ty::Int(self.random.pick(&[32, 32, 32, 64, 64, 8, 16, 1]))
     }
 
+    /// A vector that fills a register of 8, 16 or 32 bytes.
     fn vector_type(&mut self) -> Ty {
         let ints = [
             Ty::Ints(4, 32),
@@ -110,6 +124,7 @@ impl Program {
         }
     }
 
+    /// A float type, or a vector of it.
     fn float_type(&mut self) -> Ty {
         let vectors = self.config.vectors && self.random.once_in(4);
         match (vectors, self.random.below(2)) {
@@ -120,6 +135,7 @@ impl Program {
         }
     }
 
+    /// An integer type, or a vector of it.
     fn int_or_ints(&mut self) -> Ty {
         if self.config.vectors && self.random.once_in(6) {
             let ty = self.vector_type();
@@ -143,6 +159,8 @@ impl Program {
         self.scope[fitting[at as usize]].0.clone()
     }
 
+    /// A constant: half of the integers are near 0, others are random or at the end of the range,
+    /// because that is where compilers err.
     fn constant(&mut self, ty: Ty) -> String {
         if let Some((scalar, lanes)) = ty.lanes() {
             if self.random.once_in(4) {
@@ -187,6 +205,7 @@ impl Program {
         self.without_nan(ty, &value)
     }
 
+    /// The value, or 0 for NaN.
     fn without_nan(&mut self, ty: Ty, value: &str) -> String {
         if ty.is_int() {
             return String::from(value);
@@ -216,6 +235,8 @@ impl Program {
         }
     }
 
+    /// Arithmetic, logic, or a shift by any amount. No promises (`nsw` and the like): a promise
+    /// that does not hold would be the program's fault, not the compiler's.
     fn int_binary(&mut self) {
         let ty = self.int_or_ints();
         let op = self.random.pick(&[
@@ -225,6 +246,8 @@ impl Program {
         self.define_in_scope(ty, &format!("{op} {ty} {a}, {b}"));
     }
 
+    /// A division. Its divisor is from 1 to the largest signed number, which neither faults nor
+    /// overflows, unless faults are wanted.
     fn division(&mut self) {
         let Ty::Int(bits) = self.int_type() else {
             return;
@@ -245,6 +268,7 @@ impl Program {
         self.define_in_scope(ty, &format!("{op} {ty} {a}, {b}"));
     }
 
+    /// A comparison of integers or floats.
     fn compare(&mut self) {
         if self.config.floats && self.random.once_in(3) {
             let ty = self.float_type();
@@ -261,6 +285,7 @@ impl Program {
         self.define_in_scope(ty.truth(), &format!("icmp {pred} {ty} {a}, {b}"));
     }
 
+    /// From one width to another, or `freeze` where they are equal.
     fn int_cast(&mut self) {
         let (from, to) = (self.int_type(), self.int_type());
         let value = self.value(from);
@@ -275,6 +300,7 @@ impl Program {
         self.define_in_scope(to, &format!("{op} {from} {value} to {to}"));
     }
 
+    /// By one condition for all lanes or by one a lane.
     fn select(&mut self) {
         let ty = self.any_type();
         let truth = if self.random.once_in(2) {
@@ -286,6 +312,7 @@ impl Program {
         self.define_in_scope(ty, &format!("select {truth} {cond}, {ty} {a}, {b}"));
     }
 
+    /// One of the intrinsics that compute on integers.
     fn int_intrinsic(&mut self) {
         let ty = self.int_or_ints();
         let (a, b, c) = (self.value(ty), self.value(ty), self.value(ty));
@@ -315,6 +342,7 @@ impl Program {
         self.define_in_scope(ty, &operation);
     }
 
+    /// Both fields of an operation with overflow.
     fn overflow(&mut self) {
         let ty = self.int_type();
         let kind = self
@@ -329,6 +357,7 @@ impl Program {
         self.define_in_scope(Ty::Int(1), &format!("extractvalue {pair} {both}, 1"));
     }
 
+    /// Arithmetic, a float intrinsic, or a cast.
     fn float_statement(&mut self) {
         let ty = self.float_type();
         let (a, b, c) = (self.value(ty), self.value(ty), self.value(ty));
@@ -360,6 +389,7 @@ impl Program {
         }
     }
 
+    /// Between floats and integers, between float and double, or to the bits.
     fn float_cast(&mut self) {
         let bits = self.random.pick(&[8, 16, 32, 64]);
         let float = self.random.pick(&[Ty::Float, Ty::Double]);
@@ -391,6 +421,7 @@ impl Program {
         }
     }
 
+    /// Something on a vector's lanes, the lane number constant or not.
     fn lanes(&mut self) {
         let ty = self.vector_type();
         let Some((scalar, lanes)) = ty.lanes() else {
@@ -448,6 +479,7 @@ impl Program {
         self.define(&format!("ptradd {window}, {index} * {scale}, {disp}"))
     }
 
+    /// A type without unused bits in its bytes.
     fn memory_type(&mut self) -> Ty {
         loop {
             let ty = self.any_type();
@@ -457,6 +489,7 @@ impl Program {
         }
     }
 
+    /// Stores a value whose bits may be seen.
     pub(super) fn store(&mut self) {
         let ty = self.memory_type();
         let value = self.observable(ty);
@@ -464,6 +497,7 @@ impl Program {
         self.put(&format!("  store {ty} {value}, {address}, align 1"));
     }
 
+    /// A load, a store, a block operation within two windows, or a new window.
     fn memory(&mut self) {
         match self.random.below(7) {
             0..3 => self.store(),
@@ -502,6 +536,7 @@ impl Program {
         self.windows.push(window);
     }
 
+    /// An atomic operation at a place that is aligned in every window.
     fn atomic(&mut self) {
         let ty = Ty::Int(self.random.pick(&[8, 16, 32, 64]));
         let at = self.random.below(self.windows.len() as u32);
@@ -553,6 +588,7 @@ impl Program {
         self.define(&format!("call {ret} @f{at}({args})"))
     }
 
+    /// A call of the variadic function with up to five further arguments.
     fn variadic_call(&mut self) {
         let n = self.random.below(6);
         let mut args = format!("i32 {n}");

@@ -9,7 +9,7 @@
 //! * Values live in scopes that open and close with the branches of structured code, so an operand
 //!   always dominates its use.
 //! * Loops count to a constant, nest at most twice, and do not call. Functions call earlier ones
-//!   only, at most [`MAX_CALLS`] times.
+//!   only, at most twice each.
 //! * Memory is reached through 64-byte windows with masked indices. All memory is initialised.
 //! * Divisors are made positive, unless [`Config::faults`] lets some programs fault.
 //! * What the semantics leave open is kept from the result: NaNs become 0 before they are stored,

@@ -1,4 +1,13 @@
 //! The frame of a program: globals, signatures, structured control flow.
+//!
+//! Control flow grows from the inside of a function: a region is some statements, or a structure
+//! whose arms are regions again. Each structure opens its blocks in the order in which it fills them,
+//! remembers in which block an arm ended (that is the predecessor a phi must name), and closes the
+//! arm's scope before it goes on. What leaves an arm leaves it through a phi.
+//!
+//! A budget of statements bounds the size, nesting bounds the depth, and counted loops without calls
+//! bound the time: a statement runs at most 6 * 6 times in a call, and a function makes at most
+//! `MAX_CALLS` calls of earlier ones.
 
 use super::code::Ty;
 use super::{Config, MAX_CALLS, Random};
@@ -40,6 +49,7 @@ pub(super) struct Program {
 }
 
 impl Program {
+    /// A program with nothing written yet.
     pub(super) fn new(seed: u64, config: Config) -> Self {
         Self {
             config,
@@ -57,6 +67,7 @@ impl Program {
         }
     }
 
+    /// Globals, functions in the order in which they may call each other, and the entry.
     pub(super) fn write(mut self) -> String {
         let mut init = String::new();
         for _ in 0..SHARED {
@@ -92,6 +103,7 @@ impl Program {
         self.text.push('\n');
     }
 
+    /// A name that no other thing has.
     fn name(&mut self, prefix: char) -> String {
         self.next_name += 1;
         format!("{prefix}{}", self.next_name)
@@ -111,11 +123,14 @@ impl Program {
         name
     }
 
+    /// Begins a block.
     fn label(&mut self, label: &str) {
         self.put(&format!("{label}:"));
         self.block = String::from(label);
     }
 
+    /// A function of random type. Half of the memory it sees is its own, half comes from its
+    /// caller.
     fn function(&mut self, at: u32) {
         let ret = self.any_type();
         self.ret = ret;
@@ -185,6 +200,7 @@ impl Program {
         value
     }
 
+    /// Two arms that meet in a phi.
     fn branch(&mut self, depth: u32) {
         let cond = self.value(Ty::Int(1));
         let ty = self.any_type();
@@ -205,6 +221,7 @@ impl Program {
         );
     }
 
+    /// Up to five arms that meet in a phi; the operand is masked so that all of them are likely.
     fn switch(&mut self, depth: u32) {
         let width = self.random.pick(&[8, 32, 64]);
         let ty = self.any_type();

@@ -1,4 +1,9 @@
 //! Text to tokens, each with its place.
+//!
+//! Tokens borrow from the text: nothing is copied, escapes are replaced by whoever uses a string.
+//! A word is a run of letters, digits, `_`, `.` and `$`, which makes labels, types, keywords and
+//! `...` words alike; what a word means depends on where it stands. The line of a token matters (one
+//! statement a line), so each token knows it.
 
 use super::names::is_word_byte;
 use super::parse::ParseError;
@@ -61,14 +66,17 @@ struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
+    /// Where the next byte stands in its line, from 1.
     fn column(&self) -> u32 {
         u32::try_from(self.at - self.line_start + 1).unwrap_or(u32::MAX)
     }
 
+    /// A byte further on, if there is one.
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.source.as_bytes().get(self.at + ahead).copied()
     }
 
+    /// Goes to the next token, over blanks, line ends and comments.
     fn skip_blank(&mut self) {
         while let Some(byte) = self.peek(0) {
             match byte {
@@ -88,6 +96,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// The token that begins here. Numbers come first: they may begin with a minus sign.
     fn next(&mut self) -> Result<Tok<'a>, ParseError> {
         let Some(first) = self.peek(0) else {
             return Ok(Tok::End);
@@ -139,6 +148,7 @@ impl<'a> Lexer<'a> {
         Tok::Number(&self.source[start..self.at])
     }
 
+    /// `@name`, `@"name"`, either with `!` and a suffix behind it.
     fn symbol(&mut self) -> Result<Tok<'a>, ParseError> {
         self.at += 1;
         let name = if self.peek(0) == Some(b'"') {
@@ -167,6 +177,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// An error at this place.
     fn error(&self, what: &str) -> ParseError {
         ParseError {
             line: self.line,

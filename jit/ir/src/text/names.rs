@@ -15,6 +15,7 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Names all symbols: plainly where that is unambiguous, else with kind and index.
     pub(super) fn new(module: &Module) -> Self {
         let funcs = module.funcs.iter().map(|func| func.name.as_str());
         let globals = module.globals.iter().map(|global| global.name.as_str());

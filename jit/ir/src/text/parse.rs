@@ -2,6 +2,21 @@
 //!
 //! Symbols may be used before their definition, so a first pass gives ids to the names of all
 //! `global`, `define` and `declare` lines. Then one pass parses item by item.
+//!
+//! ```text
+//! module "name"
+//! file "name"
+//! type %name = T
+//! attrs words [byval N align N words, …]
+//! global @name = words size N align N [init "bytes"] [reloc N +|- @name] …
+//! alias @name = [linkage] @name[+N]
+//! declare [linkage] T @name(T, …) words [attrs N]
+//! define  [linkage] T @name(T %name, …) words [attrs N] {
+//! ```
+//!
+//! An item ends with its line; a body ends with `}` on a line of its own. Every function here
+//! either takes tokens and succeeds or fails at the token it could not take: that token's place is
+//! the error's. No token is looked at more than a bounded number of times, so time is linear.
 
 use super::lex::{Tok, Token, lex, unescape};
 use super::words::{FUNC_ATTRS, LINKAGES, PARAM_ATTRS};
@@ -69,10 +84,12 @@ pub(super) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
+    /// The next token with its place.
     pub(super) fn token(&self) -> Token<'a> {
         self.tokens[self.at]
     }
 
+    /// The next token.
     pub(super) fn peek(&self) -> Tok<'a> {
         self.token().tok
     }
@@ -89,6 +106,7 @@ impl<'a> Parser<'a> {
         self.at
     }
 
+    /// Back to a position that `mark` gave.
     pub(super) fn reset(&mut self, mark: usize) {
         self.at = mark;
     }
@@ -100,6 +118,7 @@ impl<'a> Parser<'a> {
             || self.tokens[self.at - 1].line != self.tokens[self.at].line
     }
 
+    /// An error at the next token.
     pub(super) fn fail<T>(&self, what: impl Into<String>) -> Parse<T> {
         let Token { line, column, .. } = self.token();
         Err(ParseError {
@@ -116,6 +135,7 @@ impl<'a> Parser<'a> {
         found
     }
 
+    /// Takes the mark, which must be next.
     pub(super) fn expect(&mut self, mark: u8) -> Parse {
         if self.accept(mark) {
             return Ok(());
@@ -130,6 +150,7 @@ impl<'a> Parser<'a> {
         found
     }
 
+    /// Takes the word, which must be next.
     pub(super) fn expect_word(&mut self, word: &str) -> Parse {
         if self.accept_word(word) {
             return Ok(());
@@ -155,6 +176,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// A number of 32 bits.
     pub(super) fn number_u32(&mut self) -> Parse<u32> {
         self.number(u64::from(u32::MAX)).map(|value| value as u32)
     }
@@ -170,6 +192,7 @@ impl<'a> Parser<'a> {
         self.fail("expected a power of two")
     }
 
+    /// A string as bytes.
     fn text(&mut self) -> Parse<Vec<u8>> {
         let Tok::Text(raw) = self.peek() else {
             return self.fail("expected a string");
@@ -183,6 +206,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// A string; bytes that are no UTF-8 are replaced.
     fn text_string(&mut self) -> Parse<String> {
         Ok(String::from_utf8_lossy(&self.text()?).into_owned())
     }
@@ -218,6 +242,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// What the next token, a symbol, is found by.
     fn symbol_key(&self) -> Parse<(Vec<u8>, &'a str)> {
         let Tok::Symbol(name, suffix) = self.peek() else {
             return self.fail("expected a name that begins with @");
@@ -247,6 +272,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// One item of the top level, which ends with its line.
     fn item(&mut self) -> Parse {
         let Tok::Word(word) = self.peek() else {
             return self.fail("expected an item");
@@ -291,6 +317,8 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// `type %name = type`. The type is interned at once, so types of the text get their ids in its
+    /// order.
     fn type_item(&mut self) -> Parse {
         let Tok::Local(name) = self.next() else {
             return self.fail("expected a name that begins with %");
@@ -301,6 +329,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// `attrs words [byval N align N words, …]`
     fn attr_set(&mut self) -> Parse<AttrSet> {
         let func = self.func_attrs()?;
         let mut params = Vec::new();
@@ -323,6 +352,7 @@ impl<'a> Parser<'a> {
         Ok(AttrSet { func, params })
     }
 
+    /// The words of [`FuncAttrs`].
     pub(super) fn func_attrs(&mut self) -> Parse<FuncAttrs> {
         self.bits(FUNC_ATTRS).map(FuncAttrs)
     }
@@ -344,6 +374,7 @@ impl<'a> Parser<'a> {
         Ok(bits)
     }
 
+    /// A linkage, if one is written. The empty name of `External` never matches a word.
     fn linkage(&mut self) -> Linkage {
         for (linkage, name) in LINKAGES {
             if self.accept_word(name) {
@@ -353,6 +384,8 @@ impl<'a> Parser<'a> {
         Linkage::External
     }
 
+    /// `global @name = linkage declared constant thread_local size N align N init "…" reloc N +
+    /// @name …`
     fn global(&mut self) -> Parse<Global> {
         let name = self.symbol_name()?;
         self.expect(b'=')?;
@@ -396,6 +429,7 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// `alias @name = linkage @target+N`
     fn alias(&mut self) -> Parse<Alias> {
         let name = self.symbol_name()?;
         self.expect(b'=')?;
@@ -427,6 +461,8 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// `define linkage type @name(type %name, …) words attrs N {`, or `declare` without names and
+    /// body.
     fn function(&mut self, define: bool) -> Parse<Function> {
         let linkage = self.linkage();
         let ret = self.result_type()?;

@@ -3,6 +3,18 @@
 //! The first counts: each line that is not a label, `loc` or `note` is one instruction, so ids of
 //! results and blocks are known before any operand is read and forward references need no fixing.
 //! The second builds. Lines are the unit of both, which keeps them in step.
+//!
+//! ```text
+//! label:
+//!   loc N N [file N]        position of what follows: line, column
+//!   note N N                entry of the side table for the next instruction
+//!   %name = operation
+//!   operation
+//! }
+//! ```
+//!
+//! The body goes through the [`Builder`], so what is parsed obeys B1 by construction; everything
+//! else is left to the verifier, because tests need bodies that are wrong.
 
 use super::lex::Tok;
 use super::parse::{Parse, Parser};

@@ -1,4 +1,9 @@
 //! Constants: what an operand that is not `%name` can be, given its type.
+//!
+//! The type decides what a number means, so `1` is an integer, an address or an error, and
+//! `0x3c00` the bits of a half. Numbers must fit their type: `i8 255` and `i8 -1` are the same
+//! constant, `i8 256` is refused rather than cut. That a list has as many elements as its type is
+//! left to the verifier, which has a test for it.
 
 use super::lex::Tok;
 use super::parse::Parse;
@@ -47,6 +52,8 @@ impl BodyParser<'_, '_> {
         kind
     }
 
+    /// A number as a constant of type `ty`. Hexadecimal floats are bits, as their decimal form has
+    /// no NaN.
     fn number(&mut self, ty: TypeId, text: &str) -> Option<ConstKind> {
         match *self.parser.module.types.get(ty) {
             Type::Float if !text.starts_with("0x") => {
@@ -87,6 +94,8 @@ impl BodyParser<'_, '_> {
         Some(ConstKind::Wide { start })
     }
 
+    /// A list in the brackets of its type; fewer or more elements than the type has are the
+    /// verifier's business as far as they have a type at all.
     fn elements(&mut self, ty: TypeId, open: u8, depth: u32) -> Parse<ConstKind> {
         let (close, expected) = match open {
             b'<' => (b'>', "a vector"),
@@ -122,6 +131,7 @@ impl BodyParser<'_, '_> {
     }
 }
 
+/// The value of a number that begins with `0x`.
 fn hex(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }

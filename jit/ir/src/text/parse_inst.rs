@@ -1,4 +1,32 @@
 //! One instruction, after the name of its result.
+//!
+//! # Grammar
+//!
+//! `T` is a type, `v` an operand (`%name` or a constant), `b` a label, `N` a number, `p` an operand
+//! of type `ptr`; `mem` is `, align N [volatile] [ordering]`; `[…]` may be absent.
+//!
+//! ```text
+//! add|sub|…|frem [flags] T v, v               fneg|freeze [flags] T v
+//! icmp pred T v, v                            fcmp [flags] pred T v, v
+//! trunc|zext|…|bitcast [flags] T v to T       select T v, T v, v
+//! load T, p mem                               store T v, p mem
+//! alloca T, size N, align N                   dynalloca T v, size N, align N
+//! ptradd [flags] p, N                         ptradd [flags] p, v * N, N
+//! atomicrmw op T v, p mem                     cmpxchg T v, v, p mem
+//! fence ordering                              phi [flags] T [v, b], …
+//! call [flags] T @f(T v, …) [attrs N]         calli [flags] T p(T v, …) [attrs N]
+//! intrinsic [flags] name T (T v, …)
+//! extractelement T v, T v                     insertelement T v, v, T v
+//! shuffle T v, v, [N, any, …]
+//! extractvalue T v, N, …                      insertvalue T v, T v, N, …
+//! br b                                        condbr v, b, b
+//! switch T v, b, N: b, …                      indirectbr p, b, …
+//! ret [T v]                                   unreachable
+//! ```
+//!
+//! The type of a result is written only where the operands do not fix it (casts, loads, calls,
+//! intrinsics); else it is computed here exactly as the verifier demands it, so that what prints
+//! without its type comes back with the same one.
 
 use super::lex::Tok;
 use super::parse::Parse;
@@ -11,6 +39,7 @@ use crate::types::{Type, TypeId};
 use alloc::vec::Vec;
 
 impl BodyParser<'_, '_> {
+    /// An operation with its flags and operands. The order of alternatives is that of the printer.
     pub(super) fn instruction(&mut self) -> Parse<Inst> {
         let found = match self.parser.peek() {
             Tok::Word(word) => OPS.iter().find(|entry| entry.1 == word),
@@ -53,10 +82,12 @@ impl BodyParser<'_, '_> {
         Ok(inst)
     }
 
+    /// Takes a comma.
     fn comma(&mut self) -> Parse {
         self.parser.expect(b',')
     }
 
+    /// `type value, …`, where the type is also the result's.
     fn same_typed(&mut self, inst: &mut Inst, n: usize) -> Parse {
         inst.ty = self.parser.ty()?;
         for at in 0..n {
@@ -68,6 +99,7 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// `pred type value, value`
     fn compare(&mut self, inst: &mut Inst, flags: u32) -> Parse {
         let Tok::Word(word) = self.parser.peek() else {
             return self.parser.fail("expected a predicate");
@@ -98,6 +130,7 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// `type cond, type value, value`
     fn select(&mut self, inst: &mut Inst) -> Parse {
         let (_, cond) = self.typed()?;
         self.comma()?;
@@ -109,6 +142,7 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// Loads, stores, atomics and fences.
     fn memory(&mut self, inst: &mut Inst) -> Parse {
         match inst.op {
             Op::Load => {
@@ -158,6 +192,7 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// `, align N volatile ordering`, each optional.
     fn mem_flags(&mut self) -> Parse<u32> {
         let mut flags = MemFlags(0);
         if self.parser.accept(b',') {
@@ -175,6 +210,7 @@ impl BodyParser<'_, '_> {
         Ok(flags.0)
     }
 
+    /// `type, size N, align N`, or `type count, size N, align N` for dynamic ones.
     fn alloca(&mut self, inst: &mut Inst) -> Parse {
         inst.ty = TypeId::PTR;
         let first = if inst.op == Op::Alloca {
@@ -196,6 +232,7 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// A signed number of 32 bits, by its bits.
     fn signed(&mut self) -> Parse<u32> {
         match self.parser.peek() {
             Tok::Number(text) => match text.parse::<i32>() {
@@ -233,6 +270,7 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// `type [value, block], …`
     fn phi(&mut self, inst: &mut Inst) -> Parse {
         inst.ty = self.parser.ty()?;
         let mut words = Vec::new();
@@ -252,6 +290,8 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// `type @name(type value, …) attrs N`. The type is the function type or, if that is not
+    /// variadic, only its result: the rest follows from the arguments.
     fn call(&mut self, inst: &mut Inst) -> Parse {
         let written = self.parser.ty()?;
         inst.args[0] = if inst.op == Op::Call {
@@ -304,6 +344,7 @@ impl BodyParser<'_, '_> {
         Ok((types, args))
     }
 
+    /// `name type (type value, …)`
     fn intrinsic(&mut self, inst: &mut Inst) -> Parse {
         let number = match self.parser.peek() {
             Tok::Word(word) => Intrinsic::ALL.iter().position(|which| which.name() == word),
@@ -321,6 +362,7 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// Operations on lanes; their result type follows from the vector's.
     fn lanes(&mut self, inst: &mut Inst) -> Parse {
         let here = self.parser.mark();
         let (ty, vector) = self.typed()?;
@@ -355,6 +397,7 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// `[lane, any, …]`
     fn mask(&mut self) -> Parse<Vec<u32>> {
         let mut mask = Vec::new();
         self.parser.expect(b'[')?;
@@ -371,6 +414,7 @@ impl BodyParser<'_, '_> {
         Ok(mask)
     }
 
+    /// `type aggregate, fields`, or `type aggregate, type value, fields` for insertion.
     fn fields(&mut self, inst: &mut Inst) -> Parse {
         let (whole, aggregate) = self.typed()?;
         self.comma()?;
@@ -411,6 +455,7 @@ impl BodyParser<'_, '_> {
         Ok(path)
     }
 
+    /// Everything that ends a block. Labels are looked up, so the order of blocks is free.
     fn terminator(&mut self, inst: &mut Inst) -> Parse {
         match inst.op {
             Op::Br => inst.args[0] = self.block()?.0,
@@ -442,6 +487,7 @@ impl BodyParser<'_, '_> {
         Ok(())
     }
 
+    /// `type value, default, case: block, …`; cases are written without sign.
     fn switch(&mut self, inst: &mut Inst) -> Parse {
         let (ty, value) = self.typed()?;
         self.comma()?;

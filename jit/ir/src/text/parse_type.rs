@@ -7,6 +7,7 @@ use crate::types::{Type, TypeError, TypeId};
 use alloc::vec::Vec;
 
 impl Parser<'_> {
+    /// The type's id, or why there can be none.
     pub(super) fn intern(&mut self, ty: Type) -> Parse<TypeId> {
         match self.module.types.intern(ty) {
             Ok(id) => Ok(id),
@@ -28,6 +29,7 @@ impl Parser<'_> {
         self.ty_without_params(0)
     }
 
+    /// A type at some depth; parentheses behind it make it the result of a function type.
     fn ty_at(&mut self, depth: u32) -> Parse<TypeId> {
         let ret = self.ty_without_params(depth)?;
         if !self.accept(b'(') {
@@ -76,6 +78,7 @@ impl Parser<'_> {
         }
     }
 
+    /// A type that is one word.
     fn named_type(&mut self, word: &str) -> Parse<TypeId> {
         let ty = match word {
             "void" => Type::Void,
@@ -110,6 +113,7 @@ impl Parser<'_> {
         })
     }
 
+    /// `{type, …}`, after the `<` of a packed one.
     fn struct_type(&mut self, depth: u32, packed: bool) -> Parse<TypeId> {
         self.expect(b'{')?;
         let mut fields = Vec::new();

@@ -1,4 +1,11 @@
 //! Module to text. Instructions are in `print_inst`.
+//!
+//! The order is fixed: name, files, types, attribute sets, globals, aliases, functions. It is also
+//! the order in which the parser gives ids, so ids of files, sets, globals and functions survive the
+//! round trip; those of types and constants need not, and are never written.
+//!
+//! Nothing is looked up while printing: names of symbols and numbers of types are made once, in
+//! [`Printer::new`], in time linear in the module.
 
 use super::names::{Names, quoted, symbol};
 use super::types::{TypeText, is_named, ranks};
@@ -90,6 +97,7 @@ pub(super) struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
+    /// Prepares the names of symbols and types, which all lines need.
     fn new(module: &'a Module) -> Self {
         Self {
             module,
@@ -103,6 +111,7 @@ impl<'a> Printer<'a> {
         TypeText::with_ranks(&self.module.types, &self.ranks, id)
     }
 
+    /// The name of what a relocation or alias refers to.
     fn target(&self, target: RelocTarget) -> &str {
         match target {
             RelocTarget::Func(id) => &self.names.funcs[id.index()],
@@ -110,6 +119,7 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// Definitions of all types that are written by number, in the order of the table.
     fn write_types(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let types = &self.module.types;
         for id in (0..=u16::MAX).take(types.len()).map(TypeId) {
@@ -122,6 +132,7 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
+    /// An attribute set; its number is its place among them, from 1.
     fn write_attr_set(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -139,6 +150,7 @@ impl<'a> Printer<'a> {
         writeln!(f, "]")
     }
 
+    /// A global with everything that is not the default.
     fn write_global(&self, f: &mut fmt::Formatter<'_>, name: &str, global: &Global) -> fmt::Result {
         write!(f, "global {name} =")?;
         write_linkage(f, global.linkage)?;
@@ -162,6 +174,7 @@ impl<'a> Printer<'a> {
         writeln!(f)
     }
 
+    /// A head, and the body if there is one.
     fn write_func(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -207,6 +220,7 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// Blocks, with positions and side entries before the instruction at which they begin.
     fn write_body(&self, f: &mut fmt::Formatter<'_>, body: &Body) -> fmt::Result {
         writeln!(f, " {{")?;
         let mut lines = body.lines.iter().peekable();
@@ -226,6 +240,7 @@ impl<'a> Printer<'a> {
         writeln!(f, "}}")
     }
 
+    /// One line: result, operation, operands.
     fn write_inst(&self, f: &mut fmt::Formatter<'_>, body: &Body, id: InstId) -> fmt::Result {
         let inst = body.inst(id);
         f.write_str("  ")?;
@@ -251,6 +266,8 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// A constant without its type. Depth is bounded by the verifier; unverified bodies are cut
+    /// off.
     fn write_const(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -307,6 +324,7 @@ impl<'a> Printer<'a> {
     }
 }
 
+/// As people read it: `null`, truth values by name, others signed.
 fn write_int(f: &mut fmt::Formatter<'_>, ty: TypeId, width: u32, bits: u64) -> fmt::Result {
     match (ty, bits) {
         (TypeId::PTR, 0) => f.write_str("null"),
@@ -319,6 +337,7 @@ fn write_int(f: &mut fmt::Formatter<'_>, ty: TypeId, width: u32, bits: u64) -> f
     }
 }
 
+/// Nothing, or the offset with its sign.
 fn write_offset(f: &mut fmt::Formatter<'_>, offset: i32) -> fmt::Result {
     match offset {
         0 => Ok(()),
@@ -327,6 +346,7 @@ fn write_offset(f: &mut fmt::Formatter<'_>, offset: i32) -> fmt::Result {
     }
 }
 
+/// A source position.
 fn write_line(f: &mut fmt::Formatter<'_>, line: &Line) -> fmt::Result {
     write!(f, "  loc {} {}", line.line, line.column)?;
     if line.file != u32::MAX {
@@ -335,6 +355,7 @@ fn write_line(f: &mut fmt::Formatter<'_>, line: &Line) -> fmt::Result {
     writeln!(f)
 }
 
+/// A space and the linkage, or nothing for the usual one.
 fn write_linkage(f: &mut fmt::Formatter<'_>, linkage: Linkage) -> fmt::Result {
     match LINKAGES.iter().find(|entry| entry.0 == linkage) {
         Some((_, name)) if !name.is_empty() => write!(f, " {name}"),
@@ -342,6 +363,7 @@ fn write_linkage(f: &mut fmt::Formatter<'_>, linkage: Linkage) -> fmt::Result {
     }
 }
 
+/// A space and a name for each attribute.
 fn write_func_attrs(f: &mut fmt::Formatter<'_>, attrs: FuncAttrs) -> fmt::Result {
     write_bits(f, FUNC_ATTRS, attrs.0)
 }

@@ -1,4 +1,9 @@
-//! One instruction as text.
+//! One instruction as text; the grammar is at the head of `parse_inst`.
+//!
+//! The printer writes everything an instruction holds, bits without a name included (`bits N`), and
+//! nothing twice: a type that follows from another operand is left out. Both are what makes the
+//! round trip exact. It trusts ids (a verified body), but never the numbers that choose a word: an
+//! unknown predicate or ordering prints as `?`, so that a body which a pass has broken can be shown.
 
 use super::print::{Printer, write_bits};
 use super::words::{ATOMICS, INT_PREDS, ORDERINGS, flag_names, op_name};
@@ -60,10 +65,12 @@ pub(super) fn write_operation(
     }
 }
 
+/// A type id in an argument. One that is too large prints as a bad type.
 fn a_type(word: u32) -> u16 {
     u16::try_from(word).unwrap_or(u16::MAX)
 }
 
+/// Bytes of an alignment given by its logarithm.
 fn align(log2: u32) -> u64 {
     1u64.checked_shl(log2).unwrap_or(0)
 }
@@ -76,19 +83,23 @@ struct Writer<'a, 'f, 'b> {
 }
 
 impl Writer<'_, '_, '_> {
+    /// Writes it as it is.
     fn write_text(&mut self, text: &str) -> fmt::Result {
         self.f.write_str(text)
     }
 
+    /// A type.
     fn write_type(&mut self, ty: TypeId) -> fmt::Result {
         write!(self.f, "{}", self.printer.type_text(ty))
     }
 
+    /// A type and the space before it.
     fn write_type_after_space(&mut self, ty: TypeId) -> fmt::Result {
         self.write_text(" ")?;
         self.write_type(ty)
     }
 
+    /// An operand.
     fn write_value(&mut self, raw: u32) -> fmt::Result {
         self.printer.write_value(self.f, self.body, Value(raw))
     }
@@ -124,6 +135,7 @@ impl Writer<'_, '_, '_> {
         self.write_values(values)
     }
 
+    /// `pred type value, value`; the fast-math flags of `fcmp` are in its third argument.
     fn write_compare(&mut self) -> fmt::Result {
         let [a, b, fast_math] = self.inst.args;
         let inst = self.inst;
@@ -142,6 +154,7 @@ impl Writer<'_, '_, '_> {
         self.write_value(b)
     }
 
+    /// Loads, stores, atomics and fences: the value before the address, as LLVM has it.
     fn write_memory(&mut self) -> fmt::Result {
         let [a, b, c] = self.inst.args;
         let ty = self.inst.ty;
@@ -180,6 +193,7 @@ impl Writer<'_, '_, '_> {
         }
     }
 
+    /// Alignment, volatility, ordering.
     fn write_mem_flags(&mut self, raw: u32) -> fmt::Result {
         let flags = MemFlags(raw);
         write!(self.f, ", align {}", align(u32::from(flags.align_log2())))?;
@@ -187,6 +201,7 @@ impl Writer<'_, '_, '_> {
         self.write_ordering(flags)
     }
 
+    /// The ordering, if there is one.
     fn write_ordering(&mut self, flags: MemFlags) -> fmt::Result {
         if flags.ordering() != 0 {
             let name = ORDERINGS.get(usize::from(flags.ordering()));
@@ -195,6 +210,7 @@ impl Writer<'_, '_, '_> {
         Ok(())
     }
 
+    /// `base, disp` or `base, index * scale, disp`.
     fn write_ptr_add(&mut self) -> fmt::Result {
         let [base, index, c] = self.inst.args;
         self.write_flags()?;
@@ -209,6 +225,7 @@ impl Writer<'_, '_, '_> {
         write!(self.f, " * {scale}, {disp}")
     }
 
+    /// `type [value, block], …`
     fn write_phi(&mut self) -> fmt::Result {
         let [start, n, _] = self.inst.args;
         self.write_flags()?;
@@ -248,6 +265,7 @@ impl Writer<'_, '_, '_> {
         Ok(())
     }
 
+    /// `(type value, …)`
     fn write_args(&mut self, args: &[u32]) -> fmt::Result {
         self.write_text("(")?;
         for (at, &arg) in args.iter().enumerate() {
@@ -257,6 +275,7 @@ impl Writer<'_, '_, '_> {
         self.write_text(")")
     }
 
+    /// `name type (type value, …)`
     fn write_intrinsic(&mut self) -> fmt::Result {
         let [_, start, n] = self.inst.args;
         let name = self.inst.intrinsic().map_or("?", |which| which.name());
@@ -268,6 +287,7 @@ impl Writer<'_, '_, '_> {
         self.write_args(body.words(start, n))
     }
 
+    /// Operations on lanes. The result's type is not written: it follows from the operands.
     fn write_lanes(&mut self) -> fmt::Result {
         let [a, b, c] = self.inst.args;
         self.write_text(" ")?;
@@ -297,6 +317,7 @@ impl Writer<'_, '_, '_> {
         }
     }
 
+    /// Operations on aggregates: `type aggregate, …, field, field`.
     fn write_fields(&mut self) -> fmt::Result {
         let [a, b, c] = self.inst.args;
         self.write_text(" ")?;
@@ -312,6 +333,7 @@ impl Writer<'_, '_, '_> {
             .try_for_each(|field| write!(self.f, ", {field}"))
     }
 
+    /// Terminators. `ret` alone returns nothing.
     fn write_terminator(&mut self) -> fmt::Result {
         let [a, b, c] = self.inst.args;
         match self.inst.op {
@@ -338,6 +360,7 @@ impl Writer<'_, '_, '_> {
         }
     }
 
+    /// `type value, default, case: block, …`
     fn write_switch(&mut self) -> fmt::Result {
         let [a, start, n] = self.inst.args;
         let body = self.body;

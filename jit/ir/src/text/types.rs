@@ -52,6 +52,7 @@ impl<'a> TypeText<'a> {
         }
     }
 
+    /// The number by which the type is written.
     fn rank(&self) -> u32 {
         match self.ranks {
             Some(ranks) => ranks[self.id.index()],
@@ -95,10 +96,12 @@ impl<'a> TypeText<'a> {
         }
     }
 
+    /// A component, to be formatted alike.
     fn part(&self, id: TypeId) -> Self {
         Self { id, ..*self }
     }
 
+    /// Components with commas between.
     fn write_list(&self, f: &mut fmt::Formatter<'_>, list: &[TypeId]) -> fmt::Result {
         for (at, &id) in list.iter().enumerate() {
             f.write_str(if at == 0 { "" } else { ", " })?;

@@ -1,4 +1,8 @@
 //! The words of the language, in one place for the printer and the parser.
+//!
+//! Tables of pairs, searched from either side; where a table is also indexed by number, a test
+//! checks its order. Adding an operation means adding its line here, and the test that compares the
+//! last number with the length fails until it is done.
 
 use crate::inst::{Atomic, Flags, IntPred, Op};
 use crate::module::{FuncAttrs, Linkage};

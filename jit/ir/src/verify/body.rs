@@ -4,6 +4,20 @@
 //! → edges and dominators can be computed → constants → instructions in one walk, operands checked
 //! for type and dominance as they are met. Dominators are made when the first use needs them: at
 //! clang's -O0 every value that crosses blocks is an alloca of the entry block, which dominates all.
+//!
+//! # Why one walk is enough
+//!
+//! A use in the block of its definition is right if the definition has the lower id, because ids
+//! ascend within a block (B1). A use in another block is right if the definition's block dominates
+//! the use's. A phi uses a value at the end of the predecessor, where any definition of that block is
+//! done, so there the block itself counts as dominated. None of these looks at another use, so the
+//! order of the walk does not matter and nothing is remembered but the entries of the phi at hand.
+//!
+//! # Why it is linear
+//!
+//! Each instruction looks at its own operands. Lists of up to [`Budget::FREE`] words are short; the
+//! words of longer ones are paid for from a budget of twice the pool, which a body whose lists do
+//! not overlap never exceeds. Phis have at most as many entries as their block has edges.
 
 use super::class::{Class, Shape};
 use super::{Check, Verifier, fail};
@@ -84,6 +98,8 @@ fn check_blocks(body: &Body) -> Check<Vec<u32>> {
     Ok(block_of)
 }
 
+/// B1 and B2 for one block: it begins where the one before ended, holds something, and has a
+/// terminator at its end and nowhere else.
 fn check_block(body: &Body, id: u32, block: Block, expected_start: u32) -> Check {
     let Block { start, end } = block;
     if start != expected_start || start >= end || end as usize > body.insts.len() {
@@ -111,6 +127,7 @@ impl Budget {
         Self(body.pool.len() * 2)
     }
 
+    /// Takes a list's words out of the budget.
     fn spend(&mut self, words: usize) -> Check {
         if words > Self::FREE {
             match self.0.checked_sub(words) {
@@ -179,6 +196,7 @@ pub(super) struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
+    /// Every instruction of every block, in order.
     fn walk(&mut self) -> Result<(), Located> {
         for (id, block) in (0u32..).map(BlockId).zip(&self.body.blocks) {
             self.block = id;
@@ -255,6 +273,7 @@ impl<'a> Checker<'a> {
         self.other_type(Value(raw), ty, expected)
     }
 
+    /// The message of `operand_of`.
     #[cold]
     fn other_type(&self, value: Value, ty: TypeId, expected: TypeId) -> Check {
         Err(format!(
@@ -281,6 +300,7 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Whether every path to `b` passes `a`; the entry needs no computation.
     fn block_dominates(&mut self, a: BlockId, b: BlockId) -> bool {
         if a == BlockId(0) {
             return true;
@@ -327,6 +347,7 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
+    /// An entry's type, and that its value is there at the end of the predecessor.
     fn check_phi_value(&mut self, ty: TypeId, from: BlockId, value: Value) -> Check {
         if from.index() >= self.body.blocks.len() {
             return Err(format!("the phi names block {}, which is none", from.0));
@@ -351,6 +372,7 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
+    /// That the kind of a constant is one that its type can have, and its bits fit.
     fn check_const(&mut self, at: usize) -> Check {
         let Const { ty, kind } = self.body.consts[at];
         let class = self.value_class(ty)?;
@@ -385,6 +407,7 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Words above 64 bits: as many as the width needs, and 0 beyond it.
     fn check_wide(&mut self, class: Class, start: u32) -> Check {
         let bits = u32::from(class.bits);
         let wide = class.is_scalar(Shape::Int) || class.is_scalar(Shape::Float);
@@ -427,6 +450,7 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
+    /// A type as text, for messages.
     pub(super) fn name(&self, id: TypeId) -> impl core::fmt::Display + use<'a> {
         type_text(&self.module.types, id)
     }

@@ -101,6 +101,7 @@ pub(super) fn classes(types: &Types) -> Vec<Class> {
     classes
 }
 
+/// Shape and bits of everything but vectors, for which the caller takes those of the element.
 fn scalar_class(ty: &Type) -> (Shape, u16) {
     match ty {
         Type::Int(bits) if (1..=MAX_INT_BITS).contains(bits) => (Shape::Int, *bits),

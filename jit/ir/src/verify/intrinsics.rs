@@ -1,4 +1,7 @@
 //! B4 for intrinsics: each has one of a few shapes of signature.
+//!
+//! LLVM overloads an intrinsic by a suffix to its name; here the operand types themselves say which
+//! overload is meant, so they are checked against each other rather than against the name.
 
 use super::body::Checker;
 use super::class::Shape;
@@ -30,6 +33,8 @@ enum Form {
     Address,
 }
 
+/// Which form an intrinsic has. A match without a default: a new intrinsic does not compile until
+/// it is classified.
 fn form(which: Intrinsic) -> Form {
     use Intrinsic as I;
     match which {
@@ -56,6 +61,7 @@ fn form(which: Intrinsic) -> Form {
 }
 
 impl Checker<'_> {
+    /// Checks the arguments and the result of an intrinsic against its form.
     pub(super) fn check_intrinsic(&mut self, inst: &Inst, which: Intrinsic, args: &[u32]) -> Check {
         match form(which) {
             Form::Ints(n) => {
@@ -145,6 +151,7 @@ impl Checker<'_> {
         self.expect_pair(result, ty, truth)
     }
 
+    /// `memcpy`, `memmove`, `memset`.
     fn check_block_operation(&mut self, inst: &Inst, args: &[u32], second: TypeId) -> Check {
         expect_void(inst.ty)?;
         let [dst, src, len] = args else {
@@ -168,6 +175,7 @@ impl Checker<'_> {
     }
 }
 
+/// That there is no result.
 fn expect_void(ty: TypeId) -> Check {
     if ty == TypeId::VOID {
         Ok(())

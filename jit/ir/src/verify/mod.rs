@@ -148,6 +148,8 @@ impl<'a> Verifier<'a> {
         })
     }
 
+    /// The function's type, and that the body's parameters are its. Declarations may have types
+    /// that the body of a function may not.
     fn check_signature(&self, func: &Function) -> Check {
         let types = &self.module.types;
         let signature = types.contains(func.ty).then(|| types.signature(func.ty));
@@ -170,6 +172,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
+    /// That an attribute set exists; number 0 is none.
     fn check_attr_set(&self, number: u32) -> Check {
         if number as usize <= self.module.attr_sets.len() {
             Ok(())
@@ -178,6 +181,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// Everything of the module but functions.
     fn check_tables(&self) -> Check {
         let module = self.module;
         let limit = crate::Value::MAX_INDEX as usize;
@@ -204,6 +208,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
+    /// Sizes, and that every relocation changes four bytes of the initialiser.
     fn check_global(&self, global: &Global) -> Check {
         if u64::from(global.size) > MAX_BYTES {
             return fail("larger than 1 GiB");
@@ -225,6 +230,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
+    /// Whether what a relocation or alias names exists.
     fn has_target(&self, target: RelocTarget) -> bool {
         match target {
             RelocTarget::Func(id) => id.index() < self.module.funcs.len(),
@@ -232,6 +238,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// Whether values of the type exist; not for ids out of range.
     fn is_value(&self, id: crate::TypeId) -> bool {
         self.classes
             .get(id.index())
@@ -239,6 +246,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
+/// Adds the place to a message.
 fn in_function(func: FuncId) -> impl Fn(String) -> VerifyError {
     move |what| VerifyError {
         func: Some(func),

@@ -1,6 +1,22 @@
 //! B4: what each operation demands of its operands and its result.
 //!
-//! One method a group of operations, in the order of [`Op`].
+//! One method a group of operations, in the order of [`Op`]. In short (`T` the result's type):
+//!
+//! | operations | demand |
+//! | --- | --- |
+//! | integer and float binary, `fneg`, `freeze` | operands are `T`, of integers or floats |
+//! | `icmp`, `fcmp` | equal operand types; `T` is `i1` for each lane |
+//! | casts | the same lanes; widths change as the name says; `bitcast` keeps all bits |
+//! | `select` | `i1`, or one for each lane; both choices are `T` |
+//! | `load`, `store`, atomics | address is `ptr`; ordered accesses are of 8, 16, 32 or 64 bits |
+//! | allocas | `ptr` out; sizes up to 1 GiB, alignments up to 2^29 |
+//! | `ptradd` | `ptr` and `i32` in, `ptr` out |
+//! | calls | arguments and result against the call's own function type |
+//! | lanes, fields | types follow from the first operand; masks and paths stay inside it |
+//! | terminators | conditions, case values and returned values have the right type |
+//!
+//! Anything else an instruction holds (promises, fast-math bits, alignments) may be any bits: no
+//! tier relies on it for safety.
 
 use super::body::Checker;
 use super::class::{Class, Shape};
@@ -80,12 +96,15 @@ impl Checker<'_> {
         Err(format!("{} is not {wanted}", self.name(ty)))
     }
 
+    /// `T × T → T` with integers or floats.
     fn check_binary(&mut self, inst: &Inst, shape: Shape) -> Check {
         self.expect_shape(inst.ty, shape)?;
         self.operand_of(inst.args[0], inst.ty)?;
         self.operand_of(inst.args[1], inst.ty)
     }
 
+    /// Casts keep the number of lanes and change what their name says. `bitcast` keeps the number
+    /// of bits and does not turn addresses into numbers: that is what `ptrtoint` is for.
     fn check_cast(&mut self, inst: &Inst) -> Check {
         let from_ty = self.operand(inst.args[0])?;
         let from = self.value_class(from_ty)?;
@@ -115,6 +134,7 @@ impl Checker<'_> {
         Err(format!("no such conversion from {from} to {to}"))
     }
 
+    /// Two operands of one type, an existing predicate, and a truth value for each lane.
     fn check_compare(&mut self, inst: &Inst) -> Check {
         let ty = self.operand(inst.args[0])?;
         self.operand_of(inst.args[1], ty)?;
@@ -142,6 +162,7 @@ impl Checker<'_> {
         ))
     }
 
+    /// One condition, or one for each lane.
     fn check_select(&mut self, inst: &Inst) -> Check {
         let [cond, then, other] = inst.args;
         let class = self.value_class(inst.ty)?;
@@ -153,6 +174,8 @@ impl Checker<'_> {
         self.operand_of(other, inst.ty)
     }
 
+    /// Accesses: the address is a `ptr`, the type has values, the ordering makes sense for the
+    /// access.
     fn check_memory(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         let ordering = |flags: u32| MemFlags(flags).ordering();
@@ -187,6 +210,7 @@ impl Checker<'_> {
         }
     }
 
+    /// Integers and addresses only: comparing floats by bits is not what anyone means.
     fn check_cmpxchg(&mut self, inst: &Inst) -> Check {
         let [ptr, start, flags] = inst.args;
         self.operand_of(ptr, TypeId::PTR)?;
@@ -234,6 +258,7 @@ impl Checker<'_> {
         }
     }
 
+    /// A static alloca: bounded, and of a type that lies in memory.
     fn check_alloca(&self, inst: &Inst) -> Check {
         let [bytes, align_log2, allocated] = inst.args;
         expect_ptr(inst.ty)?;
@@ -245,6 +270,7 @@ impl Checker<'_> {
         }
     }
 
+    /// A dynamic alloca: the count is not known, but what it counts is bounded.
     fn check_dyn_alloca(&mut self, inst: &Inst) -> Check {
         let [count, align_log2, bytes] = inst.args;
         expect_ptr(inst.ty)?;
@@ -258,6 +284,7 @@ impl Checker<'_> {
         }
     }
 
+    /// Addresses in, address out; the index is always an `i32`, which the reader made it.
     fn check_ptr_add(&mut self, inst: &Inst) -> Check {
         let [base, index, c] = inst.args;
         expect_ptr(inst.ty)?;
@@ -324,6 +351,7 @@ impl Checker<'_> {
         }
     }
 
+    /// Operations on lanes: the first operand is a vector, and everything else follows from it.
     fn check_lanes(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         let vector = self.operand(a)?;
@@ -361,6 +389,7 @@ impl Checker<'_> {
         }
     }
 
+    /// A lane number. That it may be too large is defined, not an error.
     fn check_lane_index(&mut self, raw: u32) -> Check {
         let ty = self.operand(raw)?;
         let class = self.class(ty)?;
@@ -371,6 +400,7 @@ impl Checker<'_> {
         }
     }
 
+    /// The path leads to a field, whose type is that of the result or of the operand.
     fn check_fields(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         let whole = self.operand(a)?;
@@ -466,6 +496,7 @@ impl Checker<'_> {
     }
 }
 
+/// That the result is an address.
 fn expect_ptr(ty: TypeId) -> Check {
     if ty == TypeId::PTR {
         Ok(())
@@ -474,6 +505,7 @@ fn expect_ptr(ty: TypeId) -> Check {
     }
 }
 
+/// That a size and an alignment are within bounds.
 fn check_size(bytes: u32, align_log2: u32) -> Check {
     if u64::from(bytes) > MAX_BYTES || align_log2 > MAX_ALIGN_LOG2 {
         return fail("size or alignment too large");
