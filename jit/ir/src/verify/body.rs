@@ -61,6 +61,7 @@ pub(super) fn check(verifier: &Verifier<'_>, func: &Function, body: &Body) -> Re
         block_of,
         entries: vec![(0, Value::NONE); body.blocks.len()],
         budget,
+        frame_bytes: 0,
         block: BlockId(0),
         inst: InstId(0),
     };
@@ -190,6 +191,8 @@ pub(super) struct Checker<'a> {
     /// By block: 1 + the phi that last named it, and with which value.
     entries: Vec<(u32, Value)>,
     budget: Budget,
+    /// Bytes of static allocas so far, with what their alignment may take.
+    pub(super) frame_bytes: u64,
     /// Where the walk is.
     block: BlockId,
     pub(super) inst: InstId,

@@ -26,7 +26,7 @@ mod ops;
 pub use class::{MAX_INT_BITS, MAX_LANES, MAX_VALUE_DEPTH, MAX_VALUE_SCALARS};
 
 use crate::inst::InstId;
-use crate::module::{FuncId, Function, Global, Module, RelocTarget};
+use crate::module::{FuncId, Function, Global, Module, ParamAttrs, RelocTarget};
 use crate::types::MAX_BYTES;
 use alloc::format;
 use alloc::string::String;
@@ -198,11 +198,11 @@ impl<'a> Verifier<'a> {
             }
         }
         for (at, set) in module.attr_sets.iter().enumerate() {
-            for param in &set.params {
-                let too_large = u64::from(param.byval) > MAX_BYTES;
-                if too_large || u32::from(param.align_log2) > MAX_ALIGN_LOG2 {
-                    return Err(format!("attribute set {at}: size or alignment too large"));
-                }
+            // Together, because a caller lays all of them out side by side.
+            let byval: u64 = set.params.iter().map(|p| u64::from(p.byval)).sum();
+            let aligned = |p: &ParamAttrs| u32::from(p.align_log2) <= MAX_ALIGN_LOG2;
+            if byval > MAX_BYTES || !set.params.iter().all(aligned) {
+                return Err(format!("attribute set {at}: size or alignment too large"));
             }
         }
         Ok(())

@@ -259,10 +259,14 @@ impl Checker<'_> {
     }
 
     /// A static alloca: bounded, and of a type that lies in memory.
-    fn check_alloca(&self, inst: &Inst) -> Check {
+    fn check_alloca(&mut self, inst: &Inst) -> Check {
         let [bytes, align_log2, allocated] = inst.args;
         expect_ptr(inst.ty)?;
         check_size(bytes, align_log2)?;
+        self.frame_bytes += u64::from(bytes) + (1 << align_log2);
+        if self.frame_bytes > MAX_BYTES {
+            return fail("the frame's allocas are larger than 1 GiB together");
+        }
         let known = u16::try_from(allocated).map(TypeId);
         match known {
             Ok(ty) if self.module.types.contains(ty) && self.module.types.is_sized(ty) => Ok(()),

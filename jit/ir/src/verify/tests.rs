@@ -155,7 +155,7 @@ fn damage(body: &mut Body, random: &mut Random) {
 fn no_damage_makes_it_panic_and_what_passes_can_be_walked() {
     let mut random = Random(0x1234_5678_9ABC_DEF1);
     let mut passed = 0;
-    for _ in 0..60_000 {
+    for _ in 0..30_000 {
         let mut module = sample();
         let body = module.funcs[0].body.as_mut().unwrap();
         for _ in 0..=random.below(3) {
@@ -169,7 +169,7 @@ fn no_damage_makes_it_panic_and_what_passes_can_be_walked() {
         }
     }
     // Some damage is harmless (another constant, another flag); most is not.
-    assert!((100..30_000).contains(&passed), "{passed}");
+    assert!((50..15_000).contains(&passed), "{passed}");
 }
 
 /// Random programs, one of whose functions is damaged.
@@ -203,7 +203,7 @@ fn interpret(module: &Module) {
 fn what_passes_can_be_interpreted_and_printed() {
     let mut random = Random(0xBADC_0FFE_E0DD_F00D);
     let mut passed = 0;
-    for seed in 0..1200 {
+    for seed in 0..600 {
         let module = damaged_program(seed % 40, &mut random);
         if super::module(&module).is_ok() {
             passed += 1;
@@ -214,7 +214,7 @@ fn what_passes_can_be_interpreted_and_printed() {
             assert_eq!(crate::text::module_text(&again).to_string(), text);
         }
     }
-    assert!((50..1100).contains(&passed), "{passed}");
+    assert!((25..550).contains(&passed), "{passed}");
 }
 
 #[test]
