@@ -3,7 +3,7 @@
 //! An abbreviation is a list of operands, each a literal, a scalar field, an array (last but one in
 //! the file, its element last) or a blob. They are defined in the block that uses them, or in the
 //! BLOCKINFO block for all blocks of one kind. All operands lie in one pool; an [`Abbrev`] is a
-//! range of it, so entering a block copies eight bytes per inherited abbreviation.
+//! range of it. A block that is entered copies nothing: it looks inherited ones up in their list.
 //! (LLVM: docs/BitCodeFormat.rst, "Abbreviations"; lib/Bitstream/Reader/BitstreamReader.cpp.)
 
 use alloc::vec::Vec;
@@ -70,17 +70,25 @@ impl Abbrev {
 pub(crate) struct BlockInfo {
     /// Operands of all of them.
     pub(crate) pool: Vec<AbbrevOp>,
+    /// Ascending by block kind.
     lists: Vec<(u32, Vec<Abbrev>)>,
     count: usize,
 }
 
 impl BlockInfo {
-    /// The abbreviations that a block of kind `id` starts with.
-    pub(crate) fn list(&self, id: u32) -> &[Abbrev] {
-        self.lists
-            .iter()
-            .find(|(of, _)| *of == id)
-            .map_or(&[], |(_, list)| list)
+    /// Which list a block of kind `id` inherits, and how long it is.
+    pub(crate) fn inherited(&self, id: u32) -> (usize, usize) {
+        let found = self.lists.binary_search_by_key(&id, |(of, _)| *of);
+        let list = found
+            .ok()
+            .and_then(|at| Some((at, self.lists.get(at)?.1.len())));
+        list.unwrap_or((0, 0))
+    }
+
+    /// An abbreviation of a list.
+    #[inline]
+    pub(crate) fn get(&self, list: usize, index: usize) -> Option<Abbrev> {
+        self.lists.get(list)?.1.get(index).copied()
     }
 
     /// Number of abbreviations in all lists.
@@ -91,9 +99,13 @@ impl BlockInfo {
     /// Appends to the list of block kind `id`.
     pub(crate) fn push(&mut self, id: u32, abbrev: Abbrev) {
         self.count = self.count.saturating_add(1);
-        match self.lists.iter_mut().find(|(of, _)| *of == id) {
-            Some((_, list)) => list.push(abbrev),
-            None => self.lists.push((id, alloc::vec![abbrev])),
+        match self.lists.binary_search_by_key(&id, |(of, _)| *of) {
+            Ok(at) => {
+                if let Some((_, list)) = self.lists.get_mut(at) {
+                    list.push(abbrev);
+                }
+            }
+            Err(at) => self.lists.insert(at, (id, alloc::vec![abbrev])),
         }
     }
 }

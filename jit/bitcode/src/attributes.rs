@@ -106,6 +106,8 @@ pub struct Attributes {
     lists: Vec<Range<usize>>,
     /// Indices into `groups`.
     members: Vec<u32>,
+    /// Attributes of all lists, with repetitions: what walking every list once costs.
+    listed: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -158,6 +160,11 @@ impl Attributes {
             .map(|(_, found)| &found.value)
     }
 
+    /// Whether groups have been read.
+    pub(crate) fn has_groups(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
     /// Reads the PARAMATTR_GROUP block that was just found.
     pub(crate) fn read_groups(&mut self, stream: &mut Stream<'_>, head: &BlockHead) -> Result<()> {
         stream.enter(head)?;
@@ -192,6 +199,14 @@ impl Attributes {
             let id = ops.next_u32()?;
             let found = self.groups.binary_search_by_key(&id, |group| group.id);
             let index = found.map_err(|_| ops.malformed("attribute group is not defined"))?;
+            let size = self
+                .groups
+                .get(index)
+                .map_or(0, |group| group.attributes.len());
+            self.listed = self.listed.saturating_add(size);
+            if self.listed > limits::ATTRIBUTES {
+                return Err(Error::limit(ops.bit(), "number of attributes"));
+            }
             self.members
                 .push(u32::try_from(index).map_err(|_| ops.malformed("attribute group"))?);
         }

@@ -9,6 +9,7 @@ use core::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::inst::ValueId;
+use crate::limits;
 use crate::opcode::{BinOp, CastOp, Predicate};
 use crate::operands::{Operands, unrotate};
 use crate::stream::{BlockHead, Entry, Stream};
@@ -191,8 +192,7 @@ impl Constants {
         stream.enter(head)?;
         // Before the first SETTYPE the type is i32; every writer sets one, so a table without an
         // i32 gives a type that no constant record accepts.
-        let default = types.iter().find(|(_, ty)| **ty == Type::Integer(32));
-        let mut ty = default.map_or(TypeId(u32::MAX), |(id, _)| id);
+        let mut ty = types.int32().unwrap_or(TypeId(u32::MAX));
         loop {
             match stream.next()? {
                 Entry::End => return Ok(()),
@@ -208,6 +208,9 @@ impl Constants {
                             "constant of a type without values",
                         ));
                     }
+                }
+                Entry::Record(_) if self.list.len() >= limits::CONSTANTS => {
+                    return Err(Error::limit(stream.bit(), "number of constants"));
                 }
                 Entry::Record(code) => {
                     let mut ops = Operands::new(stream.ops(), stream.bit());

@@ -56,6 +56,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn set(&mut self, pos: usize, end: usize) {
         self.pos = pos;
         self.end = end;
+        self.fault = None;
     }
 
     /// Bits left in the block.

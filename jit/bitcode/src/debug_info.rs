@@ -59,19 +59,22 @@ pub struct Location<'a> {
 pub struct DebugInfo<'a> {
     nodes: Vec<Node<'a>>,
     module_nodes: usize,
+    /// Kept for its buffers.
+    stream: Option<Stream<'a>>,
 }
 
 impl<'a> DebugInfo<'a> {
     /// Reads the module's metadata. A module without has no scopes.
     pub fn read(module: &Module<'a>) -> Result<Self> {
         let mut info = Self::default();
+        let mut stream = module.stream();
         if let Some(head) = module.metadata() {
-            let mut stream = module.stream();
             stream.rewind(head);
             info.block(&mut stream, head)
                 .map_err(|error| error.moved_by(module.base_bit()))?;
         }
         info.module_nodes = info.nodes.len();
+        info.stream = Some(stream);
         Ok(info)
     }
 
@@ -85,14 +88,16 @@ impl<'a> DebugInfo<'a> {
         let Some(head) = function.body else {
             return Ok(());
         };
-        let mut stream = module.stream();
+        let mut stream = self.stream.take().unwrap_or_else(|| module.stream());
         stream.rewind(&head);
         let located = |error: Error| {
             error
                 .moved_by(module.base_bit())
                 .in_function(module.name(function.name))
         };
-        self.body(&mut stream, &head).map_err(located)
+        let outcome = self.body(&mut stream, &head).map_err(located);
+        self.stream = Some(stream);
+        outcome
     }
 
     /// Where a location lies.
@@ -179,10 +184,18 @@ impl<'a> DebugInfo<'a> {
                 Entry::Record(4 | 6 | 10 | 11 | 36 | 38 | 39) => {}
                 Entry::Record(code) => {
                     let node = node(code, Operands::new(stream.ops(), stream.bit()))?;
-                    self.nodes.push(node);
+                    self.push(node, stream.bit())?;
                 }
             }
         }
+    }
+
+    fn push(&mut self, node: Node<'a>, bit: u64) -> Result<()> {
+        if self.nodes.len() >= limits::METADATA {
+            return Err(Error::limit(bit, "number of metadata nodes"));
+        }
+        self.nodes.push(node);
+        Ok(())
     }
 
     /// [count, offset of the characters] and a blob: VBR6 lengths, then the characters.
@@ -202,7 +215,7 @@ impl<'a> DebugInfo<'a> {
             let Some((string, rest)) = chars.split_at_checked(len) else {
                 return Err(ops.malformed("metadata string outside its blob"));
             };
-            self.nodes.push(Node::String(string));
+            self.push(Node::String(string), ops.bit())?;
             chars = rest;
         }
         Ok(())

@@ -26,7 +26,13 @@ pub const TYPE_DEPTH: u32 = 64;
 pub const ALIGN_LOG2: u64 = 16;
 /// Basic blocks of one function.
 pub const BLOCKS: u32 = 1 << 20;
-/// Attributes of all groups of a module.
+/// Attributes of all groups of a module, and of all lists with repetitions [60 000].
 pub const ATTRIBUTES: usize = 1 << 20;
+/// Parameters of all functions of a module together [some 10 000].
+pub const PARAMS: usize = 1 << 22;
+/// Constants of a module or of a function [some 10 000]; a null takes four bits of a file.
+pub const CONSTANTS: usize = 1 << 22;
+/// Metadata nodes of a module with those of one function [some 100 000].
+pub const METADATA: usize = 1 << 22;
 /// Scopes followed from a debug location towards its subprogram.
 pub const SCOPE_CHAIN: u32 = 16;

@@ -14,9 +14,10 @@ use crate::container::{self, block, bytes};
 use crate::error::{Error, Result};
 use crate::globals::{Alias, Function, GlobalId, GlobalVar, Name};
 use crate::inst::ValueId;
+use crate::limits;
 use crate::operands::Operands;
 use crate::stream::{BlockHead, Entry, Stream};
-use crate::types::Types;
+use crate::types::{Type, Types};
 
 /// Among whom an atomic operation orders memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Module<'a> {
     sync_scopes: Vec<SyncScope>,
     bundle_tags: Vec<Vec<u8>>,
     metadata: Option<BlockHead>,
+    /// Parameters of all functions.
+    params: usize,
 }
 
 impl<'a> Module<'a> {
@@ -78,11 +81,17 @@ impl<'a> Module<'a> {
             sync_scopes: alloc::vec![SyncScope::SingleThread, SyncScope::System],
             bundle_tags: Vec::new(),
             metadata: None,
+            params: 0,
         };
         module
             .read(&container.module)
             .map_err(|error| error.moved_by(container.base_bit))?;
         Ok(module)
+    }
+
+    /// Size of the bitcode in bytes.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
     }
 
     /// Who wrote the file, e.g. `LLVM19.1.7`.
@@ -222,6 +231,9 @@ impl<'a> Module<'a> {
             block::BLOCK_INFO => stream.read_block_info(head)?,
             block::TYPES if self.types.is_empty() => self.types = Types::read(stream, head)?,
             block::TYPES => return Err(Error::malformed(stream.bit(), "second type table")),
+            block::ATTRIBUTE_GROUPS if self.attributes.has_groups() => {
+                return Err(Error::malformed(stream.bit(), "second table of attributes"));
+            }
             block::ATTRIBUTE_GROUPS => self.attributes.read_groups(stream, head)?,
             block::ATTRIBUTES => self.attributes.read_lists(stream, head)?,
             block::CONSTANTS => {
@@ -271,8 +283,9 @@ impl<'a> Module<'a> {
             8 => {
                 self.values
                     .push(GlobalId::Function(index(&self.functions)?));
-                self.functions
-                    .push(Function::read(ops, self.strtab, &self.types)?);
+                let function = Function::read(ops, self.strtab, &self.types)?;
+                self.count_params(&function, ops.bit())?;
+                self.functions.push(function);
             }
             14 | 18 => {
                 self.values.push(GlobalId::Alias(index(&self.aliases)?));
@@ -280,6 +293,17 @@ impl<'a> Module<'a> {
                     .push(Alias::read(ops, code == 18, self.strtab, &self.types)?);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Every function may name the same long type; what is made of it has a bound nevertheless.
+    fn count_params(&mut self, function: &Function, bit: u64) -> Result<()> {
+        if let Type::Function { params, .. } = self.types.get(function.ty) {
+            self.params = self.params.saturating_add(self.types.list(params).len());
+        }
+        if self.params > limits::PARAMS {
+            return Err(Error::limit(bit, "parameters of all functions"));
         }
         Ok(())
     }
@@ -313,6 +337,13 @@ impl<'a> Module<'a> {
             .chain(aliases)
             .map(|name| self.name(name))
             .collect();
+        // Names do not share bytes in what LLVM writes. If they did, sorting them could take long.
+        let bytes = names
+            .iter()
+            .fold(0usize, |sum, name| sum.saturating_add(name.len()));
+        if bytes > self.strtab.len().saturating_mul(2) {
+            return Err(Error::malformed(bit, "names that share bytes"));
+        }
         names.sort_unstable();
         let twice = names
             .iter()

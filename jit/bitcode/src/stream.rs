@@ -50,9 +50,15 @@ pub(crate) enum Entry {
 
 #[derive(Clone, Copy, Debug)]
 struct Scope {
+    /// Width of abbreviation ids.
     width: u32,
+    /// First bit after the block.
     end: usize,
+    /// List of [`BlockInfo`] that the block inherits, and its length.
+    inherited: (usize, usize),
+    /// Where the block's own abbreviations begin.
     first_abbrev: usize,
+    /// Operands of abbreviations that were known before the block.
     pool_len: usize,
 }
 
@@ -61,7 +67,7 @@ struct Scope {
 pub(crate) struct Stream<'a> {
     cursor: Cursor<'a>,
     scopes: Vec<Scope>,
-    /// Abbreviations of all scopes, innermost last.
+    /// Abbreviations defined in open blocks, innermost last.
     abbrevs: Vec<Abbrev>,
     /// Operands: those of `info` first, then those defined in open blocks.
     pool: Vec<AbbrevOp>,
@@ -77,6 +83,7 @@ impl<'a> Stream<'a> {
         let top = Scope {
             width: 2,
             end: cursor.end(),
+            inherited: (0, 0),
             first_abbrev: 0,
             pool_len: info.pool.len(),
         };
@@ -135,10 +142,7 @@ impl<'a> Stream<'a> {
     /// Reads the next entry of the innermost open block.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Entry> {
-        let (width, first) = match self.scopes.last() {
-            Some(scope) => (scope.width, scope.first_abbrev),
-            None => (2, 0),
-        };
+        let width = self.scopes.last().map_or(2, |scope| scope.width);
         loop {
             let id = self.cursor.fixed(width);
             let code = match id {
@@ -150,11 +154,8 @@ impl<'a> Stream<'a> {
                 }
                 3 => self.unabbreviated()?,
                 _ => {
-                    let index = usize::try_from(id)
-                        .map_or(usize::MAX, |id| first.wrapping_add(id.wrapping_sub(4)));
-                    let Some(abbrev) = self.abbrevs.get(index).copied() else {
-                        return Err(Error::malformed(self.bit(), "abbreviation is not defined"));
-                    };
+                    let undefined = || Error::malformed(self.bit(), "abbreviation is not defined");
+                    let abbrev = self.find_abbrev(id).ok_or_else(undefined)?;
                     self.abbreviated(abbrev)?
                 }
             };
@@ -162,6 +163,21 @@ impl<'a> Stream<'a> {
             let code =
                 u32::try_from(code).map_err(|_| Error::malformed(self.bit(), "record code"))?;
             return Ok(Entry::Record(code));
+        }
+    }
+
+    /// The abbreviation with this id: inherited ones first, from 4 on, then the block's own.
+    #[inline]
+    fn find_abbrev(&self, id: u64) -> Option<Abbrev> {
+        let scope = self.scopes.last()?;
+        let index = usize::try_from(id.checked_sub(4)?).ok()?;
+        let (list, inherited) = scope.inherited;
+        match index.checked_sub(inherited) {
+            None => self.info.get(list, index),
+            Some(own) => self
+                .abbrevs
+                .get(scope.first_abbrev.checked_add(own)?)
+                .copied(),
         }
     }
 
@@ -178,10 +194,10 @@ impl<'a> Stream<'a> {
         let scope = Scope {
             width: head.width,
             end: head.end,
+            inherited: self.info.inherited(head.id),
             first_abbrev: self.abbrevs.len(),
             pool_len: self.pool.len(),
         };
-        self.abbrevs.extend_from_slice(self.info.list(head.id));
         self.scopes.push(scope);
         self.cursor.set(head.start, head.end);
         Ok(())

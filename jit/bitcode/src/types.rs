@@ -107,6 +107,8 @@ pub struct Types {
     types: Vec<Type>,
     lists: Vec<TypeId>,
     order: Vec<TypeId>,
+    /// The type of 32-bit integers, if there is one.
+    int32: Option<TypeId>,
 }
 
 impl Types {
@@ -153,6 +155,11 @@ impl Types {
             Type::Struct { fields, .. } => self.list(fields),
             _ => &[],
         }
+    }
+
+    /// The type of 32-bit integers, if there is one.
+    pub(crate) fn int32(&self) -> Option<TypeId> {
+        self.int32
     }
 
     /// Whether values of this type do not exist.
@@ -215,6 +222,10 @@ impl Types {
         };
         if self.types.len() >= limits::TYPES {
             return Err(Error::limit(ops.bit(), "number of types"));
+        }
+        if ty == Type::Integer(32) {
+            let id = u32::try_from(self.types.len()).ok().map(TypeId);
+            self.int32 = self.int32.or(id);
         }
         self.types.push(ty);
         Ok(())

@@ -148,6 +148,8 @@ impl<'a> Loader<'_, 'a> {
                 return Err(error.at(bit, line));
             }
         }
+        let words = body.words();
+        body.loader.words_left = body.loader.words_left.saturating_sub(words);
         body.finish()
     }
 }
@@ -203,10 +205,25 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         self.at_block_start = inst.is_terminator();
         self.last_start = self.builder.next_id().0;
         let value = self.inst(inst)?;
+        if self.words() > self.loader.words_left {
+            return Err(LoadError::limit("size of the translated module"));
+        }
         if let Some(id) = result {
             self.define(id, value);
         }
         Ok(())
+    }
+
+    /// What the body takes so far: instructions, constants, pool words.
+    fn words(&self) -> usize {
+        let body = self.builder.body();
+        let parts = [
+            body.insts.len(),
+            body.consts.len(),
+            body.pool.len(),
+            self.prologue.len(),
+        ];
+        parts.into_iter().fold(0, usize::saturating_add)
     }
 
     /// Notes where the record before came from. A record that made no instruction passes its

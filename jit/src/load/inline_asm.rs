@@ -13,6 +13,9 @@ use ir::{Type, TypeId, Value};
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
 
+/// GCC and clang accept at most 30 operands.
+const MAX_OUTPUTS: usize = 30;
+
 impl BodyLoader<'_, '_, '_> {
     /// A call of inline assembly; `source` is text, NUL, constraints.
     pub(super) fn inline_asm(
@@ -42,7 +45,8 @@ impl BodyLoader<'_, '_, '_> {
         };
         let fields = match self.loader.module.types.get(result) {
             _ if result == TypeId::VOID => return Ok(Value::NONE),
-            Type::Struct { fields, .. } => fields.clone(),
+            Type::Struct { fields, .. } if fields.len() <= MAX_OUTPUTS => fields.clone(),
+            Type::Struct { .. } => return Err(LoadError::limit("outputs of inline assembly")),
             _ => return Ok(value(self, 0, result)),
         };
         let mut whole = self.zero(result);

@@ -9,13 +9,18 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use ir::module::Alias;
-use ir::{FuncId, Function, Global, GlobalId, Linkage, RelocTarget};
+use ir::{FuncAttrs, FuncId, Function, Global, GlobalId, Linkage, RelocTarget};
 
 use super::error::{LoadError, Result};
 use super::fold::{Folded, Memo};
 use super::init::MAX_INIT_BYTES;
 use super::intrinsic::{self, Action};
 use super::types::TypeMap;
+
+/// Instructions, constants and pool words that a module may have beyond two for each byte of the
+/// file. Ordinary code needs a third of one for a byte; a few records become many instructions
+/// (masked accesses), and a file of nothing else would take hundreds of times its size.
+pub(super) const MIN_WORDS: usize = 1 << 20;
 
 /// What a global value id means.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +49,8 @@ pub(super) struct Loader<'m, 'a> {
     pub(super) memo: Memo,
     /// Bytes of initialisers so far.
     pub(super) init_bytes: usize,
+    /// Words of bodies that may still be made (see [`MIN_WORDS`]).
+    pub(super) words_left: usize,
     /// How many there may be: [`MAX_INIT_BYTES`], other values are for tests.
     pub(super) init_limit: usize,
 }
@@ -66,6 +73,7 @@ impl<'m, 'a> Loader<'m, 'a> {
             memo: Memo::default(),
             init_bytes: 0,
             init_limit: MAX_INIT_BYTES,
+            words_left: source.bytes().saturating_mul(2).saturating_add(MIN_WORDS),
         };
         loader.declare()?;
         Ok(loader)
@@ -176,10 +184,10 @@ impl<'m, 'a> Loader<'m, 'a> {
             .types
             .get(self.source.types(), function.ty)
             .map_err(located)?;
-        let attrs = self
-            .function_attributes(function.attributes)
-            .map_err(located)?;
         let attr_set = self.attribute_set(function.attributes).map_err(located)?;
+        let facts = (attr_set as usize).checked_sub(1);
+        let facts = facts.and_then(|at| self.module.attr_sets.get(at));
+        let attrs = facts.map_or(FuncAttrs(0), |set| set.func);
         let linkage = linkage(function.linkage);
         self.module.funcs.push(Function {
             name,

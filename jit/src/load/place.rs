@@ -30,7 +30,8 @@ impl<'a> Places<'a> {
     /// Forgets the scopes of the function before.
     pub(super) fn begin_function(&mut self) {
         self.has_function = false;
-        self.scopes.clear();
+        // Not cleared: that would take as long as the largest function so far.
+        self.scopes = HashMap::new();
         self.last = (None, UNKNOWN);
     }
 

@@ -299,6 +299,14 @@ fn wrong_modules_are_refused() {
             }),
         ),
         (
+            "names that share bytes",
+            module(|w| {
+                for (start, len) in [(0, 3), (0, 2), (0, 1), (1, 2), (1, 1), (2, 1)] {
+                    w.record(8, &[start, len, FN_VOID, 0, 1, 0, 0, 0, 0]);
+                }
+            }),
+        ),
+        (
             "definition after constants",
             module(|w| {
                 w.enter(CONSTANTS, 4);

@@ -270,6 +270,23 @@ fn initial_values_that_share_parts_are_bounded() {
 }
 
 #[test]
+fn size_of_what_is_made_is_bounded() {
+    let source = "define void @f(ptr %p, <8 x i32> %i) {\n  %q = getelementptr i32, ptr %p, <8 x i32> %i\n  ret void\n}";
+    let Some(file) = assemble(source) else { return };
+    let source = bitcode::Module::parse(&file).unwrap();
+    let load = |words| {
+        let mut loader = load::module::Loader::new(&source).unwrap();
+        loader.words_left = words;
+        loader.load()
+    };
+    assert!(load(1000).is_ok());
+    assert_eq!(
+        load(20).unwrap_err().kind,
+        load::LoadErrorKind::LimitExceeded
+    );
+}
+
+#[test]
 fn lanes_are_reduced_in_order() {
     check(
         "declare float @llvm.vector.reduce.fadd.v4f32(float, <4 x float>)\n\
