@@ -22,7 +22,7 @@ pub use reader::{BlockDevice, SECTOR_SIZE};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use hadris_fat::{FatType, FatVolume, FatVolumeReadExt};
+use hadris_fat::{ErrorKind, FatType, FatVolume, FatVolumeReadExt};
 use reader::{Failure, Reader};
 
 /// Largest file that is read, in bytes.
@@ -161,7 +161,7 @@ pub fn read_into<D: BlockDevice>(
         let broken = |error: hadris_fat::Error| {
             let reason = failure
                 .take()
-                .map_or_else(|| FileError::Damaged(error.to_string()), FileError::Device);
+                .map_or_else(|| FileError::Damaged(describe(&error)), FileError::Device);
             file_error(name, reason)
         };
         let mut file = volume
@@ -194,7 +194,7 @@ fn with_volume<D: BlockDevice, R>(
     let reader = Reader::new(device, allowance, &failure);
     let volume = FatVolume::open(reader).map_err(|error| match failure.take() {
         Some(failure) => DiskError::Device(failure),
-        None => DiskError::NotFat(error.to_string()),
+        None => DiskError::NotFat(describe(&error)),
     })?;
     if volume.fat_type() != FatType::Fat16 {
         return Err(DiskError::NotFat("it is another kind of FAT".to_string()));
@@ -220,7 +220,18 @@ fn find<D: BlockDevice>(
 fn directory_error(error: &hadris_fat::Error, failure: &Failure) -> DiskError {
     match failure.take() {
         Some(failure) => DiskError::Device(failure),
-        None => DiskError::Damaged(error.to_string()),
+        None => DiskError::Damaged(describe(&error)),
+    }
+}
+
+/// The FAT reader's error in words. It has none for a place that the device does not have (`reader`, B3).
+fn describe(error: &hadris_fat::Error) -> String {
+    use hadris_fat::Error::{Io, IoContext};
+    match error {
+        Io(cause) | IoContext { source: cause, .. } if cause.kind() == ErrorKind::UnexpectedEof => {
+            "it goes beyond the end of the disk".to_string()
+        }
+        _ => error.to_string(),
     }
 }
 
