@@ -18,6 +18,11 @@ impl Registers {
         Self { base, size }
     }
 
+    /// First address of the range.
+    pub(crate) fn base(self) -> VirtAddr {
+        self.base
+    }
+
     /// Reads the 32-bit register at `offset` bytes.
     pub(crate) fn read(self, offset: u64) -> u32 {
         self.check(offset);

@@ -10,6 +10,7 @@ pub(crate) mod cpu;
 pub(crate) mod devices;
 pub(crate) mod exit;
 pub(crate) mod gdt;
+pub(crate) mod pci;
 pub(crate) mod percore;
 pub(crate) mod time;
 pub(crate) mod uart;
