@@ -1,3 +1,84 @@
-//! The user's command.
+//! The user's command: compile, wrap, inspect, run, call, disassemble, boot and stress modules.
+//!
+//! One file a subcommand; each takes its arguments and gives an exit status. What a person sees when
+//! something is wrong is always one line that begins with `bareflow:` and names what and where.
+#![expect(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a Linux program: std is always there"
+)]
 
-fn main() {}
+mod boot;
+mod call;
+mod cc;
+mod dis;
+mod fail;
+mod inspect;
+mod listing;
+mod module_file;
+mod perf;
+mod run;
+mod stress;
+mod wrap;
+
+use fail::Failure;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: bareflow COMMAND …
+
+  cc FILE.c… [-O0..-O3] [-march=…] [-g] [-I DIR] [-D NAME[=VALUE]] -o OUT.bc
+        compiles C to a module with clang-19 and the module flags
+  wrap FILE.bc -o OUT.llbc [--name NAME] [--entry FUNCTION] [--level 0..3]
+        puts the 128-byte LLBC header in front of bitcode
+  inspect FILE
+        shows header, functions, globals, imports
+  run FILE [ARG…] [--tier baseline|o1|o2|o3|auto] [--cores N] [--time-limit SECONDS]
+      [--stats] [--json FILE] [--perf]
+        runs main; the exit status is main's
+  call FILE FUNCTION [INT…] [--tier T] [--repeat N] [--json]
+        calls one function; prints its result and the time a call takes
+  dis FILE [--ir|--asm] [--tier T] [--function F] [--stop-after PASS]
+        shows IR or machine code
+  boot FILE [ARG…] [--smp N]
+        runs main in the kernel, in QEMU; the exit status is main's
+  stress [--cores N] [--seconds N] [--json]
+        calls functions while all of them are recompiled, with the compiler on and off
+
+exit status: 64 wrong usage, 65 rejected module, 66 unreadable file, 69 a missing tool,
+             134 a module that was ended by a fault; else the program's
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let Some(command) = args.next() else {
+        eprint!("{USAGE}");
+        return ExitCode::from(fail::USAGE);
+    };
+    let rest = lexopt::Parser::from_args(args);
+    let result = match command.to_str() {
+        Some("cc") => cc::main(rest),
+        Some("wrap") => wrap::main(rest),
+        Some("inspect") => inspect::main(rest),
+        Some("run") => run::main(rest),
+        Some("call") => call::main(rest),
+        Some("dis") => dis::main(rest),
+        Some("boot") => boot::main(rest),
+        Some("stress") => stress::main(rest),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(0)
+        }
+        _ => Err(Failure::usage(format!(
+            "no command {}; `bareflow help` lists them",
+            command.to_string_lossy()
+        ))),
+    };
+    result.map_or_else(
+        |failure| {
+            eprintln!("bareflow: {failure}");
+            ExitCode::from(failure.status)
+        },
+        ExitCode::from,
+    )
+}

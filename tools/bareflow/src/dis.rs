@@ -1,0 +1,115 @@
+//! `bareflow dis`: IR or machine code of a module.
+//!
+//! Machine code is compiled as `run` would, for this machine's CPU, and shown with the offset and
+//! bytes of each instruction and a heading line wherever the IR instruction changes.
+
+use crate::fail::{self, Failure, Outcome};
+use crate::module_file::{Loaded, ModuleFile};
+use crate::run;
+use ir::{FuncId, Module};
+use jit::listing;
+use jit::tier::{self, Job, Tier};
+use lexopt::{Arg, ValueExt as _};
+use std::path::PathBuf;
+
+#[derive(Debug, Default)]
+struct Request {
+    file: Option<PathBuf>,
+    ir: bool,
+    tier: Option<Tier>,
+    func: Option<String>,
+    stop_after: Option<String>,
+}
+
+pub(crate) fn main(args: lexopt::Parser) -> Outcome {
+    let request = parse(args)?;
+    let Some(path) = &request.file else {
+        return Err(Failure::usage("dis: wants a file"));
+    };
+    let loaded = ModuleFile::read(path)?.load()?;
+    let chosen = chosen(&loaded, request.func.as_deref())?;
+    for func in chosen {
+        if request.ir {
+            print!("{}", show_ir(&loaded, func, &request)?);
+        } else {
+            let tier = request.tier.unwrap_or(Tier::Baseline);
+            print!("{}", show_code(&loaded, func, tier)?);
+        }
+    }
+    Ok(0)
+}
+
+/// The functions to show: one, or all that have a body.
+fn chosen(loaded: &Loaded, name: Option<&str>) -> Result<Vec<FuncId>, Failure> {
+    if let Some(name) = name {
+        return loaded.func(name).map(|func| vec![FuncId(func)]);
+    }
+    let funcs = loaded.program.module.funcs.iter().enumerate();
+    Ok(funcs
+        .filter(|(_, func)| func.body.is_some())
+        .map(|(number, _)| FuncId(number as u32))
+        .collect())
+}
+
+/// IR as loaded, or after the passes of a tier up to and including `--stop-after`.
+fn show_ir(loaded: &Loaded, func: FuncId, request: &Request) -> Result<String, Failure> {
+    let module = &loaded.program.module;
+    if request.tier.is_none() && request.stop_after.is_none() {
+        return Ok(ir::text::func_text(module, func, None).to_string());
+    }
+    let tier = request.tier.unwrap_or(Tier::O1);
+    let job = job(loaded, func);
+    let body = tier::opt::optimise(&job, tier, request.stop_after.as_deref())
+        .map_err(|why| declined(module, func, tier, &why.to_string()))?;
+    Ok(ir::text::func_text(module, func, Some(&body)).to_string())
+}
+
+fn show_code(loaded: &Loaded, func: FuncId, tier: Tier) -> Result<String, Failure> {
+    let module = &loaded.program.module;
+    let compiled = tier::compile(&job(loaded, func), tier)
+        .map_err(|why| declined(module, func, tier, &why.to_string()))?;
+    let name = &module.func(func).name;
+    let head = format!(
+        "{name}: {tier}, {} bytes of code, {} of data, frame {} bytes\n",
+        compiled.code.len(),
+        compiled.rodata.len(),
+        compiled.tables.frame_size
+    );
+    Ok(head + &listing::code(module, func, &compiled) + "\n")
+}
+
+fn job(loaded: &Loaded, func: FuncId) -> Job<'_> {
+    Job {
+        module: &loaded.program.module,
+        func,
+        bindings: &loaded.program.bindings,
+        cpu: hosted::process::cpu_features(),
+        counting: true,
+    }
+}
+
+fn declined(module: &Module, func: FuncId, tier: Tier, why: &str) -> Failure {
+    Failure::new(
+        fail::REJECTED,
+        format!("{}: not compiled at {tier}: {why}", module.func(func).name),
+    )
+}
+
+fn parse(mut args: lexopt::Parser) -> Result<Request, Failure> {
+    let mut request = Request::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Arg::Value(path) if request.file.is_none() => request.file = Some(path.into()),
+            Arg::Long("ir") => request.ir = true,
+            Arg::Long("asm") => request.ir = false,
+            Arg::Long("tier") => request.tier = run::tier(&args.value()?.string()?)?,
+            Arg::Long("function") => request.func = Some(args.value()?.string()?),
+            Arg::Long("stop-after") => {
+                request.stop_after = Some(args.value()?.string()?);
+                request.ir = true;
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(request)
+}
