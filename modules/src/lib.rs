@@ -79,7 +79,12 @@ include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 
 /// Every module of every group.
 pub fn all() -> impl Iterator<Item = &'static Module> {
-    DEMOS.iter().chain(&HELLO).chain(&MIX).chain(&HEARTBEAT).chain(&BAD)
+    DEMOS
+        .iter()
+        .chain(&HELLO)
+        .chain(&MIX)
+        .chain(&HEARTBEAT)
+        .chain(&BAD)
 }
 
 /// The module of this name and optimisation level.
