@@ -47,9 +47,11 @@ mod intrinsic;
 mod layout;
 mod memory;
 mod moves;
+mod odd_memory;
 mod operand;
 mod overflow;
 mod regs;
+mod switch;
 mod value;
 
 use super::{Compiled, Declined, Job};

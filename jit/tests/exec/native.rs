@@ -26,7 +26,12 @@ pub(crate) enum Signal {
     Access,
     /// SIGILL: `ud2`.
     Illegal,
+    /// SIGALRM: it ran for [`PATIENCE_S`] seconds.
+    Endless,
 }
+
+/// Seconds of a run; correct programs of the tests take milliseconds.
+const PATIENCE_S: i64 = 10;
 
 const CODE_BYTES: usize = 16 << 20;
 const GLOBAL_BYTES: usize = 16 << 20;
@@ -54,6 +59,8 @@ struct Frame {
 static RECOVER: AtomicU64 = AtomicU64::new(0);
 static FAULT: AtomicI32 = AtomicI32::new(0);
 static FAULT_IP: AtomicU64 = AtomicU64::new(0);
+/// The thread that runs code.
+static RUNNER: AtomicI32 = AtomicI32::new(0);
 
 /// The mapped address space.
 #[derive(Debug)]
@@ -95,6 +102,17 @@ extern "C" fn on_signal(signal: i32, _: *mut libc::siginfo_t, context: *mut libc
     let in_code = (abi::CODE..abi::CODE + CODE_BYTES as u64).contains(&at);
     // A wild call leaves the code and faults where it lands, still with our stack.
     let low = at < 1 << 36;
+    if signal == libc::SIGALRM && !in_code {
+        // The alarm is the process's: pass it on to the thread that is meant, if it still runs code.
+        // ORDERING: Relaxed: a stale number only delays the end.
+        let runner = RUNNER.load(Ordering::Relaxed);
+        // SAFETY: asks for the thread's number only.
+        if runner != unsafe { libc::gettid() } {
+            // SAFETY: sends a signal that this handler takes.
+            unsafe { libc::syscall(libc::SYS_tkill, runner, signal) };
+        }
+        return;
+    }
     if !in_code && !low {
         // SAFETY: resetting to the default action and returning runs into the fault again.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
@@ -129,6 +147,20 @@ fn prepare_thread() {
     assert_eq!(status, 0);
 }
 
+/// Sends SIGALRM in so many seconds; 0 calls it off.
+fn set_alarm(seconds: i64) {
+    // SAFETY: all zero is a valid itimerval.
+    let mut timer: libc::itimerval = unsafe { core::mem::zeroed() };
+    timer.it_value.tv_sec = seconds;
+    // ORDERING: Relaxed: the handler may see it late, see there.
+    // SAFETY: asks for the thread's number only.
+    RUNNER.store(unsafe { libc::gettid() }, Ordering::Relaxed);
+    // SAFETY: the handler for SIGALRM is installed.
+    let status =
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, core::ptr::null_mut()) };
+    assert_eq!(status, 0);
+}
+
 impl Machine {
     /// The machine, once it is free.
     pub(crate) fn get() -> MutexGuard<'static, Self> {
@@ -153,7 +185,13 @@ impl Machine {
         map(abi::CODE, CODE_BYTES);
         map(abi::RODATA, CODE_BYTES);
         map(abi::GS_BLOCKS, GS_BYTES);
-        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL] {
+        for signal in [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGFPE,
+            libc::SIGILL,
+            libc::SIGALRM,
+        ] {
             // SAFETY: all zero is a valid sigaction.
             let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
             action.sa_sigaction = on_signal as *const () as usize;
@@ -315,7 +353,9 @@ impl Machine {
         // returns to it or faults, and then the handler continues in its exit part.
         let entry: extern "C" fn(*mut Frame) =
             unsafe { core::mem::transmute(self.entry as *const ()) };
+        set_alarm(PATIENCE_S);
         entry(&raw mut frame);
+        set_alarm(0);
         self.counted = u64::from_le_bytes(
             bytes(abi::GS_BLOCKS + u64::from(abi::gs::SCRATCH) + 16, 8)
                 .try_into()
@@ -329,6 +369,7 @@ impl Machine {
             }
             libc::SIGFPE => Outcome::Faulted(Signal::Division),
             libc::SIGILL => Outcome::Faulted(Signal::Illegal),
+            libc::SIGALRM => Outcome::Faulted(Signal::Endless),
             _ => Outcome::Faulted(Signal::Access),
         }
     }

@@ -54,7 +54,7 @@ impl Emitter<'_> {
     }
 
     /// The parts of the result of `id` are in `regs`.
-    fn set_parts(&mut self, id: InstId, regs: &[Reg]) {
+    pub(super) fn set_parts(&mut self, id: InstId, regs: &[Reg]) {
         let ix = self.result(id);
         for (part, &reg) in (0u32..).zip(regs) {
             let part = self.part_ix(ix, part);

@@ -408,7 +408,15 @@ impl Pass<'_> {
     fn mark(&mut self, at: InstId, inst: &Inst, site: Site) {
         let ix = self.params + at.0;
         match inst.op {
-            Op::Phi => self.cross(ix),
+            Op::Phi => {
+                // Edges that come later in the code write the home again.
+                let val = self.out.vals[ix as usize];
+                let later = (0..u32::from(val.more)).map(|part| val.extra + part);
+                for part in core::iter::once(ix).chain(later) {
+                    self.out.vals[part as usize].flags |= Val::KEEP_HOME;
+                }
+                self.cross(ix);
+            }
             Op::Alloca if inst.args[1] <= 4 && site.base == 0 => {
                 self.out.vals[ix as usize].flags |= Val::ALLOCA;
             }

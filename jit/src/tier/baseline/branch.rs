@@ -1,4 +1,4 @@
-//! Terminators: edges, their moves, loop counters, switches, returns.
+//! Terminators: edges, their moves, loop counters, returns. (`switch` has those with many targets.)
 //!
 //! A block ends in this order: what lives on is stored (E2), the condition is put into the flags, and
 //! then each edge gets its phi moves on its own path, so nothing on one edge disturbs another. An edge
@@ -12,12 +12,10 @@
 
 use super::emit::Emitter;
 use super::moves::{Move, Source, Target};
-use super::operand::size_of;
 use super::value::{Reg, Val};
 use crate::abi;
 use crate::tier::Declined;
-use alloc::vec::Vec;
-use asm::{Alu, Cond, Gpr, Label, Mem, Plain, Scale, Size, Unary, Xmm};
+use asm::{Cond, Gpr, Mem, Plain, Size, Unary, Xmm};
 use ir::{BlockId, Inst, Op, Value};
 
 /// What the next block may assume of scratch registers.
@@ -28,13 +26,6 @@ pub(super) enum Carry {
     /// Nothing.
     Nothing,
 }
-
-/// Cases that a switch compares one by one; more are split in halves.
-const LINEAR_CASES: usize = 3;
-/// Fewest cases of a jump table.
-const MIN_TABLE: usize = 5;
-/// A jump table has at most so many entries for each case.
-const TABLE_SPREAD: u64 = 4;
 
 impl Emitter<'_> {
     pub(super) fn terminator(&mut self, inst: &Inst) -> Result<(), Declined> {
@@ -50,8 +41,14 @@ impl Emitter<'_> {
                 Ok(())
             }
             Op::CondBr => self.cond_branch(Value(a), BlockId(b), BlockId(c)),
-            Op::Switch => self.switch(inst),
-            Op::IndirectBr => self.unsupported("indirectbr"),
+            Op::Switch => {
+                self.switch(inst);
+                Ok(())
+            }
+            Op::IndirectBr => {
+                self.indirect_branch(inst);
+                Ok(())
+            }
             Op::Ret => self.ret(Value(a)),
             _ => {
                 self.note(self.at);
@@ -109,7 +106,7 @@ impl Emitter<'_> {
     }
 
     /// Whether the edge to `to` is just a jump.
-    fn is_simple(&self, to: BlockId) -> bool {
+    pub(super) fn is_simple(&self, to: BlockId) -> bool {
         !self.counts(to) && self.phis.edge(self.block, self.body.block(to)).is_empty()
     }
 
@@ -120,13 +117,13 @@ impl Emitter<'_> {
     }
 
     /// Stores what lives beyond this block.
-    fn store_live(&mut self) {
+    pub(super) fn store_live(&mut self) {
         let end = self.position;
         self.store_all(|val| val.end > end);
     }
 
     /// Emits the phi moves of the edge to `to`.
-    fn edge(&mut self, to: BlockId) {
+    pub(super) fn edge(&mut self, to: BlockId) {
         let count = self.phis.edge(self.block, self.body.block(to)).len();
         let mut last = None;
         for at in 0..count {
@@ -177,7 +174,7 @@ impl Emitter<'_> {
         self.asm_jump(to, Some(to) == self.next());
     }
 
-    fn asm_jump(&mut self, to: BlockId, falls: bool) {
+    pub(super) fn asm_jump(&mut self, to: BlockId, falls: bool) {
         let label = self.labels[to.index()];
         if self.counts(to) {
             let inner = self.layout.place(to).inner as usize;
@@ -196,7 +193,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn release_inputs(&mut self) {
+    pub(super) fn release_inputs(&mut self) {
         for at in 0..self.phis.from(self.block).len() {
             let value = self.phis.from(self.block)[at].1;
             self.release(value);
@@ -204,7 +201,7 @@ impl Emitter<'_> {
     }
 
     /// Decides what the next block inherits when the edges to `targets` have been emitted.
-    fn carry_to_next(&mut self, targets: &[BlockId]) {
+    pub(super) fn carry_to_next(&mut self, targets: &[BlockId]) {
         let Some(next) = self.next() else { return };
         if !targets.contains(&next) || self.layout.place(next).edges != 1 {
             return;
@@ -263,130 +260,4 @@ impl Emitter<'_> {
             }
         }
     }
-}
-
-/// A case of a switch: value and target.
-type Case = (u64, Label);
-
-impl Emitter<'_> {
-    fn switch(&mut self, inst: &Inst) -> Result<(), Declined> {
-        let [value, start, count] = inst.args;
-        self.store_live();
-        let bits = self.bits(Value(value));
-        let size = size_of(bits);
-        let reg = match bits {
-            32 | 64 => self.gpr(Value(value)),
-            _ => self.extended(Value(value), false, size),
-        };
-        let body = self.body;
-        let default = BlockId(body.pool[start as usize]);
-        let words = body.words(start + 1, count * 3);
-        let mut targets: Vec<BlockId> = words.chunks_exact(3).map(|w| BlockId(w[2])).collect();
-        targets.push(default);
-        targets.sort_unstable();
-        targets.dedup();
-        // Targets whose edge needs code get a label in front of that code.
-        let mut stubs: Vec<(BlockId, Label)> = Vec::new();
-        for &to in &targets {
-            if !self.is_simple(to) {
-                stubs.push((to, self.asm.label()));
-            }
-        }
-        let label = |to: BlockId, labels: &[Label]| {
-            let stub = stubs.binary_search_by_key(&to, |stub| stub.0);
-            stub.map_or(labels[to.index()], |at| stubs[at].1)
-        };
-        let mut cases: Vec<Case> = words
-            .chunks_exact(3)
-            .map(|w| {
-                let case = u64::from(w[1]) << 32 | u64::from(w[0]);
-                (case, label(BlockId(w[2]), &self.labels))
-            })
-            .collect();
-        cases.sort_unstable_by_key(|case| case.0);
-        let default = label(default, &self.labels);
-        // Taken here, since what it evicts must be stored on every path.
-        let base = self.temp();
-        self.release(Value(value));
-        self.dispatch((reg, base), size, &cases, default);
-        for (to, label) in stubs.iter().copied() {
-            self.asm.bind(label);
-            self.edge(to);
-            self.asm_jump(to, false);
-        }
-        self.release_inputs();
-        self.carry_to_next(&targets);
-        Ok(())
-    }
-
-    /// Goes to the label of the case that `reg` equals; `base` is free.
-    fn dispatch(&mut self, (reg, base): (Gpr, Gpr), size: Size, cases: &[Case], default: Label) {
-        let mut work: Vec<(usize, usize, Option<Label>)> = alloc::vec![(0, cases.len(), None)];
-        while let Some((from, to, label)) = work.pop() {
-            if let Some(label) = label {
-                self.asm.bind(label);
-            }
-            let part = &cases[from..to];
-            if is_dense(part) {
-                self.jump_table((reg, base), size, part, default);
-            } else if part.len() <= LINEAR_CASES {
-                for &(case, label) in part {
-                    self.compare_case(reg, size, case);
-                    self.asm.jcc(Cond::E, label);
-                }
-                self.asm.jmp(default);
-            } else {
-                let middle = from + part.len() / 2;
-                self.compare_case(reg, size, cases[middle].0);
-                let upper = self.asm.label();
-                self.asm.jcc(Cond::Ae, upper);
-                work.push((middle, to, Some(upper)));
-                work.push((from, middle, None));
-            }
-        }
-    }
-
-    fn compare_case(&mut self, reg: Gpr, size: Size, case: u64) {
-        if size == Size::B32 || i64::from(case as i32) as u64 == case {
-            self.asm.alu_i(Alu::Cmp, size, reg, case as i32);
-        } else {
-            self.asm.mov_i(super::regs::TEMP, case);
-            self.asm.alu(Alu::Cmp, size, reg, super::regs::TEMP);
-        }
-    }
-
-    fn jump_table(&mut self, (reg, base): (Gpr, Gpr), size: Size, cases: &[Case], default: Label) {
-        let (first, last) = (cases[0].0, cases[cases.len() - 1].0);
-        let mut targets = alloc::vec![default; (last - first) as usize + 1];
-        for &(case, label) in cases {
-            targets[(case - first) as usize] = label;
-        }
-        let index = super::regs::TEMP;
-        if size == Size::B32 || i64::from(first as i32) as u64 == first {
-            self.asm.mov(size, index, reg);
-            if first != 0 {
-                self.asm.alu_i(Alu::Sub, size, index, first as i32);
-            }
-        } else {
-            self.asm.mov_i(index, first.wrapping_neg());
-            self.asm.alu(Alu::Add, size, index, reg);
-        }
-        self.asm.alu_i(Alu::Cmp, size, index, (last - first) as i32);
-        self.asm.jcc(Cond::A, default);
-        let table = self.asm.jump_table(&targets);
-        self.asm.lea(Size::B64, base, Mem::label(table));
-        let entry = Mem::base_index(base, index, Scale::S4, 0);
-        self.asm.movsx(Size::B64, index, Size::B32, entry);
-        self.asm.alu(Alu::Add, Size::B64, index, base);
-        self.asm.jmp_rm(index);
-    }
-}
-
-/// Whether a jump table serves the cases well.
-fn is_dense(cases: &[Case]) -> bool {
-    let [first, .., last] = cases else {
-        return false;
-    };
-    let span = last.0 - first.0;
-    cases.len() >= MIN_TABLE && span < TABLE_SPREAD * cases.len() as u64
 }

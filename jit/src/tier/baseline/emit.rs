@@ -151,7 +151,7 @@ impl<'a> Emitter<'a> {
     pub(super) fn blocks(&mut self) -> Result<(), Declined> {
         for at in 0..self.layout.order.len() {
             self.block(self.layout.order[at])?;
-            if self.asm.overflowed() || self.frame.is_too_large() || self.regs.exhausted {
+            if self.asm.overflowed() || self.frame.is_too_large() || self.regs.exhausted.is_some() {
                 break;
             }
         }
@@ -345,8 +345,11 @@ impl<'a> Emitter<'a> {
         if self.frame.is_too_large() {
             return Err(Declined::LimitExceeded("frame size"));
         }
-        if self.regs.exhausted {
-            return Err(Declined::LimitExceeded("registers of one instruction"));
+        if let Some(at) = self.regs.exhausted {
+            return Err(Declined::Unsupported(
+                "operands for which registers run out",
+                at,
+            ));
         }
         if self.loop_homes > MAX_LOOP_HOMES {
             self.tables.loops.clear();

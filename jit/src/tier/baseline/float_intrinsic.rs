@@ -97,7 +97,7 @@ impl Emitter<'_> {
 
     fn round_to(&mut self, id: InstId, a: Value, mode: u8) -> Result<Reg, Declined> {
         if !self.job.cpu.sse41 {
-            return self.unsupported("rounding without SSE4.1");
+            return self.unsupported("rounding on this CPU");
         }
         let source = self.xmm(a);
         let dst = self.dst(id);
@@ -121,7 +121,7 @@ impl Emitter<'_> {
     /// would carry numbers just below it up to one.
     fn round_half_away(&mut self, id: InstId, a: Value) -> Result<Reg, Declined> {
         if !self.job.cpu.sse41 {
-            return self.unsupported("rounding without SSE4.1");
+            return self.unsupported("rounding on this CPU");
         }
         let part = self.result_part(id);
         let half = if part == Part::F32 {

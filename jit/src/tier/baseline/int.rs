@@ -265,12 +265,16 @@ impl Emitter<'_> {
 
     /// `count mod width` in `rcx`, as far as the hardware does not do it.
     pub(super) fn shift_count(&mut self, count: Value, width: u8) -> Gpr {
+        if let Some(count) = self.const_int(count) {
+            self.take(Gpr::Rcx);
+            self.asm.mov_i(Gpr::Rcx, count % u64::from(width));
+            return Gpr::Rcx;
+        }
         if !width.is_power_of_two() {
             return self.odd_shift_count(count, width);
         }
         self.take(Gpr::Rcx);
-        let from = self.gpr(count);
-        self.asm.mov(Size::B32, Gpr::Rcx, from);
+        self.fetch(Gpr::Rcx, count);
         if width < 32 {
             self.asm
                 .alu_i(Alu::And, Size::B32, Gpr::Rcx, i32::from(width) - 1);
@@ -278,8 +282,10 @@ impl Emitter<'_> {
         Gpr::Rcx
     }
 
+    /// The remainder by a division, for widths that are no power of two.
     fn odd_shift_count(&mut self, count: Value, width: u8) -> Gpr {
         let size = size_of(width);
+        let before = self.regs.locked;
         self.take(Gpr::Rcx);
         self.take(Gpr::Rax);
         self.take(Gpr::Rdx);
@@ -289,6 +295,9 @@ impl Emitter<'_> {
         self.asm.mov_i(Gpr::Rcx, u64::from(width));
         self.asm.unary(Unary::Div, size, Gpr::Rcx);
         self.asm.mov(Size::B32, Gpr::Rcx, Gpr::Rdx);
+        // Only the remainder is needed on.
+        self.regs.locked = before;
+        self.lock(Reg::of(Gpr::Rcx));
         Gpr::Rcx
     }
 

@@ -23,8 +23,8 @@ impl Emitter<'_> {
             (Intrinsic::UMax, &[a, b]) => self.select_by_order(id, a, b, false, Cond::B),
             (Intrinsic::UMin, &[a, b]) => self.select_by_order(id, a, b, false, Cond::A),
             (Intrinsic::Abs, &[a]) => self.absolute(id, a),
-            (Intrinsic::FShl, &[a, b, n]) => self.funnel(id, true, a, b, n)?,
-            (Intrinsic::FShr, &[a, b, n]) => self.funnel(id, false, a, b, n)?,
+            (Intrinsic::FShl, &[a, b, n]) => self.funnel(id, true, a, b, n),
+            (Intrinsic::FShr, &[a, b, n]) => self.funnel(id, false, a, b, n),
             (Intrinsic::CtPop, &[a]) => self.count_ones(id, a),
             (Intrinsic::CtLz, &[a]) => self.leading_zeros(id, a),
             (Intrinsic::CtTz, &[a]) => self.trailing_zeros(id, a),
@@ -93,19 +93,16 @@ impl Emitter<'_> {
     }
 
     /// Bits of `a:b` shifted. Whole registers have an instruction; narrower pairs fit one register.
-    fn funnel(
-        &mut self,
-        id: InstId,
-        left: bool,
-        a: Value,
-        b: Value,
-        n: Value,
-    ) -> Result<Reg, Declined> {
+    fn funnel(&mut self, id: InstId, left: bool, a: Value, b: Value, n: Value) -> Reg {
         let bits = bits_of(self.part(a));
         if bits > 32 && bits < 64 {
-            return self.unsupported("funnel shift of this width");
+            return self.wide_funnel(id, left, a, b, n);
         }
         let size = size_of(bits);
+        let known = self.const_int(n).map(|n| (n % u64::from(bits)) as u8);
+        if let Some(n) = known.filter(|_| matches!(bits, 32 | 64)) {
+            return self.funnel_by(id, left, a, b, n);
+        }
         let count = self.shift_count(n, bits);
         let high = self.gpr(a);
         if matches!(bits, 32 | 64) {
@@ -118,7 +115,7 @@ impl Emitter<'_> {
             };
             self.asm.mov(size, dst, start);
             self.asm.shift_double_cl(op, size, dst, other);
-            return Ok(Reg::of(dst));
+            return Reg::of(dst);
         }
         debug_assert_eq!(count, Gpr::Rcx);
         let low = self.extended(b, false, Size::B32);
@@ -132,7 +129,53 @@ impl Emitter<'_> {
         } else {
             self.asm.shift_cl(Shift::Shr, Size::B64, dst);
         }
-        Ok(Reg::of(dst))
+        Reg::of(dst)
+    }
+
+    /// Whole registers by a known count; of a register with itself it is a rotation.
+    fn funnel_by(&mut self, id: InstId, left: bool, a: Value, b: Value, n: u8) -> Reg {
+        let size = size_of(bits_of(self.part(a)));
+        let (start, other) = if left { (a, b) } else { (b, a) };
+        let from = self.get(start);
+        if a == b {
+            let dst = self.dst_from(id, start, from, Reg::NONE);
+            let op = if left { Shift::Rol } else { Shift::Ror };
+            self.asm.shift_i(op, size, dst.gpr(), n);
+            return dst;
+        }
+        let other = self.get(other);
+        let dst = self.dst_from(id, start, from, other);
+        let op = if left {
+            ShiftDouble::Shld
+        } else {
+            ShiftDouble::Shrd
+        };
+        self.asm.shift_double_i(op, size, dst.gpr(), other.gpr(), n);
+        dst
+    }
+
+    /// 33 to 63 bits: the two halves of the result by two shifts. What a count of zero shifts by, the
+    /// whole width, leaves nothing of a zero-extended operand below the width.
+    fn wide_funnel(&mut self, id: InstId, left: bool, a: Value, b: Value, n: Value) -> Reg {
+        let bits = bits_of(self.part(a));
+        let count = self.shift_count(n, bits);
+        let high = self.gpr(a);
+        let low = self.extended(b, false, Size::B64);
+        let (dst, other) = (self.dst(id).gpr(), self.temp());
+        let (first, second) = if left { (dst, other) } else { (other, dst) };
+        self.asm.mov(Size::B64, first, high);
+        self.asm.mov(Size::B64, second, low);
+        let (now, then) = if left {
+            ((Shift::Shl, first), (Shift::Shr, second))
+        } else {
+            ((Shift::Shr, second), (Shift::Shl, first))
+        };
+        self.asm.shift_cl(now.0, Size::B64, now.1);
+        self.asm.unary(Unary::Neg, Size::B32, count);
+        self.asm.alu_i(Alu::Add, Size::B32, count, i32::from(bits));
+        self.asm.shift_cl(then.0, Size::B64, then.1);
+        self.asm.alu(Alu::Or, Size::B64, dst, other);
+        Reg::of(dst)
     }
 
     fn count_ones(&mut self, id: InstId, a: Value) -> Reg {

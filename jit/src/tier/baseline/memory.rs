@@ -218,19 +218,29 @@ impl Emitter<'_> {
         let ix = self.result(id);
         let val = self.vals[ix as usize];
         if val.more != 0 {
-            return self.unsupported("load of an aggregate");
+            return self.load_aggregate(id, inst);
         }
         if let Some(from) = self.variable(ptr) {
             return self.load_variable(id, inst, from);
         }
         let mem = self.address(ptr);
-        let dst = self.dst_late(id);
+        let whole = match val.part {
+            Part::Int(bits) => Self::access_size(bits).is_some(),
+            _ => true,
+        };
+        let dst = if whole {
+            self.dst_late(id)
+        } else {
+            self.dst(id)
+        };
         self.note(id);
         let mut flags = 0;
         match val.part {
             Part::Int(bits) => {
                 let Some(size) = Self::access_size(bits) else {
-                    return self.unsupported("load of an integer of 3, 5, 6 or 7 bytes");
+                    self.load_pieces(dst.gpr(), mem, bits);
+                    self.done(id, inst, dst, 0);
+                    return Ok(());
                 };
                 if size == Size::B64 {
                     self.asm.mov(size, dst.gpr(), mem);
@@ -268,7 +278,7 @@ impl Emitter<'_> {
         let (ptr, value) = (Value(ptr), Value(value));
         let parts = self.parts(value);
         if parts.len() != 1 {
-            return self.unsupported("store of an aggregate");
+            return self.store_aggregate(inst);
         }
         if let Some(to) = self.variable(ptr) {
             self.store_variable(to, value);
@@ -277,12 +287,10 @@ impl Emitter<'_> {
         let mem = self.address(ptr);
         let strong = MemFlags(flags).ordering() == SEQ_CST;
         match parts[0] {
-            Part::Int(bits) => {
-                let Some(size) = Self::access_size(bits) else {
-                    return self.unsupported("store of an integer of 3, 5, 6 or 7 bytes");
-                };
-                self.store_int(mem, value, bits, size, strong);
-            }
+            Part::Int(bits) => match Self::access_size(bits) {
+                Some(size) => self.store_int(mem, value, bits, size, strong),
+                None => self.store_pieces(mem, value, bits),
+            },
             part => {
                 let source = self.xmm(value);
                 self.note(self.at);

@@ -6,6 +6,7 @@
 
 use super::emit::Emitter;
 use super::operand::{bits_of, size_of};
+use super::regs::TEMP;
 use super::value::{Reg, Val};
 use crate::tier::Declined;
 use asm::{Alu, Cond, Gpr, Shift, Size, Unary};
@@ -39,7 +40,7 @@ impl Emitter<'_> {
         };
         let bits = bits_of(self.part(a));
         let (value, flag) = if !matches!(bits, 32 | 64) {
-            self.narrow_overflow(kind, signed, a, b)?
+            self.narrow_overflow(kind, signed, a, b)
         } else if kind == Kind::Mul && !signed {
             self.unsigned_product(size_of(bits), a, b)
         } else {
@@ -77,31 +78,36 @@ impl Emitter<'_> {
         (Gpr::Rax, Gpr::Rdx)
     }
 
-    /// The exact result in a wider register, and whether cutting it to the width changes it.
-    fn narrow_overflow(
-        &mut self,
-        kind: Kind,
-        signed: bool,
-        a: Value,
-        b: Value,
-    ) -> Result<(Gpr, Gpr), Declined> {
+    /// The exact result in a wider register, and whether cutting it to the width changes it. A product
+    /// of more than 32 bits may not fit 64: then the hardware's flag counts too.
+    fn narrow_overflow(&mut self, kind: Kind, signed: bool, a: Value, b: Value) -> (Gpr, Gpr) {
         let bits = bits_of(self.part(a));
-        if kind == Kind::Mul && bits > 32 {
-            return self.unsupported("overflow of a product of this width");
-        }
         let size = if kind == Kind::Mul {
             Size::B64
         } else {
             size_of(bits)
         };
+        let by_rax = kind == Kind::Mul && !signed;
+        if by_rax {
+            self.take(Gpr::Rax);
+            self.take(Gpr::Rdx);
+        }
         let left = self.extended(a, signed, size);
         let right = self.extended(b, signed, size);
-        let (value, flag) = (self.temp(), self.temp());
+        let (value, flag, lost) = if by_rax {
+            (Gpr::Rax, Gpr::Rdx, Cond::B)
+        } else {
+            (self.temp(), self.temp(), Cond::O)
+        };
         self.asm.mov(size, value, left);
         match kind {
             Kind::Add => self.asm.alu(Alu::Add, size, value, right),
             Kind::Sub => self.asm.alu(Alu::Sub, size, value, right),
-            Kind::Mul => self.asm.imul(size, value, right),
+            Kind::Mul if signed => self.asm.imul(size, value, right),
+            Kind::Mul => self.asm.unary(Unary::Mul, size, right),
+        }
+        if kind == Kind::Mul {
+            self.asm.setcc(lost, TEMP);
         }
         let unused = size.bits() as u8 - bits;
         self.asm.mov(size, flag, value);
@@ -110,7 +116,10 @@ impl Emitter<'_> {
         self.asm.shift_i(back, size, flag, unused);
         self.asm.alu(Alu::Cmp, size, flag, value);
         self.asm.setcc(Cond::Ne, flag);
-        Ok((value, flag))
+        if kind == Kind::Mul {
+            self.asm.alu(Alu::Or, Size::B8, flag, TEMP);
+        }
+        (value, flag)
     }
 
     /// `*.sat`: the result is in the register returned.
@@ -133,9 +142,8 @@ impl Emitter<'_> {
                 let top = size.bits() as u8 - 1;
                 self.asm.mov(size, limit, left);
                 self.asm.shift_i(Shift::Sar, size, limit, top);
-                self.asm
-                    .mov_i(super::regs::TEMP, u64::MAX >> (64 - u32::from(top)));
-                self.asm.alu(Alu::Xor, size, limit, super::regs::TEMP);
+                self.asm.mov_i(TEMP, u64::MAX >> (64 - u32::from(top)));
+                self.asm.alu(Alu::Xor, size, limit, TEMP);
                 self.asm.alu(op, size, value, right);
                 self.asm.cmov(Cond::O, size, value, limit);
             }

@@ -14,6 +14,7 @@ use super::value::{Ix, NO_IX, Reg, Val};
 use crate::abi::Part;
 use alloc::vec::Vec;
 use asm::{Gpr, Xmm};
+use ir::InstId;
 
 /// Scratch general registers: `rax rcx rdx rsi rdi r8 r9 r10`.
 pub(super) const INTS: u32 = 0x07c7;
@@ -46,7 +47,7 @@ pub(super) struct Regs {
     /// Values that equal a fixed register's content.
     pub(super) aliases: Vec<(Reg, Ix)>,
     /// No register was left for an operand: the code is worthless.
-    pub(super) exhausted: bool,
+    pub(super) exhausted: Option<InstId>,
 }
 
 impl Regs {
@@ -60,7 +61,7 @@ impl Regs {
             next_event: 0,
             next: 0,
             aliases: Vec::new(),
-            exhausted: false,
+            exhausted: None,
         }
     }
 }
@@ -153,7 +154,7 @@ impl Emitter<'_> {
         };
         let victim = each(usable).find(cheap).or_else(|| each(usable).next());
         let Some(victim) = victim else {
-            self.regs.exhausted = true;
+            self.regs.exhausted.get_or_insert(self.at);
             return Reg(set.trailing_zeros() as u8);
         };
         self.vacate(victim);
@@ -300,7 +301,7 @@ impl Emitter<'_> {
         self.vals[ix as usize].reg = Reg::NONE;
     }
 
-    /// Gives the aliases of `reg` registers of their own, because `reg` is about to be written; except
+    /// Gives the aliases of `reg` registers or homes of their own, because `reg` is about to be written; except
     /// for `dying`, whose last use is this instruction.
     pub(super) fn unalias(&mut self, reg: Reg, dying: Ix) {
         let mut at = 0;
@@ -311,6 +312,12 @@ impl Emitter<'_> {
             }
             self.regs.aliases.swap_remove(at);
             let part = self.vals[ix as usize].part;
+            let taken = self.regs.locked | self.regs.reserved | self.regs.busy;
+            if class(part) & !taken == 0 {
+                self.store_home(ix);
+                self.vals[ix as usize].reg = Reg::NONE;
+                continue;
+            }
             let own = self.alloc(class(part));
             self.copy(own, reg, part);
             self.bind(own, ix);
