@@ -7,6 +7,7 @@
 //! The middle end turns a body into a body, so that everything that judges bodies judges it too:
 //! verifier, text, interpreter. It names no register and no instruction of the machine.
 
+pub mod backend;
 pub mod fuel;
 pub mod graph;
 pub mod passes;
@@ -22,8 +23,12 @@ use pipeline::Options;
 /// # Errors
 /// The tier declined.
 pub fn compile(job: &Job<'_>, tier: Tier) -> Result<Compiled, Declined> {
-    let _ = middle(job, tier)?;
-    Err(Declined::LimitExceeded("the back end is not built yet"))
+    let optimised = middle(job, tier)?;
+    let mut compiled = backend::compile(job, &optimised.body, tier)?;
+    for (_, inst) in &mut compiled.tables.insts {
+        *inst = optimised.origin[inst.index()];
+    }
+    Ok(compiled)
 }
 
 /// What the back end starts from: the body of `job` after the passes of `tier`.

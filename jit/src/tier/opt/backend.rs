@@ -1,0 +1,36 @@
+//! The back end of the optimising tiers: from an IR body to machine code.
+//!
+//! ```text
+//!   lower      IR -> machine code with virtual registers: instruction selection   (vcode, lower/)
+//!   regalloc   virtual registers -> registers and spill slots, by regalloc2       (regalloc)
+//!   frame      spill slots, allocas, saved registers -> offsets                   (frame)
+//!   emit       bytes, side tables                                                 (emit/)
+//! ```
+//!
+//! It compiles any verified body; what it does not support yet it declines by name, before any code is
+//! emitted. All steps are linear in the body but for register allocation and the sorting of switch cases;
+//! sizes are bounded (`lower::MAX_INSTS` and the limits in `frame` and `emit`).
+
+mod emit;
+mod frame;
+mod lower;
+mod regalloc;
+mod vcode;
+
+use crate::tier::{Compiled, Declined, Job, Tier};
+use ir::Body;
+use regalloc::Effort;
+
+/// Compiles `body`, a version of the job's function, for `tier`.
+///
+/// # Errors
+/// The body is too large or uses something that is not supported yet.
+pub fn compile(job: &Job<'_>, body: &Body, tier: Tier) -> Result<Compiled, Declined> {
+    let effort = match tier {
+        Tier::Baseline => Effort::Fast,
+        Tier::O1 | Tier::O2 | Tier::O3 => Effort::Good,
+    };
+    let code = lower::run(job, body)?;
+    let allocation = regalloc::run(&code, effort)?;
+    emit::run(job, &code, &allocation)
+}

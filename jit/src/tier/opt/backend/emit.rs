@@ -1,0 +1,300 @@
+//! Emission: bytes from allocated machine code.
+//!
+//! ```text
+//!   order      blocks that rarely run go to the end
+//!   threading  a block that turned out empty is skipped by whoever jumps to it
+//!   blocks     the allocator's moves and the instructions (`inst`), jumps where control does not fall through
+//!   cold       what counters do when they trip
+//! ```
+
+mod branch;
+mod inst;
+
+use super::frame::Frame;
+use super::regalloc::{Allocation, Loc};
+use super::vcode::{MInst, VCode};
+use crate::abi;
+use crate::tier::{Compiled, Declined, Job, LoopPoint, Reloc, SideTables};
+use alloc::vec;
+use alloc::vec::Vec;
+use asm::{CodeBuffer, Cond, Enc, Gpr, Label, Mem, Size, Unary, VecLoad, VecStore};
+use ir::InstId;
+
+/// Larger code than this, in bytes, is declined.
+const MAX_CODE: u32 = 16 << 20;
+/// Loop headers start at a multiple of this.
+const LOOP_ALIGN: u32 = 16;
+
+/// Code that runs when a counter trips.
+#[derive(Clone, Copy, Debug)]
+struct Cold {
+    label: Label,
+    back: Label,
+    /// `function * 2 + kind` for the gate.
+    what: u32,
+    /// The loop's number.
+    number: u32,
+    /// Its place in the side table.
+    point: Option<usize>,
+}
+
+/// Everything that is known while code is emitted.
+#[derive(Debug)]
+struct Emit<'a> {
+    code: &'a VCode,
+    allocation: &'a Allocation,
+    frame: Frame,
+    asm: CodeBuffer,
+    enc: Enc,
+    labels: Vec<Label>,
+    /// By block: where a jump to it really goes.
+    forward: Vec<u32>,
+    constants: Vec<Option<Label>>,
+    tables: SideTables,
+    cold: Vec<Cold>,
+    func: u32,
+}
+
+/// Emits `code` with the locations of `allocation`.
+///
+/// # Errors
+/// The code or its frame is too large.
+pub(super) fn run(
+    job: &Job<'_>,
+    code: &VCode,
+    allocation: &Allocation,
+) -> Result<Compiled, Declined> {
+    let frame = Frame::new(code, allocation)?;
+    let mut asm = CodeBuffer::with_limit(MAX_CODE);
+    let labels = code.blocks.iter().map(|_| asm.label()).collect();
+    let mut emit = Emit {
+        code,
+        allocation,
+        frame,
+        asm,
+        enc: if job.cpu.avx { Enc::Vex128 } else { Enc::Legacy },
+        labels,
+        forward: Vec::new(),
+        constants: vec![None; code.constants.len()],
+        tables: SideTables::default(),
+        cold: Vec::new(),
+        func: job.bindings.funcs[job.func.index()],
+    };
+    emit.forward = emit.thread();
+    emit.prologue(job.counting);
+    emit.blocks();
+    emit.cold_code();
+    emit.finish()
+}
+
+impl Emit<'_> {
+    /// For each block the one that is reached through it: itself unless it is empty.
+    fn thread(&self) -> Vec<u32> {
+        let count = self.code.blocks.len();
+        let mut forward: Vec<u32> = (0..count as u32).collect();
+        // From the end a target further on has its answer already. One further back must stay itself, or
+        // an empty loop would go nowhere.
+        for at in (1..count).rev() {
+            if !self.is_empty(at) {
+                continue;
+            }
+            let to = self.code.succs(at)[0] as usize;
+            if to > at {
+                forward[at] = forward[to];
+            } else if !self.is_empty(to) {
+                forward[at] = to as u32;
+            }
+        }
+        forward
+    }
+
+    /// Whether a block does nothing but jump.
+    fn is_empty(&self, at: usize) -> bool {
+        let insts = &self.code.blocks[at].insts;
+        let only = insts.end - insts.start == 1;
+        only && self.code.insts[insts.start as usize] == MInst::Jump && {
+            let next = self.allocation.first_move(insts.start);
+            self.allocation.move_at(next, insts.start, false).is_none()
+        }
+    }
+
+    fn prologue(&mut self, counting: bool) {
+        self.frame.enter(&mut self.asm);
+        if counting {
+            let counter = abi::gs::calls(self.func);
+            self.count(counter, 2 * self.func, 0, None);
+        }
+    }
+
+    /// Counts down; when the counter trips, cold code calls the gate.
+    fn count(&mut self, counter: u32, what: u32, number: u32, point: Option<usize>) {
+        let label = self.asm.label();
+        self.asm.unary(Unary::Dec, Size::B32, Mem::gs(counter as i32));
+        self.asm.jcc(Cond::S, label);
+        let back = self.asm.here();
+        self.cold.push(Cold { label, back, what, number, point });
+    }
+
+    fn blocks(&mut self) {
+        let order = self.order();
+        for (at, &block) in order.iter().enumerate() {
+            let next = order.get(at + 1).copied();
+            self.block(block, next);
+            if self.asm.overflowed() {
+                return;
+            }
+        }
+    }
+
+    /// Blocks in the order in which they are emitted; threaded ones are left out.
+    fn order(&self) -> Vec<u32> {
+        let all = 0..self.code.blocks.len() as u32;
+        let kept = all.filter(|&at| self.forward[at as usize] == at);
+        let (cold, warm): (Vec<u32>, Vec<u32>) =
+            kept.partition(|&at| at != 0 && self.code.blocks[at as usize].cold);
+        warm.into_iter().chain(cold).collect()
+    }
+
+    fn block(&mut self, at: u32, next: Option<u32>) {
+        let block = &self.code.blocks[at as usize];
+        if block.is_header {
+            self.asm.align(LOOP_ALIGN);
+        }
+        self.asm.bind(self.labels[at as usize]);
+        let insts = block.insts.clone();
+        let mut edit = self.allocation.first_move(insts.start);
+        for inst in insts {
+            edit = self.moves(edit, inst, false);
+            self.inst(at, inst, next);
+            edit = self.moves(edit, inst, true);
+        }
+    }
+
+    /// Emits the moves before or after `inst`, the first of which is number `edit`.
+    fn moves(&mut self, mut edit: usize, inst: u32, after: bool) -> usize {
+        while let Some((from, to)) = self.allocation.move_at(edit, inst, after) {
+            self.move_value(from, to);
+            edit += 1;
+        }
+        edit
+    }
+
+    /// One of the allocator's moves. It leaves the flags alone (V3).
+    fn move_value(&mut self, from: Loc, to: Loc) {
+        match (from, to) {
+            (Loc::Gpr(from), Loc::Gpr(to)) => {
+                if from != to {
+                    self.asm.mov(Size::B64, to, from);
+                }
+            }
+            (Loc::Slot(slot), Loc::Gpr(to)) => {
+                let slot = self.frame.slot(slot);
+                self.asm.mov(Size::B64, to, slot);
+            }
+            (Loc::Gpr(from), Loc::Slot(slot)) => {
+                let slot = self.frame.slot(slot);
+                self.asm.mov_mr(Size::B64, slot, from);
+            }
+            (Loc::Xmm(from), Loc::Xmm(to)) => {
+                if from != to {
+                    self.asm.vec_mov(self.wide(), to, from);
+                }
+            }
+            (Loc::Slot(slot), Loc::Xmm(to)) => {
+                let op = if self.code.vector_bytes == 8 { VecLoad::MOVSD } else { VecLoad::MOVUPS };
+                self.asm.vec_load(self.wide(), op, to, self.frame.slot(slot));
+            }
+            (Loc::Xmm(from), Loc::Slot(slot)) => {
+                let op = if self.code.vector_bytes == 8 { VecStore::MOVSD } else { VecStore::MOVUPS };
+                self.asm.vec_store(self.wide(), op, self.frame.slot(slot), from);
+            }
+            _ => unreachable!("the allocator moves neither between classes nor between slots"),
+        }
+    }
+
+    /// Encoding of moves of whole values.
+    fn wide(&self) -> Enc {
+        if self.code.vector_bytes == 32 { Enc::Vex256 } else { self.enc }
+    }
+
+    /// Notes that code from here on comes from `origin`, and may fault.
+    fn note(&mut self, origin: InstId) {
+        let here = self.asm.offset().0;
+        match self.tables.insts.last_mut() {
+            Some(last) if last.1 == origin => {}
+            Some(last) if last.0 == here => last.1 = origin,
+            _ => self.tables.insts.push((here, origin)),
+        }
+    }
+
+    /// A constant's place in rodata.
+    fn constant(&mut self, number: usize) -> Label {
+        if let Some(label) = self.constants[number] {
+            return label;
+        }
+        let (bits, size) = self.code.constants[number];
+        let bytes = bits.to_le_bytes();
+        let size = usize::from(size);
+        let label = self.asm.constant(&bytes[..size], size as u32);
+        self.constants[number] = Some(label);
+        label
+    }
+
+    /// `LoopCount`.
+    fn count_loop(&mut self, number: u32) {
+        let counted = &self.code.loops[number as usize];
+        let point = LoopPoint { header: counted.header, cold: 0, homes: Vec::new() };
+        let at = self.tables.loops.len();
+        self.tables.loops.push(point);
+        let number = counted.number;
+        let counter = abi::gs::loops(self.func);
+        self.count(counter, 2 * self.func + 1, number, Some(at));
+    }
+
+    fn cold_code(&mut self) {
+        for cold in core::mem::take(&mut self.cold) {
+            self.asm.bind(cold.label);
+            if let Some(point) = cold.point {
+                self.tables.loops[point].cold = self.asm.offset().0;
+            }
+            self.asm.push_i(cold.number as i32);
+            self.asm.push_i(cold.what as i32);
+            let slot = abi::slot_address(abi::SLOT_COUNT);
+            self.asm.call_rm(Mem::abs(slot as i32));
+            self.tables.returns.push(self.asm.offset().0);
+            self.asm.jmp(cold.back);
+        }
+    }
+
+    fn finish(mut self) -> Result<Compiled, Declined> {
+        self.tables.frame_size = self.frame.size();
+        self.tables.has_frame_pointer = self.code.frame_pointer;
+        self.tables.loops.sort_by_key(|point| point.header);
+        let too_large = |_| Declined::LimitExceeded("code size");
+        let apart = self.asm.finalize_apart().map_err(too_large)?;
+        let relocs = apart.references.iter().map(|reference| Reloc::CodeToRodata {
+            at: reference.at.0,
+            end: reference.end.0,
+            to: reference.to,
+        });
+        let entries = apart.entries.iter().map(|entry| Reloc::TableToCode {
+            at: entry.at,
+            table: entry.table,
+            to: entry.to.0,
+        });
+        Ok(Compiled {
+            code: apart.text.to_vec(),
+            rodata: apart.data.to_vec(),
+            relocs: relocs.chain(entries).collect(),
+            tables: self.tables,
+        })
+    }
+
+    /// The general register of a location that must be one.
+    fn gpr_of(loc: Loc) -> Gpr {
+        match loc {
+            Loc::Gpr(gpr) => gpr,
+            _ => unreachable!("the operand's place is a general register"),
+        }
+    }
+}

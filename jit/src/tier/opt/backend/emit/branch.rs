@@ -1,0 +1,144 @@
+//! Jumps: what does not fall through.
+
+use super::Emit;
+use crate::tier::opt::backend::vcode::{SwitchInfo, Test};
+use alloc::vec::Vec;
+use asm::{Alu, Cond, Gpr, Label, Mem, Scale, Size};
+
+/// So few ranges are compared one after the other.
+const LINEAR: usize = 3;
+
+impl Emit<'_> {
+    /// Where control really goes to from `block` for its successor `number`.
+    fn target(&self, block: u32, number: u32) -> u32 {
+        let to = self.code.succs(block as usize)[number as usize];
+        self.forward[to as usize]
+    }
+
+    /// `Jump`.
+    pub(super) fn jump(&mut self, block: u32, next: Option<u32>) {
+        let to = self.target(block, 0);
+        self.go(to, next);
+    }
+
+    fn go(&mut self, to: u32, next: Option<u32>) {
+        if next != Some(to) {
+            self.asm.jmp(self.labels[to as usize]);
+        }
+    }
+
+    /// `Branch`.
+    pub(super) fn branch(&mut self, test: Test, block: u32, next: Option<u32>) {
+        let (then, other) = (self.target(block, 0), self.target(block, 1));
+        if then == other {
+            return self.go(then, next);
+        }
+        if next == Some(then) {
+            return self.jump_if(test.invert(), self.labels[other as usize]);
+        }
+        self.jump_if(test, self.labels[then as usize]);
+        self.go(other, next);
+    }
+
+    /// Jumps to `label` if `test` holds.
+    fn jump_if(&mut self, test: Test, label: Label) {
+        match test {
+            Test::One(cond) => self.asm.jcc(cond, label),
+            Test::Either(a, b) => {
+                self.asm.jcc(a, label);
+                self.asm.jcc(b, label);
+            }
+            Test::Both(a, b) => {
+                let past = self.asm.label();
+                self.asm.jcc_short(a.invert(), past);
+                self.asm.jcc(b, label);
+                self.asm.bind(past);
+            }
+        }
+    }
+
+    /// `Switch`: `value` is compared with ranges, in a tree of depth log2 of their number.
+    pub(super) fn switch(&mut self, info: &SwitchInfo, block: u32, value: Gpr, scratch: Gpr) {
+        let default = self.labels[self.target(block, info.default) as usize];
+        let mut rest: Vec<(usize, usize, Option<Label>)> = Vec::new();
+        rest.push((0, info.ranges.len(), None));
+        while let Some((from, to, label)) = rest.pop() {
+            if let Some(label) = label {
+                self.asm.bind(label);
+            }
+            if to - from <= LINEAR {
+                for &(low, high, number) in &info.ranges[from..to] {
+                    let target = self.labels[self.target(block, number) as usize];
+                    self.case(info.size, value, scratch, low, high, target);
+                }
+                self.asm.jmp(default);
+                continue;
+            }
+            let middle = from + (to - from) / 2;
+            let lower = self.asm.label();
+            self.compare(info.size, value, scratch, info.ranges[middle].0);
+            self.asm.jcc(Cond::B, lower);
+            rest.push((from, middle, Some(lower)));
+            rest.push((middle, to, None));
+        }
+    }
+
+    fn case(&mut self, size: Size, value: Gpr, scratch: Gpr, low: u64, high: u64, to: Label) {
+        if low == high {
+            self.compare(size, value, scratch, low);
+            return self.asm.jcc(Cond::E, to);
+        }
+        self.asm.mov_i(scratch, low.wrapping_neg());
+        self.asm.alu(Alu::Add, size, scratch, value);
+        match immediate(size, high - low) {
+            Some(imm) => {
+                self.asm.alu_i(Alu::Cmp, size, scratch, imm);
+                self.asm.jcc(Cond::Be, to);
+            }
+            None => {
+                // The width does not fit an immediate: two comparisons do.
+                let past = self.asm.label();
+                self.compare(size, value, scratch, low);
+                self.asm.jcc(Cond::B, past);
+                self.compare(size, value, scratch, high);
+                self.asm.jcc(Cond::Be, to);
+                self.asm.bind(past);
+            }
+        }
+    }
+
+    fn compare(&mut self, size: Size, value: Gpr, scratch: Gpr, number: u64) {
+        match immediate(size, number) {
+            Some(imm) => self.asm.alu_i(Alu::Cmp, size, value, imm),
+            None => {
+                self.asm.mov_i(scratch, number);
+                self.asm.alu(Alu::Cmp, size, value, scratch);
+            }
+        }
+    }
+
+    /// `Table`.
+    pub(super) fn table(&mut self, info: &SwitchInfo, block: u32, [at, base, value]: [Gpr; 3]) {
+        let default = self.labels[self.target(block, info.default) as usize];
+        let targets: Vec<Label> = info
+            .table
+            .iter()
+            .map(|&number| self.labels[self.target(block, number) as usize])
+            .collect();
+        // A 32-bit result clears the upper half, so `at` is the index.
+        self.asm.lea(info.size, at, Mem::base(value, (info.low as i32).wrapping_neg()));
+        self.asm.alu_i(Alu::Cmp, info.size, at, targets.len() as i32 - 1);
+        self.asm.jcc(Cond::A, default);
+        let table = self.asm.jump_table(&targets);
+        self.asm.lea(Size::B64, base, Mem::label(table));
+        let entry = Mem::base_index(base, at, Scale::S4, 0);
+        self.asm.movsx(Size::B64, at, Size::B32, entry);
+        self.asm.alu(Alu::Add, Size::B64, at, base);
+        self.asm.jmp_rm(at);
+    }
+}
+
+/// `number` as an immediate of a comparison of `size`, which sign-extends it to 64 bits.
+fn immediate(size: Size, number: u64) -> Option<i32> {
+    if size == Size::B64 { i32::try_from(number as i64).ok() } else { Some(number as u32 as i32) }
+}

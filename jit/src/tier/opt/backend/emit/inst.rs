@@ -1,0 +1,716 @@
+//! One machine instruction after the other.
+
+use super::Emit;
+use crate::tier::opt::backend::frame;
+use crate::tier::opt::backend::regalloc::Loc;
+use crate::tier::opt::backend::vcode::{
+    Base, Combine, Locked, MInst, Mem, Src, Target, Test,
+};
+use asm::{
+    Alu, Cond, Enc, Fma, FmaOrder, Fp, Gpr, Plain, Rm, Rounding, Scale, Shift, ShiftDouble, ShiftX,
+    Size, Unary, VecBin, VecBinImm, VecLoad, VecStore, VecUn, X87Mem, X87Stack, Xmm,
+};
+
+/// Bit 2 of the x87 status word's upper byte: the remainder is partial (SDM vol. 2, FPREM).
+const INCOMPLETE: i32 = 4;
+
+/// The operands of one instruction, read from left to right.
+#[derive(Clone, Copy, Debug)]
+struct Ops {
+    inst: u32,
+    next: u32,
+}
+
+/// A second input with its registers.
+#[derive(Clone, Copy, Debug)]
+enum Input {
+    Rm(Rm<Gpr>),
+    Imm(i32),
+}
+
+fn fp(double: bool) -> Fp {
+    if double { Fp::Sd } else { Fp::Ss }
+}
+
+impl Emit<'_> {
+    fn loc(&self, ops: &mut Ops) -> Loc {
+        ops.next += 1;
+        self.allocation.loc(ops.inst, ops.next - 1)
+    }
+
+    fn gpr(&self, ops: &mut Ops) -> Gpr {
+        Self::gpr_of(self.loc(ops))
+    }
+
+    fn xmm(&self, ops: &mut Ops) -> Xmm {
+        match self.loc(ops) {
+            Loc::Xmm(xmm) => xmm,
+            _ => unreachable!("the operand's place is a vector register"),
+        }
+    }
+
+    fn rm(&self, ops: &mut Ops) -> Rm<Gpr> {
+        match self.loc(ops) {
+            Loc::Gpr(gpr) => Rm::Reg(gpr),
+            Loc::Slot(slot) => Rm::Mem(self.frame.slot(slot)),
+            Loc::Xmm(_) => unreachable!("the operand's class is general"),
+        }
+    }
+
+    fn vec_rm(&self, ops: &mut Ops) -> Rm<Xmm> {
+        match self.loc(ops) {
+            Loc::Xmm(xmm) => Rm::Reg(xmm),
+            Loc::Slot(slot) => Rm::Mem(self.frame.slot(slot)),
+            Loc::Gpr(_) => unreachable!("the operand's class is vector"),
+        }
+    }
+
+    /// The memory operand of shape `mem`.
+    fn mem(&mut self, mem: Mem, ops: &mut Ops) -> asm::Mem {
+        let base = match mem.base {
+            Base::None => None,
+            Base::Reg => Some((self.gpr(ops), 0)),
+            Base::Constant => return asm::Mem::label(self.constant(mem.disp as usize)),
+            area => Some(self.frame.base(area)),
+        };
+        let index = mem.index.map(|scale| (self.gpr(ops), scale));
+        let place = match (base, index) {
+            (None, None) => asm::Mem::abs(mem.disp),
+            (None, Some((index, scale))) => asm::Mem::index(index, scale, mem.disp),
+            (Some((base, offset)), None) => asm::Mem::base(base, mem.disp.wrapping_add(offset)),
+            (Some((base, offset)), Some((index, scale))) => {
+                asm::Mem::base_index(base, index, scale, mem.disp.wrapping_add(offset))
+            }
+        };
+        if mem.wraps { place.addr32() } else { place }
+    }
+
+    fn input(&mut self, src: Src, ops: &mut Ops) -> Input {
+        match src {
+            Src::Imm(imm) => Input::Imm(imm),
+            Src::Reg => Input::Rm(self.rm(ops)),
+            Src::Mem(mem) => Input::Rm(Rm::Mem(self.mem(mem, ops))),
+        }
+    }
+
+    /// An input that is no immediate.
+    fn rm_input(&mut self, src: Src, ops: &mut Ops) -> Rm<Gpr> {
+        match self.input(src, ops) {
+            Input::Rm(rm) => rm,
+            Input::Imm(_) => unreachable!("selection gives no immediate here"),
+        }
+    }
+
+    fn vec_input(&mut self, src: Src, ops: &mut Ops) -> Rm<Xmm> {
+        match src {
+            Src::Mem(mem) => Rm::Mem(self.mem(mem, ops)),
+            _ => self.vec_rm(ops),
+        }
+    }
+
+    /// Emits instruction number `at` of `block`; block `next` follows.
+    pub(super) fn inst(&mut self, block: u32, at: u32, next: Option<u32>) {
+        let inst = self.code.insts[at as usize];
+        let mut ops = Ops { inst: at, next: 0 };
+        if may_fault(inst) {
+            self.note(self.code.origins[at as usize]);
+        }
+        match inst {
+            MInst::Jump => self.jump(block, next),
+            MInst::Branch(test) => self.branch(test, block, next),
+            MInst::Switch(number) => {
+                let (scratch, value) = (self.gpr(&mut ops), self.gpr(&mut ops));
+                let info = &self.code.switches[number as usize];
+                self.switch(info, block, value, scratch);
+            }
+            MInst::Table(number) => {
+                let gprs = [self.gpr(&mut ops), self.gpr(&mut ops), self.gpr(&mut ops)];
+                let info = &self.code.switches[number as usize];
+                self.table(info, block, gprs);
+            }
+            MInst::Ret => self.frame.leave(&mut self.asm),
+            MInst::Trap | MInst::Ud2 => frame::trap(&mut self.asm),
+            MInst::Call(number) => self.call(number, &mut ops),
+            MInst::LoopCount(number) => self.count_loop(number),
+            MInst::Args => {}
+            _ => self.integer(inst, &mut ops),
+        }
+    }
+
+    fn call(&mut self, number: u32, ops: &mut Ops) {
+        match self.code.calls[number as usize].target {
+            Target::Slot(slot) => self.asm.call_rm(asm::Mem::abs(slot as i32)),
+            Target::Reg => {
+                let count = self.code.operands(ops.inst as usize).len() as u32;
+                ops.next = count - 1;
+                let callee = self.rm(ops);
+                self.asm.call_rm(callee);
+            }
+        }
+        self.tables.returns.push(self.asm.offset().0);
+    }
+
+    fn integer(&mut self, inst: MInst, ops: &mut Ops) {
+        match inst {
+            MInst::Imm(value) => {
+                let dst = self.gpr(ops);
+                if value == 0 {
+                    self.asm.alu(Alu::Xor, Size::B32, dst, dst);
+                } else {
+                    self.asm.mov_i(dst, value);
+                }
+            }
+            MInst::Copy => {
+                let (to, from) = (self.loc(ops), self.loc(ops));
+                self.move_value(from, to);
+            }
+            MInst::Extend { from, to, signed, src } => {
+                let dst = self.gpr(ops);
+                let src = self.rm_input(src, ops);
+                self.extend(from, to, signed, dst, src);
+            }
+            MInst::Store { size, mem } => {
+                let value = self.gpr(ops);
+                let mem = self.mem(mem, ops);
+                self.asm.mov_mr(size, mem, value);
+            }
+            MInst::StoreImm { size, imm, mem } => {
+                let mem = self.mem(mem, ops);
+                self.asm.mov_mi(size, mem, imm);
+            }
+            MInst::Lea { size, mem } => self.lea(size, mem, ops),
+            MInst::Add { size } => {
+                let (dst, a, b) = (self.gpr(ops), self.gpr(ops), self.gpr(ops));
+                if dst == a || dst == b {
+                    self.asm.alu(Alu::Add, size, dst, if dst == a { b } else { a });
+                } else {
+                    self.asm.lea(size, dst, asm::Mem::base_index(a, b, Scale::S1, 0));
+                }
+            }
+            MInst::AddImm { size, imm } => {
+                let (dst, src) = (self.gpr(ops), self.gpr(ops));
+                self.add_imm(size, dst, src, imm);
+            }
+            MInst::ShlLea { size, count } => {
+                let (dst, src) = (self.gpr(ops), self.gpr(ops));
+                self.shift_left(size, dst, src, count);
+            }
+            _ => self.arithmetic(inst, ops),
+        }
+    }
+
+    fn extend(&mut self, from: Size, to: Size, signed: bool, dst: Gpr, src: Rm<Gpr>) {
+        if signed && from < to {
+            self.asm.movsx(to, dst, from, src);
+        } else if from == Size::B64 {
+            self.asm.mov(Size::B64, dst, src);
+        } else {
+            self.asm.movzx(dst, from, src);
+        }
+    }
+
+    fn lea(&mut self, size: Size, mem: Mem, ops: &mut Ops) {
+        let dst = self.gpr(ops);
+        if mem.base == Base::None && mem.index.is_none() {
+            return self.asm.mov_i(dst, u64::from(mem.disp as u32));
+        }
+        if mem.base == Base::Reg && mem.index.is_none() {
+            let src = self.gpr(ops);
+            return self.add_imm(size, dst, src, mem.disp);
+        }
+        if (mem.base, mem.index, mem.disp) == (Base::Reg, Some(Scale::S1), 0) {
+            let (a, b) = (self.gpr(ops), self.gpr(ops));
+            if dst == a || dst == b {
+                return self.asm.alu(Alu::Add, size, dst, if dst == a { b } else { a });
+            }
+            return self.asm.lea(size, dst, asm::Mem::base_index(a, b, Scale::S1, 0));
+        }
+        let mem = self.mem(mem, ops);
+        self.asm.lea(size, dst, mem);
+    }
+
+    fn add_imm(&mut self, size: Size, dst: Gpr, src: Gpr, imm: i32) {
+        match imm {
+            0 if size == Size::B32 || dst != src => self.asm.mov(size, dst, src),
+            0 => {}
+            1 if dst == src => self.asm.unary(Unary::Inc, size, dst),
+            -1 if dst == src => self.asm.unary(Unary::Dec, size, dst),
+            _ if dst == src => self.asm.alu_i(Alu::Add, size, dst, imm),
+            _ => self.asm.lea(size, dst, asm::Mem::base(src, imm)),
+        }
+    }
+
+    fn shift_left(&mut self, size: Size, dst: Gpr, src: Gpr, count: u8) {
+        if dst == src {
+            self.asm.shift_i(Shift::Shl, size, dst, count);
+        } else if count == 1 {
+            self.asm.lea(size, dst, asm::Mem::base_index(src, src, Scale::S1, 0));
+        } else {
+            let scale = Scale::from_factor(1 << count).unwrap_or(Scale::S1);
+            self.asm.lea(size, dst, asm::Mem::index(src, scale, 0));
+        }
+    }
+
+    fn arithmetic(&mut self, inst: MInst, ops: &mut Ops) {
+        match inst {
+            MInst::Alu { op, size, src } => {
+                let (dst, _) = (self.gpr(ops), self.gpr(ops));
+                match self.input(src, ops) {
+                    Input::Imm(imm) => self.asm.alu_i(op, size, dst, imm),
+                    Input::Rm(rm) => self.asm.alu(op, size, dst, rm),
+                }
+            }
+            MInst::AluMem { op, size, mem } => {
+                let value = self.gpr(ops);
+                let mem = self.mem(mem, ops);
+                self.asm.alu_mr(op, size, mem, value);
+            }
+            MInst::AluMemImm { op, size, imm, mem } => {
+                let mem = self.mem(mem, ops);
+                match (op, imm) {
+                    (Alu::Add, 1) | (Alu::Sub, -1) => self.asm.unary(Unary::Inc, size, mem),
+                    (Alu::Add, -1) | (Alu::Sub, 1) => self.asm.unary(Unary::Dec, size, mem),
+                    _ => self.asm.alu_i(op, size, mem, imm),
+                }
+            }
+            MInst::Unary { op, size } => {
+                let dst = self.gpr(ops);
+                self.asm.unary(op, size, dst);
+            }
+            MInst::Mul { size, src } => {
+                let (dst, _) = (self.gpr(ops), self.gpr(ops));
+                let src = self.rm_input(src, ops);
+                self.asm.imul(size, dst, src);
+            }
+            MInst::MulImm { size, imm, src } => {
+                let dst = self.gpr(ops);
+                let src = self.rm_input(src, ops);
+                self.asm.imul_i(size, dst, src, imm);
+            }
+            MInst::MulWide { op, size } => {
+                ops.next = 3;
+                let src = self.rm(ops);
+                self.asm.unary(op, size, src);
+            }
+            MInst::Div { size, signed } => {
+                ops.next = 2;
+                let divisor = self.rm(ops);
+                self.divide(size, signed, divisor);
+            }
+            _ => self.bits(inst, ops),
+        }
+    }
+
+    fn divide(&mut self, size: Size, signed: bool, divisor: Rm<Gpr>) {
+        match (signed, size) {
+            (false, _) => self.asm.alu(Alu::Xor, Size::B32, Gpr::Rdx, Gpr::Rdx),
+            (true, Size::B64) => self.asm.plain(Plain::CQO),
+            (true, _) => self.asm.plain(Plain::CDQ),
+        }
+        self.asm.unary(if signed { Unary::Idiv } else { Unary::Div }, size, divisor);
+    }
+
+    fn bits(&mut self, inst: MInst, ops: &mut Ops) {
+        match inst {
+            MInst::ShiftImm { op, size, count } => {
+                let dst = self.gpr(ops);
+                self.asm.shift_i(op, size, dst, count);
+            }
+            MInst::ShiftCl { op, size } => {
+                let dst = self.gpr(ops);
+                self.asm.shift_cl(op, size, dst);
+            }
+            MInst::ShiftX { op, size } => {
+                let (dst, src, count) = (self.gpr(ops), self.rm(ops), self.gpr(ops));
+                let op = match op {
+                    Shift::Shr => ShiftX::Shrx,
+                    Shift::Sar => ShiftX::Sarx,
+                    _ => ShiftX::Shlx,
+                };
+                self.asm.shiftx(op, size, dst, src, count);
+            }
+            MInst::ShiftDoubleImm { left, size, count } => {
+                let (dst, _, src) = (self.gpr(ops), self.gpr(ops), self.gpr(ops));
+                self.asm.shift_double_i(shift_double(left), size, dst, src, count);
+            }
+            MInst::ShiftDoubleCl { left, size } => {
+                let (dst, _, src) = (self.gpr(ops), self.gpr(ops), self.gpr(ops));
+                self.asm.shift_double_cl(shift_double(left), size, dst, src);
+            }
+            MInst::BitCount { op, size } => {
+                let (dst, src) = (self.gpr(ops), self.rm(ops));
+                self.asm.bit_count(op, size, dst, src);
+            }
+            MInst::Bswap { size } => {
+                let dst = self.gpr(ops);
+                self.asm.bswap(size, dst);
+            }
+            _ => self.flags(inst, ops),
+        }
+    }
+
+    fn flags(&mut self, inst: MInst, ops: &mut Ops) {
+        match inst {
+            MInst::Cmp { size, src } => {
+                let a = self.gpr(ops);
+                match self.input(src, ops) {
+                    Input::Imm(imm) => self.asm.alu_i(Alu::Cmp, size, a, imm),
+                    Input::Rm(rm) => self.asm.alu(Alu::Cmp, size, a, rm),
+                }
+            }
+            MInst::CmpMem { size, mem } => {
+                let value = self.gpr(ops);
+                let mem = self.mem(mem, ops);
+                self.asm.alu_mr(Alu::Cmp, size, mem, value);
+            }
+            MInst::CmpMemImm { size, imm, mem } => {
+                let mem = self.mem(mem, ops);
+                self.asm.alu_i(Alu::Cmp, size, mem, imm);
+            }
+            MInst::Test { size, src } => {
+                let a = self.gpr(ops);
+                match self.input(src, ops) {
+                    Input::Imm(imm) => self.asm.test_i(size, a, imm),
+                    Input::Rm(rm) => self.asm.test(size, rm, a),
+                }
+            }
+            MInst::TestMemImm { size, imm, mem } => {
+                let mem = self.mem(mem, ops);
+                self.asm.test_i(size, mem, imm);
+            }
+            MInst::Set(test) => self.set(test, ops),
+            MInst::Cmov { test, size, src } => {
+                let (dst, _) = (self.gpr(ops), self.gpr(ops));
+                let src = self.rm_input(src, ops);
+                self.move_if(test, size, dst, src);
+            }
+            MInst::FSelect(test) => {
+                let (dst, _, src) = (self.xmm(ops), self.xmm(ops), self.loc(ops));
+                self.select_float(test, dst, src);
+            }
+            _ => self.float(inst, ops),
+        }
+    }
+
+    fn set(&mut self, test: Test, ops: &mut Ops) {
+        let dst = self.gpr(ops);
+        match test {
+            Test::One(cond) => self.asm.setcc(cond, dst),
+            Test::Both(a, b) | Test::Either(a, b) => {
+                let scratch = self.gpr(ops);
+                let op = if matches!(test, Test::Both(..)) { Alu::And } else { Alu::Or };
+                self.asm.setcc(a, dst);
+                self.asm.setcc(b, scratch);
+                self.asm.alu(op, Size::B8, dst, scratch);
+            }
+        }
+        self.asm.movzx(dst, Size::B8, dst);
+    }
+
+    fn move_if(&mut self, test: Test, size: Size, dst: Gpr, src: Rm<Gpr>) {
+        match test {
+            Test::One(cond) => self.asm.cmov(cond, size, dst, src),
+            Test::Either(a, b) => {
+                self.asm.cmov(a, size, dst, src);
+                self.asm.cmov(b, size, dst, src);
+            }
+            Test::Both(..) => unreachable!("selection inverts it"),
+        }
+    }
+
+    fn select_float(&mut self, test: Test, dst: Xmm, src: Loc) {
+        let past = self.asm.label();
+        match test.invert() {
+            Test::One(cond) => self.asm.jcc_short(cond, past),
+            Test::Either(a, b) => {
+                self.asm.jcc_short(a, past);
+                self.asm.jcc_short(b, past);
+            }
+            Test::Both(a, b) => {
+                let change = self.asm.label();
+                self.asm.jcc_short(a.invert(), change);
+                self.asm.jcc_short(b, past);
+                self.asm.bind(change);
+            }
+        }
+        self.move_value(src, Loc::Xmm(dst));
+        self.asm.bind(past);
+    }
+
+    fn float(&mut self, inst: MInst, ops: &mut Ops) {
+        let enc = self.enc;
+        match inst {
+            MInst::FZero => {
+                let dst = self.xmm(ops);
+                self.asm.vec_bin(enc, VecBin::XORPS, dst, dst, dst);
+            }
+            MInst::FCmp { double, src } => {
+                let a = self.xmm(ops);
+                let src = self.vec_input(src, ops);
+                let op = if double { VecUn::UCOMISD } else { VecUn::UCOMISS };
+                self.asm.vec_un(enc, op, a, src);
+            }
+            MInst::FLoad { double, mem } => {
+                let dst = self.xmm(ops);
+                let mem = self.mem(mem, ops);
+                let op = if double { VecLoad::MOVSD } else { VecLoad::MOVSS };
+                self.asm.vec_load(enc, op, dst, mem);
+            }
+            MInst::FStore { double, mem } => {
+                let value = self.xmm(ops);
+                let mem = self.mem(mem, ops);
+                let op = if double { VecStore::MOVSD } else { VecStore::MOVSS };
+                self.asm.vec_store(enc, op, mem, value);
+            }
+            MInst::FBin { op, double, src } => {
+                let (dst, a) = (self.xmm(ops), self.xmm(ops));
+                let src = self.vec_input(src, ops);
+                self.asm.vec_bin(enc, VecBin::arith(op, fp(double)), dst, a, src);
+            }
+            MInst::FVec { op, src } => {
+                let (dst, a) = (self.xmm(ops), self.xmm(ops));
+                let src = self.vec_input(src, ops);
+                self.asm.vec_bin(enc, op, dst, a, src);
+            }
+            MInst::VLoad { mem } => {
+                let dst = self.xmm(ops);
+                let mem = self.mem(mem, ops);
+                self.asm.vec_load(enc, VecLoad::MOVUPS, dst, mem);
+            }
+            MInst::VStore { mem } => {
+                let value = self.xmm(ops);
+                let mem = self.mem(mem, ops);
+                self.asm.vec_store(enc, VecStore::MOVUPS, mem, value);
+            }
+            _ => self.convert(inst, ops),
+        }
+    }
+
+    fn convert(&mut self, inst: MInst, ops: &mut Ops) {
+        let enc = self.enc;
+        match inst {
+            MInst::FConvert { op, src } => {
+                let dst = self.xmm(ops);
+                match self.vec_input(src, ops) {
+                    Rm::Reg(src) => self.asm.vec_bin(enc, op, dst, src, src),
+                    Rm::Mem(mem) => {
+                        // Otherwise the result would depend on what `dst` held before.
+                        self.asm.vec_bin(enc, VecBin::XORPS, dst, dst, dst);
+                        self.asm.vec_bin(enc, op, dst, dst, mem);
+                    }
+                }
+            }
+            MInst::FRound { double, mode } => {
+                let (dst, src) = (self.xmm(ops), self.xmm(ops));
+                let op = if double { VecBinImm::ROUNDSD } else { VecBinImm::ROUNDSS };
+                self.asm.vec_bin_i(enc, op, dst, src, src, mode);
+            }
+            MInst::FFma { double } => {
+                let (dst, _, b, c) = (self.xmm(ops), self.xmm(ops), self.xmm(ops), self.xmm(ops));
+                let op = VecBin::fma(Fma::Madd, FmaOrder::F213, fp(double));
+                self.asm.vec_bin(Enc::Vex128, op, dst, b, c);
+            }
+            MInst::FromInt { fp, size } => {
+                let (dst, src) = (self.xmm(ops), self.rm(ops));
+                self.asm.vec_bin(enc, VecBin::XORPS, dst, dst, dst);
+                self.asm.cvt_from_int(enc, fp, size, dst, dst, src);
+            }
+            MInst::ToInt { fp, size } => {
+                let (dst, src) = (self.gpr(ops), self.xmm(ops));
+                self.asm.cvt_to_int(enc, Rounding::Truncate, fp, size, dst, src);
+            }
+            MInst::MovToVec { size } => {
+                let (dst, src) = (self.xmm(ops), self.rm(ops));
+                self.asm.movd(enc, size, dst, src);
+            }
+            MInst::MovFromVec { size } => {
+                let (dst, src) = (self.gpr(ops), self.xmm(ops));
+                self.asm.movd_mr(enc, size, dst, src);
+            }
+            MInst::FRem { double } => {
+                let (dst, a, b) = (self.xmm(ops), self.xmm(ops), self.xmm(ops));
+                self.remainder(double, dst, a, b);
+            }
+            _ => self.special(inst, ops),
+        }
+    }
+
+    /// The x87 remainder is exact, and so is `fmod`: the operands fit 80 bits, the result fits theirs.
+    /// The bottom of the frame is free between calls.
+    fn remainder(&mut self, double: bool, dst: Xmm, a: Xmm, b: Xmm) {
+        let place = asm::Mem::base(Gpr::Rsp, 0);
+        let (load, store) = if double {
+            (X87Mem::FLD_M64, X87Mem::FSTP_M64)
+        } else {
+            (X87Mem::FLD_M32, X87Mem::FSTP_M32)
+        };
+        for value in [b, a] {
+            self.asm.vec_store(self.enc, VecStore::MOVSD, place, value);
+            self.asm.x87_mem(load, place);
+        }
+        let again = self.asm.here();
+        self.asm.plain(Plain::FPREM);
+        self.asm.plain(Plain::FNSTSW);
+        self.asm.test_i(Size::B32, Gpr::Rax, INCOMPLETE << 8);
+        self.asm.jcc(Cond::Ne, again);
+        self.asm.x87_mem(store, place);
+        self.asm.x87_stack(X87Stack::FSTP, 0);
+        let op = if double { VecLoad::MOVSD } else { VecLoad::MOVSS };
+        self.asm.vec_load(self.enc, op, dst, place);
+    }
+
+    fn special(&mut self, inst: MInst, ops: &mut Ops) {
+        match inst {
+            MInst::Locked { op, size, mem } => {
+                let value = self.gpr(ops);
+                if !matches!(op, Locked::Alu(_)) {
+                    ops.next += 1;
+                }
+                let mem = self.mem(mem, ops);
+                self.locked(op, size, mem, value);
+            }
+            MInst::AtomicLoop { op, size, mem } => {
+                ops.next = 1;
+                let (scratch, value) = (self.gpr(ops), self.gpr(ops));
+                let mem = self.mem(mem, ops);
+                self.atomic_loop(op, size, mem, scratch, value);
+            }
+            MInst::CmpXchg { size, mem } => {
+                ops.next = 2;
+                let new = self.gpr(ops);
+                let mem = self.mem(mem, ops);
+                self.asm.lock();
+                self.asm.cmpxchg(size, mem, new);
+            }
+            MInst::Mfence => self.asm.plain(Plain::MFENCE),
+            MInst::RepMovs { overlap } => {
+                let scratch = self.gpr(ops);
+                self.repeat_copy(overlap, scratch);
+            }
+            MInst::RepStos => self.asm.plain(Plain::REP_STOSB),
+            MInst::DynAlloca { align } => {
+                let gprs = [self.gpr(ops), self.gpr(ops), self.gpr(ops)];
+                frame::dynamic_alloca(&mut self.asm, gprs, align, self.frame.outgoing);
+            }
+            MInst::StackSave => {
+                let dst = self.gpr(ops);
+                self.asm.mov(Size::B64, dst, Gpr::Rsp);
+            }
+            MInst::StackRestore => {
+                let src = self.gpr(ops);
+                self.asm.mov(Size::B64, Gpr::Rsp, src);
+            }
+            _ => unreachable!("every instruction is emitted somewhere above: {inst:?}"),
+        }
+    }
+
+    fn locked(&mut self, op: Locked, size: Size, mem: asm::Mem, value: Gpr) {
+        match op {
+            // It locks by itself.
+            Locked::Xchg => self.asm.xchg(size, mem, value),
+            Locked::Xadd => {
+                self.asm.lock();
+                self.asm.xadd(size, mem, value);
+            }
+            Locked::Alu(op) => {
+                self.asm.lock();
+                self.asm.alu_mr(op, size, mem, value);
+            }
+        }
+    }
+
+    fn atomic_loop(
+        &mut self,
+        op: Combine,
+        size: Size,
+        mem: asm::Mem,
+        scratch: Gpr,
+        value: Gpr,
+    ) {
+        let wide = size.max(Size::B32);
+        self.extend(size, wide, false, Gpr::Rax, Rm::Mem(mem));
+        let again = self.asm.here();
+        self.asm.mov(Size::B64, scratch, Gpr::Rax);
+        match op {
+            Combine::Alu(op) => self.asm.alu(op, wide, scratch, value),
+            Combine::Nand => {
+                self.asm.alu(Alu::And, wide, scratch, value);
+                self.asm.unary(Unary::Not, wide, scratch);
+            }
+            Combine::Choose(cond) => {
+                self.asm.alu(Alu::Cmp, size, scratch, value);
+                self.asm.cmov(cond, wide, scratch, value);
+            }
+        }
+        self.asm.lock();
+        self.asm.cmpxchg(size, mem, scratch);
+        self.asm.jcc(Cond::Ne, again);
+    }
+
+    /// `rep movsb`, from the upper end if the target begins inside the source.
+    fn repeat_copy(&mut self, overlap: bool, scratch: Gpr) {
+        if !overlap {
+            return self.asm.plain(Plain::REP_MOVSB);
+        }
+        let (backward, done) = (self.asm.label(), self.asm.label());
+        self.asm.mov(Size::B64, scratch, Gpr::Rdi);
+        self.asm.alu(Alu::Sub, Size::B64, scratch, Gpr::Rsi);
+        self.asm.alu(Alu::Cmp, Size::B64, scratch, Gpr::Rcx);
+        self.asm.jcc_short(Cond::B, backward);
+        self.asm.plain(Plain::REP_MOVSB);
+        self.asm.jmp_short(done);
+        self.asm.bind(backward);
+        for pointer in [Gpr::Rdi, Gpr::Rsi] {
+            let last = asm::Mem::base_index(pointer, Gpr::Rcx, Scale::S1, -1);
+            self.asm.lea(Size::B64, pointer, last);
+        }
+        self.asm.plain(Plain::STD);
+        self.asm.plain(Plain::REP_MOVSB);
+        self.asm.plain(Plain::CLD);
+        self.asm.bind(done);
+    }
+}
+
+fn shift_double(left: bool) -> ShiftDouble {
+    if left { ShiftDouble::Shld } else { ShiftDouble::Shrd }
+}
+
+/// Whether the instruction accesses module memory, divides, calls or traps.
+fn may_fault(inst: MInst) -> bool {
+    let accesses = |mem: Mem| matches!(mem.base, Base::None | Base::Reg) || mem.index.is_some();
+    match inst {
+        MInst::Div { .. }
+        | MInst::Call(_)
+        | MInst::Trap
+        | MInst::Ud2
+        | MInst::RepMovs { .. }
+        | MInst::RepStos
+        | MInst::DynAlloca { .. }
+        | MInst::LoopCount(_) => true,
+        MInst::Store { mem, .. }
+        | MInst::StoreImm { mem, .. }
+        | MInst::AluMem { mem, .. }
+        | MInst::AluMemImm { mem, .. }
+        | MInst::CmpMem { mem, .. }
+        | MInst::CmpMemImm { mem, .. }
+        | MInst::TestMemImm { mem, .. }
+        | MInst::FLoad { mem, .. }
+        | MInst::FStore { mem, .. }
+        | MInst::VLoad { mem }
+        | MInst::VStore { mem }
+        | MInst::Locked { mem, .. }
+        | MInst::AtomicLoop { mem, .. }
+        | MInst::CmpXchg { mem, .. }
+        | MInst::Extend { src: Src::Mem(mem), .. }
+        | MInst::Alu { src: Src::Mem(mem), .. }
+        | MInst::Mul { src: Src::Mem(mem), .. }
+        | MInst::MulImm { src: Src::Mem(mem), .. }
+        | MInst::Cmp { src: Src::Mem(mem), .. }
+        | MInst::Test { src: Src::Mem(mem), .. }
+        | MInst::Cmov { src: Src::Mem(mem), .. }
+        | MInst::FCmp { src: Src::Mem(mem), .. }
+        | MInst::FBin { src: Src::Mem(mem), .. }
+        | MInst::FConvert { src: Src::Mem(mem), .. } => accesses(mem),
+        _ => false,
+    }
+}
