@@ -193,6 +193,7 @@ impl Attributes {
         }
     }
 
+    /// [group id…]: one attribute list.
     fn list(&mut self, mut ops: Operands<'_>) -> Result<()> {
         let start = self.members.len();
         while !ops.is_empty() {
@@ -214,6 +215,7 @@ impl Attributes {
         Ok(())
     }
 
+    /// [id, place, attributes…]: a place is the function, the result or one parameter.
     fn group(&mut self, mut ops: Operands<'_>) -> Result<()> {
         let id = ops.next_u32()?;
         let index = match ops.next_u32()? {

@@ -153,11 +153,13 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         event.map_err(|error| error.moved_by(base).in_function(name))
     }
 
+    /// Ends the reading of this function.
     fn fail(&mut self, error: Error) -> Error {
         self.open = false;
         self.locate(error)
     }
 
+    /// Adds the function's name, and counts the offset from the start of the file.
     fn locate(&self, error: Error) -> Error {
         error
             .moved_by(self.module.base_bit())
@@ -202,6 +204,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         Ok(())
     }
 
+    /// [number of blocks]
     fn declare_blocks(&mut self) -> Result<()> {
         let mut ops = Operands::new(self.stream.ops(), self.stream.bit());
         let blocks = ops.next_u32()?;

@@ -221,6 +221,8 @@ impl Constants {
         }
     }
 
+    /// Reads one record of type `ty` (`bitc::ConstantsCodes`). An unknown code is refused: LLVM makes it
+    /// `undef`, which would compile a newer compiler's constant to a wrong number without a word.
     fn kind(
         &mut self,
         code: u32,
@@ -252,6 +254,7 @@ impl Constants {
         })
     }
 
+    /// [number], sign-rotated. Wider types use it too, when the number fits.
     fn int(&self, stored: u64, ops: &Operands<'_>, ty: &Type) -> Result<ConstantKind> {
         match ty {
             Type::Integer(_) => Ok(ConstantKind::Int(unrotate(stored))),
@@ -259,6 +262,7 @@ impl Constants {
         }
     }
 
+    /// [word…], each sign-rotated on its own, least significant first.
     fn wide_int(&mut self, ops: &mut Operands<'_>, ty: &Type) -> Result<ConstantKind> {
         match ty {
             Type::Integer(bits) if ops.len() <= bits.div_ceil(64) as usize => {
@@ -274,6 +278,7 @@ impl Constants {
         }
     }
 
+    /// [bits], or two words for the formats above 64 bits.
     fn float(&mut self, ops: &mut Operands<'_>, ty: &Type) -> Result<ConstantKind> {
         let first = ops.next()?;
         let words = match ty {
@@ -323,6 +328,7 @@ impl Constants {
         Ok(ConstantKind::Data(span(start, self.bytes.len(), ops)?))
     }
 
+    /// Appends the low `BYTES` bytes of each element.
     fn extend<const BYTES: usize>(&mut self, elements: core::slice::Iter<'_, u64>) {
         for element in elements {
             let bytes = element.to_le_bytes();
@@ -334,6 +340,7 @@ impl Constants {
         }
     }
 
+    /// [function type in the newest form, flags, length, text…, length, constraints…]
     fn inline_asm(&mut self, code: u32, ops: &mut Operands<'_>) -> Result<ConstantKind> {
         if code == 30 {
             ops.next()?;
@@ -351,6 +358,7 @@ impl Constants {
         Ok(ConstantKind::InlineAsm(span(start, self.bytes.len(), ops)?))
     }
 
+    /// Constant expressions: an operator, then value ids, types where the operator does not imply them.
     fn expression(
         &mut self,
         code: u32,
@@ -442,6 +450,7 @@ impl Constants {
         })
     }
 
+    /// The next `count` operands as value ids.
     fn push_ids(&mut self, ops: &mut Operands<'_>, count: usize) -> Result<Span> {
         let start = self.ids.len();
         for _ in 0..count {
@@ -474,6 +483,7 @@ fn skip_range(ops: &mut Operands<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A range of a pool. The bound is out of reach of any file that is not refused for its size.
 fn span(start: usize, end: usize, ops: &Operands<'_>) -> Result<Span> {
     match (u32::try_from(start), u32::try_from(end)) {
         (Ok(start), Ok(end)) => Ok(Span { start, end }),

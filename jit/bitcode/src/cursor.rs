@@ -39,6 +39,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Bits from the start of the data.
     pub(crate) fn pos(&self) -> usize {
         self.pos
     }
@@ -48,6 +49,7 @@ impl<'a> Cursor<'a> {
         self.fault.map_or(self.pos, |(at, _)| at) as u64
     }
 
+    /// First bit after the block that is being read.
     pub(crate) fn end(&self) -> usize {
         self.end
     }
@@ -74,6 +76,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// What the failed check means: a fault inside a field, or simply too many fields.
     #[cold]
     fn overrun(&self) -> Error {
         let (at, what) = self
@@ -96,6 +99,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Fewer than eight bytes are left: what is there, then zeros.
     #[cold]
     fn window_at_end(&self, byte: usize) -> u64 {
         let mut chunk = [0u8; 8];
@@ -106,6 +110,7 @@ impl<'a> Cursor<'a> {
         u64::from_le_bytes(chunk) >> (self.pos & 7)
     }
 
+    /// Cannot overflow: see [`PARKED`] and the bound on fields between checks.
     #[inline]
     fn advance(&mut self, bits: u32) {
         self.pos = self.pos.wrapping_add(bits as usize);
@@ -221,6 +226,7 @@ impl<'a> Cursor<'a> {
         bytes
     }
 
+    /// Notes the first fault, and moves where the next check must notice.
     #[cold]
     fn park(&mut self, at: usize, what: &'static str) {
         self.fault.get_or_insert((at, what));

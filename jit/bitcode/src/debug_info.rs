@@ -190,6 +190,7 @@ impl<'a> DebugInfo<'a> {
         }
     }
 
+    /// Gives the node the next metadata id.
     fn push(&mut self, node: Node<'a>, bit: u64) -> Result<()> {
         if self.nodes.len() >= limits::METADATA {
             return Err(Error::limit(bit, "number of metadata nodes"));

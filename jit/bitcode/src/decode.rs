@@ -101,6 +101,11 @@ impl Record<'_> {
         Ok(Some(Event::Inst(inst, None)))
     }
 
+    /// Records that make up a few hundredths of code; kept out of the way of the others.
+    ///
+    /// extractelement [vector, index], insertelement [vector, element, index], shufflevector [a, b, mask],
+    /// va_arg [list type, list, result type], extractvalue and insertvalue [aggregate, (value), path…],
+    /// fence [ordering, scope], fneg [value, operator, flags?], freeze [value].
     fn rare(mut self, code: u32, lists: &mut Lists) -> Decoded<'_> {
         match code {
             6 => {

@@ -3,6 +3,16 @@
 //! In module version 2 each begins with the offset and size of its name in the string table, which
 //! stands after the module in the file; [`crate::container`] has found it before. Fields that newer
 //! writers added stand at the end and are read only if the record is long enough.
+//!
+//! Layouts (LLVM: `BitcodeReader::parseGlobalVarRecord`, `parseFunctionRecord`), all after the name:
+//!
+//! * GLOBALVAR [type, flags, initial value + 1, linkage, alignment, section + 1, visibility, thread
+//!   local, unnamed address, externally initialised, …]; flags: 0 constant, 1 the type is the
+//!   variable's own and not a pointer to it, then the address space
+//! * FUNCTION [type, convention, is declaration, linkage, attributes + 1, alignment, section + 1,
+//!   visibility, collector, unnamed address, prologue, storage class, comdat, prefix, personality + 1,
+//!   dso-local, address space, …]
+//! * ALIAS and IFUNC [type, address space, target, linkage, …]
 
 use crate::error::Result;
 use crate::inst::ValueId;

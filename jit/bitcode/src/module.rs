@@ -226,6 +226,7 @@ impl<'a> Module<'a> {
         self.check_names(stream.bit())
     }
 
+    /// Reads one of the module's blocks, or skips it.
     fn block(&mut self, head: &BlockHead, stream: &mut Stream<'_>) -> Result<()> {
         match head.id {
             block::BLOCK_INFO => stream.read_block_info(head)?,
@@ -264,6 +265,7 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
+    /// Reads one of the module's records (`bitc::ModuleCodes`). Unknown ones say nothing about execution.
     fn record(&mut self, code: u32, stream: &Stream<'_>) -> Result<()> {
         let ops = Operands::new(stream.ops(), stream.bit());
         match code {
@@ -320,6 +322,7 @@ impl<'a> Module<'a> {
         Ok(index.wrapping_add(1))
     }
 
+    /// Index of the first function from `from` on that has a body.
     fn next_definition(&self, from: usize) -> Option<usize> {
         let rest = self.functions.get(from..)?;
         rest.iter()
@@ -357,10 +360,12 @@ impl<'a> Module<'a> {
     }
 }
 
+/// Index of the element that is about to be pushed.
 fn index<T>(list: &[T]) -> Result<u32> {
     u32::try_from(list.len()).map_err(|_| Error::limit(0, "number of definitions"))
 }
 
+/// Text for people: what is not UTF-8 is replaced.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -30,6 +30,7 @@ impl<'r> Operands<'r> {
         self.rest.len()
     }
 
+    /// Whether all operands were read. Optional operands are told by this.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()

@@ -208,6 +208,7 @@ impl<'a> Stream<'a> {
         self.cursor.set(head.end, self.cursor.end());
     }
 
+    /// [kind: VBR8, width of ids: VBR4, aligned, size in words: 32 bits], after the id 1 (S1).
     fn block_head(&mut self) -> Result<BlockHead> {
         let id = self.cursor.vbr(8);
         let width = self.cursor.vbr(4);
@@ -231,6 +232,7 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// Leaves the innermost block: its own abbreviations go, the parent's end is the end again.
     fn end_block(&mut self) -> Result<Entry> {
         self.cursor.align32();
         let inner = match self.scopes.pop() {
@@ -255,6 +257,7 @@ impl<'a> Stream<'a> {
         Ok(Entry::End)
     }
 
+    /// An abbreviation for the rest of this block.
     fn define_abbrev(&mut self) -> Result<()> {
         if self.abbrevs.len() >= limits::ABBREVS {
             return Err(Error::limit(self.bit(), "abbreviations"));
@@ -400,6 +403,8 @@ fn read_array(cursor: &mut Cursor<'_>, element: Scalar, ops: &mut Vec<u64>) -> R
 }
 
 /// A length that the bits left can hold and the limits allow (S3).
+///
+/// Everything that loops over a count or reserves for one goes through this.
 #[inline]
 fn list_len(cursor: &Cursor<'_>, count: u64) -> Result<usize> {
     match usize::try_from(count) {

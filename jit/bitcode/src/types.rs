@@ -186,6 +186,7 @@ impl Types {
         Ok(table)
     }
 
+    /// Reads one record; `left` is what remains of the block, in bits, to judge the count in NUMENTRY.
     fn record(&mut self, code: u32, mut ops: Operands<'_>, left: usize) -> Result<()> {
         let ty = match code {
             1 => {
@@ -231,6 +232,7 @@ impl Types {
         Ok(())
     }
 
+    /// [width]
     fn integer(ops: &mut Operands<'_>) -> Result<Type> {
         match ops.next_u32()? {
             0 => Err(ops.malformed("integer type of no bits")),
@@ -239,6 +241,8 @@ impl Types {
         }
     }
 
+    /// POINTER [pointee, address space], OPAQUE_POINTER [address space], ARRAY [length, element],
+    /// VECTOR [lanes, element, scalable?], FUNCTION [variadic, result, parameters…], STRUCT [packed, fields…]
     fn compound(&mut self, code: u32, ops: &mut Operands<'_>) -> Result<Type> {
         Ok(match code {
             8 => {
@@ -287,6 +291,7 @@ impl Types {
         })
     }
 
+    /// Type ids to the end of the record. Their range is checked when the table is complete.
     fn read_list(&mut self, ops: &mut Operands<'_>) -> Result<TypeList> {
         if ops.len() > limits::FIELDS {
             return Err(Error::limit(ops.bit(), "fields of a type"));
@@ -343,6 +348,7 @@ impl Types {
         )
     }
 
+    /// Whether the type may be an element of a vector: a scalar that lies in a register.
     fn is_vector_element(&self, id: TypeId) -> bool {
         use Type::{BFloat, Double, Float, Fp128, Half, Integer, Pointer, PpcFp128, X86Fp80};
         matches!(

@@ -80,6 +80,7 @@ impl Loader<'_, '_> {
         Ok(number)
     }
 
+    /// Facts about parameters, as many as the last parameter with any needs.
     fn param_attributes(&self, list: Option<u32>) -> Result<Vec<ParamAttrs>> {
         let mut params = Vec::new();
         for (index, attribute) in self.source.attributes().of(list) {
@@ -102,6 +103,7 @@ impl Loader<'_, '_> {
         Ok(params)
     }
 
+    /// Adds one attribute to what is known of a parameter.
     fn param_attribute(
         &self,
         facts: &mut ParamAttrs,
@@ -140,6 +142,7 @@ impl Loader<'_, '_> {
     }
 }
 
+/// Whether a comma-separated list of target features holds this one.
 fn has_feature(list: &[u8], feature: &[u8]) -> bool {
     list.split(|byte| *byte == b',').any(|one| one == feature)
 }

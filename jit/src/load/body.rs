@@ -60,14 +60,20 @@ pub(super) struct BodyLoader<'l, 'm, 'a> {
     pub(super) loader: &'l mut Loader<'m, 'a>,
     scratch: &'l mut Scratch,
     pub(super) builder: Builder,
+    /// Source positions. Kept here, since the builder wants them before the instruction and the
+    /// file has them after it.
     pub(super) lines: Vec<Line>,
+    /// Late values, by number from [`LATE`] on.
     pub(super) late: Vec<Late>,
+    /// Late values by what they stand for, so that each has one.
     forward: HashMap<ValueId, Value>,
+    /// Instructions that go to the start of the entry block.
     pub(super) prologue: Vec<Inst>,
     /// Whether instructions go to the prologue now.
     pub(super) in_prologue: bool,
     /// Places in the pool that wait for the values of phis.
     pub(super) phis: Vec<(u32, ValueId)>,
+    /// Where the function's value ids begin, and how many blocks it has.
     pub(super) head: BodyHead,
     /// Whether an extra block at the end faults (see `control`).
     pub(super) needs_fault_block: bool,
@@ -86,12 +92,14 @@ impl<'a> Loader<'_, 'a> {
         let mut reader = BodyReader::new(source);
         let mut scratch = Scratch::default();
         let mut places = Places::default();
+        // Ids of definitions and of bodies ascend together, so the file is read front to back.
         for (own_id, symbol) in (0..).map(ValueId).zip(self.symbols.clone()) {
             let (Symbol::Func(id), Some(bitcode::GlobalId::Function(at))) =
                 (symbol, source.global(own_id))
             else {
                 continue;
             };
+            // A body that is only there to be inlined: the definition lies elsewhere.
             let function = source.functions().get(at as usize);
             let elsewhere = |function: &bitcode::Function| {
                 function.linkage == bitcode::Linkage::AvailableExternally
@@ -117,6 +125,7 @@ impl<'a> Loader<'_, 'a> {
         Ok(())
     }
 
+    /// Translates the body that the reader has just opened.
     fn body(
         &mut self,
         reader: &mut BodyReader<'_, '_>,
@@ -304,6 +313,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         }
     }
 
+    /// A constant, made now; or a value that a later block defines.
     fn unknown(&mut self, id: ValueId, ty: Option<TypeId>) -> Result<Value> {
         if id < self.head.first_result {
             return self.materialise(id);
@@ -317,6 +327,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         Ok(late)
     }
 
+    /// A stand-in for what `finish` will put in its place.
     fn make_late(&mut self, ty: TypeId, target: LateTarget) -> Value {
         let number = LATE.saturating_add(self.late.len() as u32);
         self.late.push(Late { ty, target });

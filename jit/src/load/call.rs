@@ -17,6 +17,11 @@ use super::intrinsic::Action;
 use super::module::Symbol;
 
 impl BodyLoader<'_, '_, '_> {
+    /// A call: of an intrinsic, of inline assembly, or of code.
+    ///
+    /// Intrinsics are told first, because they are no functions here and may take metadata, which is
+    /// no value. Operand bundles stand in records before the call; only those of `assume`, which is
+    /// dropped with all it says, mean nothing to execution.
     pub(super) fn call(
         &mut self,
         callee: bitcode::Value,
@@ -63,6 +68,10 @@ impl BodyLoader<'_, '_, '_> {
         self.plain_call(callee, (ty, params), args, attributes, flags)
     }
 
+    /// A call of code, direct if the callee is a function of this module or an import.
+    ///
+    /// The callee may be any constant that is the address of a function: an alias, or a function cast
+    /// to another type by a compiler that still had typed pointers.
     fn plain_call(
         &mut self,
         callee: bitcode::Value,
@@ -108,6 +117,8 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// The function that is called directly, also by an alias.
+    ///
+    /// Imports count as functions: which code they mean is decided when symbols are bound.
     fn direct(&mut self, callee: ValueId) -> Result<Option<ir::FuncId>> {
         if (callee.0 as usize) >= self.loader.symbols.len()
             && self
@@ -138,6 +149,7 @@ impl BodyLoader<'_, '_, '_> {
         LoadError::unsupported(format!("intrinsic {}", name.unwrap_or_default()))
     }
 
+    /// Bundles change what a call means (`deopt`, `funclet`, `ptrauth`), so an unknown one is refused.
     #[cold]
     fn bundle_error(&self, bundle: Option<u32>) -> LoadError {
         let tags = self.loader.source.bundle_tags();

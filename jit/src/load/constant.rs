@@ -131,7 +131,7 @@ impl BodyLoader<'_, '_, '_> {
         value
     }
 
-    /// Computes an expression in the prologue.
+    /// Computes an expression in the prologue, with the methods that translate instructions.
     fn expression(&mut self, constant: &Constant, ty: TypeId, values: &[Value]) -> Result<Value> {
         match (&constant.kind, values) {
             (ConstantKind::Binary { op, .. }, &[lhs, rhs]) => self.binary(*op, lhs, rhs, 0),
@@ -154,6 +154,9 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// A number or an address as a value of type `ty`.
+    ///
+    /// The IR's constants are symbols plus a number, of type `ptr`. Everything else about addresses is
+    /// computed: as an integer, as a difference of two, as a function plus an offset.
     fn folded(&mut self, folded: Folded, ty: TypeId) -> Result<Value> {
         let (plus, minus, add) = match folded {
             Folded::Int(value) => return Ok(self.int(ty, &[value])),
@@ -238,6 +241,7 @@ impl BodyLoader<'_, '_, '_> {
         self.builder.constant(ty, ConstKind::Wide { start })
     }
 
+    /// A half, float or double from its bits.
     fn float(&mut self, ty: TypeId, bits: u64) -> Value {
         let kind = match self.loader.module.types.get(ty) {
             Type::Double => ConstKind::F64(bits),
@@ -270,6 +274,7 @@ impl BodyLoader<'_, '_, '_> {
         self.elements_of(ty, ids)
     }
 
+    /// An aggregate of constants that were made before. Late values among them have no constant.
     fn elements(&mut self, ty: TypeId, ids: &[ValueId]) -> Result<Value> {
         let consts = ids.iter().map(|id| Some(self.known(*id)?.as_const()?.0));
         let consts: Option<Vec<u32>> = consts.collect();
@@ -277,6 +282,7 @@ impl BodyLoader<'_, '_, '_> {
         self.elements_of(ty, consts.ok_or_else(|| LoadError::unsupported(what))?)
     }
 
+    /// An aggregate or vector from the ids of its elements, which the pool then holds.
     fn elements_of(&mut self, ty: TypeId, ids: Vec<u32>) -> Result<Value> {
         let len = ids.len() as u32;
         let start = self.builder.pool(ids);

@@ -65,6 +65,7 @@ impl BodyLoader<'_, '_, '_> {
         Ok(Value::NONE)
     }
 
+    /// A jump to a block's number. Targets may repeat in the file and may not in a switch.
     fn indirect_branch(&mut self, address: ValueId, targets: &[u32]) -> Result<Value> {
         let address = self.operand_like(address, TypeId::PTR)?;
         let number = self.emit(Op::PtrToInt, 0, TypeId::I32, [address.0, 0, 0]);

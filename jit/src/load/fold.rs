@@ -56,10 +56,12 @@ pub(super) struct Memo {
 }
 
 impl Memo {
+    /// What is known of a value.
     fn get(&self, id: ValueId) -> Option<Folded> {
         self.known.get(id.0 as usize).copied().flatten()
     }
 
+    /// Remembers what a value is.
     fn set(&mut self, id: ValueId, folded: Folded) {
         let index = id.0 as usize;
         if self.known.len() <= index {
@@ -143,6 +145,10 @@ impl<'m> Loader<'m, '_> {
         Ok(result)
     }
 
+    /// Evaluates a constant whose operands are known, or names one that is not.
+    ///
+    /// Operands are looked at again after each that had to be evaluated. That stays linear: a constant
+    /// has at most three, and a getelementptr is refused when it is deeper than types nest.
     fn step(&self, id: ValueId, local: Option<&Constants>) -> Result<Step> {
         if let Some(&symbol) = self.symbols.get(id.0 as usize) {
             return Ok(match symbol {
@@ -218,6 +224,7 @@ impl<'m> Loader<'m, '_> {
         }
     }
 
+    /// An address plus constant indices.
     fn gep(
         &self,
         element: TypeId,
@@ -266,6 +273,7 @@ pub(super) fn sign_extend(value: u64, bits: u32) -> i64 {
     (value << unused).cast_signed() >> unused
 }
 
+/// Conversions keep an address an address as long as all its 32 bits are kept.
 fn cast(op: CastOp, value: Folded, from: &Type, to: &Type) -> Folded {
     let bits = |ty: &Type| match ty {
         Type::Integer(bits) => Some(*bits),
@@ -307,6 +315,7 @@ fn cast(op: CastOp, value: Folded, from: &Type, to: &Type) -> Folded {
     }
 }
 
+/// Sums and differences of addresses stay addresses; everything else needs two numbers.
 fn binary(op: BinOp, lhs: Folded, rhs: Folded, ty: &Type) -> Folded {
     let Type::Integer(bits @ 1..=64) = *ty else {
         return Folded::Opaque;
@@ -360,6 +369,7 @@ fn binary(op: BinOp, lhs: Folded, rhs: Folded, ty: &Type) -> Folded {
     }
 }
 
+/// Arithmetic on integers of at most 64 bits, as the instructions do it.
 fn integer(op: BinOp, a: u64, b: u64, bits: u32) -> Folded {
     // Amounts are taken modulo the width, as everywhere; a width is never 0 here.
     let amount = (b & 0xFF) as u32 % bits.max(1);

@@ -47,6 +47,7 @@ impl Loader<'_, '_> {
         Ok(parts)
     }
 
+    /// Writes a part, or schedules the parts that it is made of.
     fn write(
         &mut self,
         image: &mut Image,
@@ -147,6 +148,7 @@ impl Loader<'_, '_> {
         Ok(())
     }
 
+    /// Writes a number, or an address as a relocation: the bytes hold what is added to the symbol.
     fn write_scalar(&mut self, image: &mut Image, id: ValueId, ty: TypeId, at: u32) -> Result<()> {
         let layout = self
             .module
@@ -198,6 +200,7 @@ struct Image {
 }
 
 impl Image {
+    /// Writes bytes. Zeros beyond the end are there already.
     fn put(&mut self, at: u32, bytes: &[u8]) -> Result<()> {
         let start = at as usize;
         let end = start.saturating_add(bytes.len());
@@ -226,6 +229,7 @@ impl Image {
         self.put(at, &bytes)
     }
 
+    /// Notes that symbols are added to or subtracted from the four bytes at `at`.
     fn put_relocs(
         &mut self,
         at: u32,

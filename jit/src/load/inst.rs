@@ -1,7 +1,12 @@
 //! Instructions, one by one: the dispatch, and arithmetic.
 //!
 //! Each method gives the value that the record defines, [`Value::NONE`] if it defines none. Types
-//! are taken from operands and left for the verifier to judge.
+//! are taken from operands and left for the verifier to judge: what it finds wrong is then the
+//! file's fault, since a translation of well-typed code is well typed.
+//!
+//! Most records become one instruction, some none (a bitcast between typed pointers is its operand),
+//! a few many. The numbers of flags, predicates and orderings are LLVM's on both sides where the IR
+//! has the same set; where it has not, the mapping is written out.
 
 use bitcode::{BinOp, CastOp, Inst, Predicate, flags};
 use ir::{Flags, Op, Type, TypeId, Value};
@@ -44,6 +49,7 @@ impl BodyLoader<'_, '_, '_> {
         }
     }
 
+    /// What computes and neither touches memory nor control.
     fn arithmetic(&mut self, inst: &Inst<'_>) -> Result<Value> {
         match *inst {
             Inst::Binary {
@@ -108,6 +114,8 @@ impl BodyLoader<'_, '_, '_> {
         }
     }
 
+    /// A binary operator; the operand's type decides between integers and floats, and with it what
+    /// the flag bits mean.
     pub(super) fn binary(
         &mut self,
         op: BinOp,
@@ -152,6 +160,7 @@ impl BodyLoader<'_, '_, '_> {
         Ok(self.emit(op, flags, ty, [lhs.0, rhs.0, 0]))
     }
 
+    /// A conversion.
     pub(super) fn cast(
         &mut self,
         op: CastOp,
@@ -188,6 +197,8 @@ impl BodyLoader<'_, '_, '_> {
         Ok(self.emit(op, flags, ty, [value.0, 0, 0]))
     }
 
+    /// A comparison of numbers or addresses, lane by lane for vectors. `samesign` is only a promise and
+    /// is not kept.
     pub(super) fn compare(
         &mut self,
         pred: Predicate,

@@ -47,6 +47,8 @@ pub(super) fn action(name: &str) -> Action {
     }
 }
 
+/// The action for a name without suffixes. Those that are dropped only tell an optimiser something, or
+/// ask what it knows (`is.constant`: nothing).
 fn exact(base: &str) -> Option<Action> {
     let all = usize::MAX;
     Some(match base {

@@ -136,6 +136,7 @@ impl BodyLoader<'_, '_, '_> {
         self.emit(Op::ExtractElement, 0, elem, [value.0, index.0, 0])
     }
 
+    /// A vector with one lane replaced.
     fn with_lane(&mut self, vector: Value, lane: u32, part: Value) -> Value {
         let index = self.builder.int(TypeId::I32, u64::from(lane));
         let ty = self.type_of(vector);

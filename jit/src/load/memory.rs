@@ -71,6 +71,10 @@ impl BodyLoader<'_, '_, '_> {
         }
     }
 
+    /// Read-modify-write operations and fences.
+    ///
+    /// The synchronisation scope is ignored: what holds between all threads holds for one. A weak
+    /// compare-exchange may fail without a reason and never has to: it is done as a strong one.
     fn atomic(&mut self, inst: &Inst<'_>) -> Result<Value> {
         match *inst {
             Inst::Fence { ordering, .. } => {
@@ -122,6 +126,7 @@ impl BodyLoader<'_, '_, '_> {
         }
     }
 
+    /// Flags of an access. The file gives an alignment for every one; the type's own stands in for none.
     fn access(
         &self,
         ty: TypeId,
@@ -193,7 +198,8 @@ impl BodyLoader<'_, '_, '_> {
         Ok(self.ptr_add(at, pending, add, flags))
     }
 
-    /// An index in the width of addresses.
+    /// An index in the width of addresses. Indices are signed, and address arithmetic wraps in 32 bits,
+    /// so the low half of a wider one is enough.
     fn index(&mut self, index: Value, bits: u32) -> Value {
         match bits {
             32 => index,
@@ -202,6 +208,7 @@ impl BodyLoader<'_, '_, '_> {
         }
     }
 
+    /// One step of address arithmetic; none at all for a step of 0 bytes.
     pub(super) fn ptr_add(
         &mut self,
         base: Value,
@@ -231,6 +238,7 @@ fn stronger(a: AtomicOrdering, b: AtomicOrdering) -> AtomicOrdering {
     }
 }
 
+/// The operations that x86 and the IR have. The float ones and the wrapping counters are GPU code's.
 fn atomic_op(op: RmwOp) -> Result<Atomic> {
     Ok(match op {
         RmwOp::Xchg => Atomic::Xchg,

@@ -125,6 +125,7 @@ impl<'m, 'a> Loader<'m, 'a> {
         Ok(())
     }
 
+    /// A variable without its initial value.
     fn declare_global(&mut self, global: &bitcode::GlobalVar) -> Result<Symbol> {
         let name = self.name(global.name);
         if matches!(name.as_str(), "llvm.used" | "llvm.compiler.used") {
@@ -160,6 +161,10 @@ impl<'m, 'a> Loader<'m, 'a> {
         Ok(Symbol::Global(id))
     }
 
+    /// A function without its body, or an intrinsic.
+    ///
+    /// What would change how code is entered or called is refused here, by name, before any body is read.
+    /// A personality is not: it only matters to instructions that are refused themselves.
     fn declare_function(&mut self, function: &bitcode::Function) -> Result<Symbol> {
         let name = self.name(function.name);
         if let Some(base) = name.strip_prefix("llvm.") {
@@ -300,10 +305,12 @@ pub(super) fn align_log2(bytes: u32) -> Option<u8> {
     (bytes != 0).then(|| bytes.trailing_zeros() as u8)
 }
 
+/// A number of symbols as an index.
 fn count(len: usize) -> Result<u32> {
     u32::try_from(len).map_err(|_| LoadError::limit("number of symbols"))
 }
 
+/// Linkage as far as binding symbols needs it: odr promises equality, and that is not checked anyway.
 fn linkage(linkage: bitcode::Linkage) -> Linkage {
     use bitcode::Linkage as Bc;
     match linkage {

@@ -1,4 +1,8 @@
-//! Parts of vectors and aggregates.
+//! Parts of vectors and aggregates: lanes, fields, shuffles.
+//!
+//! C code has aggregates as values only where an instruction gives two results at once (overflow
+//! checks, compare-exchange); vectors come from the vectorisers. Lanes are chosen by any integer,
+//! fields by a path of numbers in the file.
 
 use bitcode::Inst;
 use ir::{Op, Type, TypeId, Value};
@@ -59,6 +63,7 @@ impl BodyLoader<'_, '_, '_> {
         }
     }
 
+    /// Puts a part into an aggregate. The pool holds the path with its length in front.
     pub(super) fn insert_value(&mut self, aggregate: Value, value: Value, path: &[u32]) -> Value {
         let pool = self
             .builder
@@ -71,6 +76,7 @@ impl BodyLoader<'_, '_, '_> {
         )
     }
 
+    /// The type at the end of a path. Lengths of arrays are the verifier's to check.
     fn field_type(&self, whole: TypeId, path: &[u32]) -> Result<TypeId> {
         let mut ty = whole;
         for &field in path {

@@ -61,6 +61,7 @@ impl<'a> Places<'a> {
         Ok(file)
     }
 
+    /// Reads what metadata is needed and walks from the scope to its file.
     fn look_up(
         &mut self,
         source: &bitcode::Module<'a>,

@@ -53,6 +53,7 @@ impl TypeMap {
             .ok_or_else(|| LoadError::unsupported(format!("type {}", describe(source, id))))
     }
 
+    /// The IR's form of a type whose parts are converted already.
     fn convert(&self, source: &bitcode::Types, ty: &bitcode::Type) -> Option<ir::Type> {
         use bitcode::Type as Bc;
         Some(match ty {
@@ -95,6 +96,7 @@ impl TypeMap {
         })
     }
 
+    /// The types of a list, if the IR has them all.
     fn list(&self, source: &bitcode::Types, list: &bitcode::TypeList) -> Option<Vec<ir::TypeId>> {
         source.list(list).iter().map(|id| self.find(*id)).collect()
     }

@@ -1,10 +1,17 @@
 //! Records that compute: binary operators, conversions, comparisons, select.
+//!
+//! Layouts are written as `[operand, …]`; "type if forward" stands only after an operand that refers
+//! to a value not yet defined, and `?` marks what may be missing.
 
 use super::{Decoded, Record};
 use crate::inst::Inst;
 use crate::opcode::{BinOp, CastOp, Predicate};
 
 impl Record<'_> {
+    /// [lhs, type if forward, rhs, operator, flags?]
+    ///
+    /// The operator does not say whether it is for integers or floats; the type of `lhs` does. The
+    /// writer leaves the flags out when none is set, here as in the records below.
     pub(super) fn binary<'r>(mut self) -> Decoded<'r> {
         let (lhs, rhs) = (self.pair()?, self.value()?);
         let op = BinOp::from_code(self.ops.next()?);
@@ -18,6 +25,7 @@ impl Record<'_> {
         })
     }
 
+    /// [value, type if forward, result type, operator, flags?]
     pub(super) fn cast<'r>(mut self) -> Decoded<'r> {
         let (value, ty) = (self.pair()?, self.ty()?);
         let op = CastOp::from_code(self.ops.next()?);
@@ -31,6 +39,7 @@ impl Record<'_> {
         })
     }
 
+    /// [lhs, type if forward, rhs, predicate, flags?]
     pub(super) fn compare<'r>(mut self) -> Decoded<'r> {
         let (lhs, rhs) = (self.pair()?, self.value()?);
         let pred = Predicate::from_code(self.ops.next()?);
@@ -44,6 +53,9 @@ impl Record<'_> {
         })
     }
 
+    /// [value if set, type if forward, value if not, condition, type if forward, flags?]
+    ///
+    /// The condition comes last and carries a type of its own, since it may be a vector of bits.
     pub(super) fn select<'r>(mut self) -> Decoded<'r> {
         let (if_true, if_false) = (self.pair()?, self.value()?);
         let cond = self.pair()?;

@@ -1,10 +1,14 @@
 //! Records that say where control goes: calls, phis, terminators.
+//!
+//! Blocks are numbers from 0 in the order of the body. Which block an instruction is in is not
+//! stored: a block ends with its terminator.
 
 use super::{Decoded, Lists, Record};
 use crate::inst::{CallFlags, Inst, ValueId};
 use crate::types::Type;
 
 impl Record<'_> {
+    /// [] or [value, type if forward]
     pub(super) fn ret<'r>(mut self) -> Decoded<'r> {
         let value = if self.ops.is_empty() {
             None
@@ -14,6 +18,12 @@ impl Record<'_> {
         self.effect(Inst::Ret(value))
     }
 
+    /// [attributes + 1, bits, fast-math flags if bit 17, function type if bit 15, callee, type if forward,
+    /// arguments…]
+    ///
+    /// Bits: 0 `tail`, 1 to 10 the calling convention, 14 `musttail`, 16 `notail`. Arguments of named
+    /// parameters have the parameters' types; those of a variadic tail are pairs, which always carry
+    /// a type when they refer forward. The function type is the call's own: it need not be the callee's.
     pub(super) fn call(mut self, lists: &mut Lists) -> Decoded<'_> {
         let attributes = self.ops.next_index()?;
         let bits = self.ops.next_u32()?;
@@ -70,6 +80,10 @@ impl Record<'_> {
         }
     }
 
+    /// [type, (value, block)…, fast-math flags?]
+    ///
+    /// Values of loops refer forward, so the distance is a signed number here; everywhere else a forward
+    /// reference is a huge unsigned one. An even number of operands means that flags are present.
     pub(super) fn phi(mut self, lists: &mut Lists) -> Decoded<'_> {
         let ty = self.ty()?;
         // Pairs, then fast-math bits if any are set.
@@ -96,6 +110,7 @@ impl Record<'_> {
         })
     }
 
+    /// [target] or [target if set, target if not, condition]
     pub(super) fn branch<'r>(mut self) -> Decoded<'r> {
         let if_true = self.block()?;
         if self.ops.is_empty() {
@@ -109,6 +124,9 @@ impl Record<'_> {
         })
     }
 
+    /// [type, value, default, (case, target)…]
+    ///
+    /// Cases are absolute ids of constants, which stand before all instructions.
     pub(super) fn switch(mut self, lists: &mut Lists) -> Decoded<'_> {
         let (ty, value, default) = (self.ty()?, self.value()?, self.block()?);
         lists.edges.clear();
@@ -125,6 +143,7 @@ impl Record<'_> {
         })
     }
 
+    /// [type, address, targets…]
     pub(super) fn indirect_branch(mut self, lists: &mut Lists) -> Decoded<'_> {
         let (ty, address) = (self.ty()?, self.value()?);
         lists.numbers.clear();

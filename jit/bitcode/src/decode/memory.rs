@@ -1,4 +1,6 @@
-//! Records that concern memory.
+//! Records that concern memory: stack, accesses, addresses, atomic operations.
+//!
+//! Alignments are stored as log2 plus one and bounded where they are read.
 
 use super::{Decoded, Lists, Record};
 use crate::inst::{Inst, ValueId};
@@ -6,6 +8,11 @@ use crate::opcode::RmwOp;
 use crate::types::Type;
 
 impl Record<'_> {
+    /// [pointer or allocated type, count type, count, bits, address space?]
+    ///
+    /// The count is the one operand that is stored as an absolute id. Bits: 0 to 4 the low part of the
+    /// alignment, 5 `inalloca`, 6 the first operand is the allocated type, 7 `swifterror`, 8 to 10 the
+    /// high part of the alignment, which was widened when 32 sizes no longer sufficed.
     pub(super) fn alloca<'r>(mut self) -> Decoded<'r> {
         let (named, count_type) = (self.ty()?, self.ty()?);
         let count = ValueId(self.ops.next_u32()?);
@@ -35,6 +42,9 @@ impl Record<'_> {
         })
     }
 
+    /// [address, type if forward, result type, alignment, volatile], atomic: [.., ordering, scope]
+    ///
+    /// Until LLVM 3.6 there was no result type: it followed from the typed pointer.
     pub(super) fn load<'r>(mut self, atomic: bool) -> Decoded<'r> {
         let ptr = self.pair()?;
         let tail = if atomic { 4 } else { 2 };
@@ -53,6 +63,7 @@ impl Record<'_> {
         })
     }
 
+    /// [address, type if forward, value, type if forward, alignment, volatile], atomic: as a load
     pub(super) fn store<'r>(mut self, atomic: bool) -> Decoded<'r> {
         let (ptr, value) = (self.pair()?, self.pair()?);
         let (align, volatile) = (self.ops.next_align()?, self.ops.next_bool()?);
@@ -66,6 +77,9 @@ impl Record<'_> {
         })
     }
 
+    /// [flags, element type, base, type if forward, (index, type if forward)…]
+    ///
+    /// The flags were a mere `inbounds` until LLVM 18, which is their bit 0.
     pub(super) fn gep(mut self, lists: &mut Lists) -> Decoded<'_> {
         let flags = self.ops.next_u32()?;
         let (element, base) = (self.ty()?, self.pair()?);
@@ -82,6 +96,8 @@ impl Record<'_> {
         })
     }
 
+    /// [address, type if forward, expected, type if forward, new, volatile, success ordering, scope,
+    /// failure ordering, weak, alignment?]
     pub(super) fn cmpxchg<'r>(mut self) -> Decoded<'r> {
         let (ptr, expected, new) = (self.pair()?, self.pair()?, self.value()?);
         let volatile = self.ops.next_bool()?;
@@ -105,6 +121,8 @@ impl Record<'_> {
         })
     }
 
+    /// [address, type if forward, value, type if forward, operation, volatile, ordering, scope,
+    /// alignment?]
     pub(super) fn atomic_rmw<'r>(mut self) -> Decoded<'r> {
         let (ptr, value) = (self.pair()?, self.pair()?);
         let op = RmwOp::from_code(self.ops.next()?);

@@ -1,4 +1,8 @@
 //! Operands of a function record: ids made absolute and bounded.
+//!
+//! A distance of 1 is the value defined last, 0 the one that this record itself may define. Most are
+//! small, which is why they are stored so. Subtraction wraps modulo 2^32, and a forward reference is
+//! a distance that wrapped.
 
 use super::{Lists, Record};
 use crate::error::Result;
@@ -9,6 +13,7 @@ use crate::operands::unrotate;
 use crate::types::{Type, TypeId};
 
 impl Record<'_> {
+    /// Whether the call in an `invoke` or `callbr` has a result: [.., function type, ..].
     pub(super) fn returns_value(&mut self, explicit: bool) -> Result<bool> {
         if !explicit {
             return Err(self.ops.unsupported("call without a function type"));
@@ -32,6 +37,7 @@ impl Record<'_> {
         }))
     }
 
+    /// Field numbers to the end of the record; at least one.
     pub(super) fn path<'r>(&mut self, lists: &'r mut Lists) -> Result<&'r [u32]> {
         if self.ops.is_empty() {
             return Err(self.ops.malformed("aggregate access without an index"));
@@ -43,6 +49,7 @@ impl Record<'_> {
         Ok(&lists.numbers)
     }
 
+    /// A type id.
     #[inline]
     pub(super) fn ty(&mut self) -> Result<TypeId> {
         self.ops.next_type(self.types.len())
@@ -97,6 +104,7 @@ impl Record<'_> {
         }
     }
 
+    /// Bounds a forward reference, and remembers the farthest: it must be defined by the end (B2).
     pub(super) fn forward(&mut self, id: ValueId) -> Result<ValueId> {
         if id.0 >= self.bounds.limit {
             return Err(self.ops.malformed("value out of range"));
@@ -125,6 +133,7 @@ impl Record<'_> {
         }
     }
 
+    /// What the atomic forms of load and store have at their end.
     pub(super) fn atomic(&mut self, present: bool) -> Result<Atomic> {
         if present {
             Ok(Some((self.ordering()?, self.scope()?)))
@@ -133,11 +142,13 @@ impl Record<'_> {
         }
     }
 
+    /// A memory ordering.
     pub(super) fn ordering(&mut self) -> Result<AtomicOrdering> {
         AtomicOrdering::from_code(self.ops.next()?)
             .ok_or_else(|| self.ops.malformed("atomic ordering"))
     }
 
+    /// An index into the table of synchronisation scopes, which the module lists by name.
     pub(super) fn scope(&mut self) -> Result<SyncScope> {
         let index = self.ops.next_u32()? as usize;
         self.scopes
