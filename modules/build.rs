@@ -56,7 +56,7 @@ const GROUPS: [Group; 5] = [
         doc: "The demo programs, each at -O0 to -O3; they make no host calls.",
         levels: &[0, 1, 2, 3],
         holds: |file| {
-            let others = ["hello.c", "mix.c", "heartbeat.c"];
+            let others = ["hello.c", "mix.c", "heartbeat.c", "publication.c"];
             !is_bad(file) && !others.iter().any(|other| file.ends_with(other))
         },
     },
@@ -73,10 +73,10 @@ const GROUPS: [Group; 5] = [
         holds: |file| file.ends_with("mix.c"),
     },
     Group {
-        name: "HEARTBEAT",
-        doc: "The program that finds the longest time without progress.",
+        name: "PROBES",
+        doc: "Programs that observe the runtime: time without progress, order of publications.",
         levels: &[2],
-        holds: |file| file.ends_with("heartbeat.c"),
+        holds: |file| file.ends_with("heartbeat.c") || file.ends_with("publication.c"),
     },
     Group {
         name: "BAD",

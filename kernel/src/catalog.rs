@@ -83,7 +83,7 @@ fn add_volume(volume: &mut Volume, files: &mut BTreeMap<String, File>) {
         match volume
             .read(&entry.name)
             .map_err(|why| why.to_string())
-            .and_then(sound)
+            .and_then(|bytes| sound(&entry.name, bytes))
         {
             Ok(bytes) => {
                 let file = File {
@@ -100,7 +100,7 @@ fn add_volume(volume: &mut Volume, files: &mut BTreeMap<String, File>) {
                 } else {
                     ""
                 };
-                console::say!("disk: {}: {why}{instead}", entry.name);
+                console::say!("disk: {why}{instead}");
             }
         }
     }
@@ -108,10 +108,10 @@ fn add_volume(volume: &mut Volume, files: &mut BTreeMap<String, File>) {
 }
 
 /// The file if its header and checksum are right.
-fn sound(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+fn sound(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     match abi::Container::parse(&bytes) {
         Ok(_) => Ok(bytes),
-        Err(why) => Err(why.to_string()),
+        Err(why) => Err(alloc::format!("{name}: {why}")),
     }
 }
 

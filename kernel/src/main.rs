@@ -13,20 +13,25 @@ extern crate alloc;
     reason = "assembly, and the page below 1 MiB on which other cores start"
 )]
 mod boot;
+mod catalog;
 mod console;
 mod cores;
+mod demo;
+mod disk;
+mod instance;
 #[expect(unsafe_code, reason = "page tables, the allocator, physical memory")]
 mod memory;
 #[expect(unsafe_code, reason = "registers and ports")]
 mod metal;
 #[expect(unsafe_code, reason = "symbols that the linker asks for")]
 mod panic;
+mod shell;
+mod stress;
 #[expect(
     unsafe_code,
     reason = "copies from and to a program's memory, and the entry registers"
 )]
 mod syscall;
-mod instance;
 mod tasks;
 mod tests;
 #[expect(unsafe_code, reason = "stubs, the interrupt table, and contexts")]
@@ -34,7 +39,7 @@ mod trap;
 
 use kernel::bootinfo::{BootInfo, Loader};
 use kernel::cmdline;
-use metal::exit::{Status, exit};
+use metal::exit::exit;
 use metal::{cpu, gdt, percore};
 
 /// Called by `boot.s` on the boot stack, with the loader's kind and the physical address of its information.
@@ -66,8 +71,12 @@ fn run(info: &'static BootInfo) -> ! {
     console::say!("memory: {} MiB usable, {} MiB free", total >> 8, free >> 8);
     cores::start(info, &options);
     let mut executive = tasks::executive();
+    instance::worker::start(options.jit_workers);
     if !options.tests.is_empty() {
         exit(tests::run(&mut executive, &options.tests));
     }
-    exit(Status::Success)
+    if options.stress > 0 {
+        exit(stress::run(&mut executive, options.stress));
+    }
+    exit(demo::run(&mut executive, &options))
 }

@@ -83,7 +83,7 @@ pub fn all() -> impl Iterator<Item = &'static Module> {
         .iter()
         .chain(&HELLO)
         .chain(&MIX)
-        .chain(&HEARTBEAT)
+        .chain(&PROBES)
         .chain(&BAD)
 }
 

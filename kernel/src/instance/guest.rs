@@ -431,25 +431,19 @@ impl Guest {
         Action::Continue
     }
 
-    /// `bf_write`: takes at most [`MAX_WRITE`] bytes; prints whole lines.
+    /// `bf_write`: takes at most [`MAX_WRITE`] bytes; prints whole lines. The range must be the program's as a whole,
+    /// and nothing is printed unless all that is taken can be read.
     fn write(&self, descriptor: u32, address: u32, length: u32) -> i64 {
         if !matches!(descriptor, 1 | 2) {
             return i64::from(Errno::BadDescriptor.to_result());
         }
-        let mut bytes = [0; 256];
-        let mut done = 0;
-        let most = (length as usize).min(MAX_WRITE);
-        while done < most {
-            let part = &mut bytes[..(most - done).min(256)];
-            let from = u64::from(address) + done as u64;
-            let inside = from + part.len() as u64 <= u64::from(abi::MEMORY_END);
-            if !inside || copy::from_user(from, part).is_err() {
-                return i64::from(Errno::BadPointer.to_result());
-            }
-            part.iter().for_each(|&byte| self.put(byte));
-            done += part.len();
+        let mut bytes = alloc::vec![0; (length as usize).min(MAX_WRITE)];
+        let inside = u64::from(address) + u64::from(length) <= u64::from(abi::MEMORY_END);
+        if !inside || copy::from_user(u64::from(address), &mut bytes).is_err() {
+            return i64::from(Errno::BadPointer.to_result());
         }
-        done as i64
+        bytes.iter().for_each(|&byte| self.put(byte));
+        bytes.len() as i64
     }
 
     /// Adds a byte of output to the line, which is printed when it is complete; control characters become dots.

@@ -1,9 +1,9 @@
 //! Compile arenas: where a compiling core's allocations come from, so that a failed compile leaves nothing behind.
 //!
-//! An arena is a range of mapped kernel memory with a bump pointer. Only the newest block can be freed or resized in
-//! place, which serves the growing vectors of a compiler well. When the mapped part is used up the allocation fails,
-//! the compile is abandoned, and its owner may [`Arena::grow`] the arena and try again: mapping takes the kernel's
-//! locks, which a compile must not.
+//! An arena is a range of kernel addresses with a bump pointer. Only the newest block can be freed or resized in place,
+//! which serves the growing vectors of a compiler well. Memory is mapped when it is first touched: the compile is a
+//! context, so its page fault comes back to its owner, who maps a step more and lets it go on (`trap::contain`). The
+//! compile itself takes no lock. What is mapped stays mapped for the next compile.
 
 use super::heap::map_range;
 use core::alloc::Layout;
@@ -17,7 +17,9 @@ use kernel::text::BoundedText;
 pub(crate) type Note = BoundedText<240>;
 
 /// Address space of one arena, and so the most it can grow to.
-const RESERVED: u64 = 256 << 20;
+const RESERVED: u64 = 1 << 30;
+/// How much is mapped at a time.
+const STEP: u64 = 256 << 10;
 
 static NEXT: AtomicU64 = AtomicU64::new(layout::ARENAS);
 
@@ -25,6 +27,7 @@ static NEXT: AtomicU64 = AtomicU64::new(layout::ARENAS);
 #[derive(Debug)]
 pub(crate) struct Arena {
     start: u64,
+    limit: u64,
     mapped: Cell<u64>,
     used: Cell<u64>,
     peak: Cell<u64>,
@@ -33,30 +36,35 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// An arena with `size` bytes (a multiple of the page size) mapped.
-    pub(crate) fn new(size: u64) -> Result<Self, super::OutOfMemory> {
-        // ORDERING: Relaxed: only the uniqueness of the numbers matters.
-        let start = NEXT.fetch_add(RESERVED, Ordering::Relaxed);
-        map_range(start, size)?;
-        Ok(Self {
-            start,
-            mapped: Cell::new(size),
+    /// An arena that hands out at most `limit` bytes; nothing is mapped yet.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            // ORDERING: Relaxed: only the uniqueness of the numbers matters.
+            start: NEXT.fetch_add(RESERVED, Ordering::Relaxed),
+            limit: limit.min(RESERVED - STEP),
+            mapped: Cell::new(0),
             used: Cell::new(0),
             peak: Cell::new(0),
             exhausted: Cell::new(false),
             note: Cell::new(Note::new()),
-        })
+        }
     }
 
-    /// Doubles the mapped part. Must not be called from inside a compile.
-    pub(crate) fn grow(&self) -> Result<(), super::OutOfMemory> {
-        let size = self.mapped.get();
-        if size * 2 > RESERVED {
-            return Err(super::OutOfMemory);
+    /// Maps memory up to and including `address` if it was handed out; false if it was not, or if memory is out.
+    /// Must not be called from inside a compile.
+    pub(crate) fn map_more(&self, address: u64) -> bool {
+        let mapped = self.start + self.mapped.get();
+        if address < mapped || address >= self.start + self.used.get() {
+            return false;
         }
-        map_range(self.start + size, size)?;
-        self.mapped.set(size * 2);
-        Ok(())
+        let size = (address + 1 - mapped).next_multiple_of(STEP);
+        let done = map_range(mapped, size).is_ok();
+        if done {
+            self.mapped.set(self.mapped.get() + size);
+        } else {
+            self.exhausted.set(true);
+        }
+        done
     }
 
     /// Whether an allocation has failed since the last reset.
@@ -90,8 +98,8 @@ impl Arena {
 
     pub(super) fn allocate(&self, layout: Layout) -> *mut u8 {
         let start = (self.start + self.used.get()).next_multiple_of(layout.align() as u64);
-        let end = start + layout.size() as u64;
-        if end > self.start + self.mapped.get() {
+        let end = start.saturating_add(layout.size() as u64);
+        if end > self.start + self.limit {
             self.exhausted.set(true);
             return ptr::null_mut();
         }
@@ -107,7 +115,7 @@ impl Arena {
 
     pub(super) fn resize_last(&self, memory: u64, old: u64, new: u64) -> bool {
         let last = memory >= self.start && memory + old == self.start + self.used.get();
-        let fits = memory.saturating_sub(self.start) + new <= self.mapped.get();
+        let fits = memory.saturating_sub(self.start).saturating_add(new) <= self.limit;
         if last && fits {
             self.set_used(memory - self.start + new);
         }

@@ -67,7 +67,7 @@ impl PhysMem for Firmware<'_> {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Unreadable> {
         for (at, byte) in into.iter_mut().enumerate() {
             let address = address.checked_add(at as u64).ok_or(Unreadable)?;
-            let word_at = address % PAGE_SIZE & !3;
+            let word_at = (address % PAGE_SIZE) & !3;
             let word = self
                 .page(address / PAGE_SIZE * PAGE_SIZE)
                 .ok_or(Unreadable)?

@@ -70,6 +70,8 @@ pub(crate) struct Process {
     tasks: Mutex<Vec<TaskId>>,
     /// How many want the process to stay when it has no task.
     holds: AtomicU64,
+    /// The result of the task that was removed last.
+    last_result: AtomicU64,
     ending: Once<Ending>,
     /// Frames that a silent core may still reach; never used again.
     quarantined: AtomicU64,
@@ -90,6 +92,7 @@ impl Process {
             program,
             tasks: Mutex::new(Vec::new()),
             holds: AtomicU64::new(0),
+            last_result: AtomicU64::new(0),
             ending: Once::new(),
             quarantined: AtomicU64::new(0),
         })
@@ -116,7 +119,8 @@ impl Process {
         // ORDERING: AcqRel: as in `hold`.
         let last = self.holds.fetch_sub(1, Ordering::AcqRel) == 1;
         if last && self.tasks.lock().is_empty() {
-            self.ending.call_once(|| Ending::Exited(0));
+            // ORDERING: Relaxed: written under the lock of `tasks`, which was just held.
+            self.ending.call_once(|| Ending::Exited(self.last_result.load(Ordering::Relaxed)));
         }
     }
 
@@ -176,6 +180,8 @@ impl Process {
         let last = {
             let mut tasks = self.tasks.lock();
             tasks.retain(|&other| other != task);
+            // ORDERING: Relaxed: read in `release` after the lock that is held here.
+            self.last_result.store(result, Ordering::Relaxed);
             tasks.is_empty()
         };
         // ORDERING: Acquire pairs with the AcqRel in `hold` and `release`.

@@ -4,7 +4,7 @@ use super::ensure;
 use crate::memory::heap_usage;
 use crate::metal::{apic, time};
 use crate::tasks::executive::Executive;
-use crate::trap::contain::{Enclosure, Failure, Step};
+use crate::trap::contain::{Chamber, Enclosure, Failure, Step};
 use crate::trap::interrupts;
 use alloc::boxed::Box;
 use alloc::format;
@@ -13,7 +13,8 @@ use alloc::vec::Vec;
 
 /// Each kind of failure is reported as what it is, and the next call works.
 pub(super) fn failures_are_contained(_executive: &mut Executive) -> Result<(), String> {
-    let mut enclosure = Enclosure::new(64 << 10, 1 << 20).map_err(|error| format!("{error:?}"))?;
+    let enclosure = Enclosure::new(64 << 10, 1 << 20).map_err(|error| format!("{error:?}"))?;
+    let mut enclosure = Chamber::new(enclosure);
     let (heap_before, ..) = heap_usage();
     for _ in 0..3 {
         works(&mut enclosure)?;
@@ -36,11 +37,6 @@ pub(super) fn failures_are_contained(_executive: &mut Executive) -> Result<(), S
         )?;
         stops(&mut enclosure)?;
     }
-    enclosure
-        .arena()
-        .grow()
-        .map_err(|error| format!("{error:?}"))?;
-    works(&mut enclosure)?;
     let (heap_after, _, leaked) = heap_usage();
     ensure(
         leaked == 0,
@@ -52,7 +48,7 @@ pub(super) fn failures_are_contained(_executive: &mut Executive) -> Result<(), S
     )
 }
 
-fn works(enclosure: &mut Enclosure<Vec<u64>>) -> Result<(), String> {
+fn works(enclosure: &mut Chamber<Vec<u64>>) -> Result<(), String> {
     enclosure.start(Box::new(|| (0..1000).map(|n| n * n).collect()));
     ensure(
         matches!(drive(enclosure), Step::Finished),
@@ -62,7 +58,7 @@ fn works(enclosure: &mut Enclosure<Vec<u64>>) -> Result<(), String> {
     ensure(sum == Some(332_833_500), &format!("it returned {sum:?}"))
 }
 
-fn fails(enclosure: &mut Enclosure<Vec<u64>>, call: fn() -> u64) -> Result<Failure, String> {
+fn fails(enclosure: &mut Chamber<Vec<u64>>, call: fn() -> u64) -> Result<Failure, String> {
     enclosure.start(Box::new(move || {
         let mut some: Vec<u64> = (0..100).collect();
         some.push(call());
@@ -75,7 +71,7 @@ fn fails(enclosure: &mut Enclosure<Vec<u64>>, call: fn() -> u64) -> Result<Failu
 }
 
 /// A call that never returns is interrupted by the timer and abandoned.
-fn stops(enclosure: &mut Enclosure<Vec<u64>>) -> Result<(), String> {
+fn stops(enclosure: &mut Chamber<Vec<u64>>) -> Result<(), String> {
     enclosure.start(Box::new(|| {
         loop {
             core::hint::spin_loop();
@@ -96,7 +92,7 @@ fn stops(enclosure: &mut Enclosure<Vec<u64>>) -> Result<(), String> {
 }
 
 /// Runs a call to its end, whatever interrupts it.
-fn drive(enclosure: &mut Enclosure<Vec<u64>>) -> Step {
+fn drive(enclosure: &mut Chamber<Vec<u64>>) -> Step {
     loop {
         match enclosure.step() {
             Step::Interrupted(vector) => interrupts::handle(vector),

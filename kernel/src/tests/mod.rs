@@ -6,9 +6,12 @@
 
 mod containment;
 mod cores;
+mod disk;
+mod guests;
 mod pages;
 #[expect(unsafe_code, reason = "symbols of the test programs' machine code")]
 mod programs;
+mod publication;
 mod raw;
 mod rings;
 mod shootdown;
@@ -42,10 +45,20 @@ const TESTS: &[(&str, Test)] = &[
         shootdown::without_shootdown_stale_memory_is_seen,
     ),
     ("contain", containment::failures_are_contained),
+    ("publication", publication::versions_arrive_in_order),
+    ("guests", guests::every_guest_ends_as_it_must),
+    ("twice", guests::one_module_runs_twice),
+    ("tierup", guests::results_stay_right_while_tiers_rise),
+    ("compiler-panic", guests::a_compiler_panic_costs_one_compile),
+    ("unload", guests::unloading_frees_everything),
+    ("disk", disk::every_file_reads_back),
+    ("disk-dead", disk::a_dead_disk_is_given_up),
 ];
 
-/// Tests that end the machine; not part of `all`.
+/// Tests that end the machine or need one of their own; not part of `all`.
 const FATAL: &[(&str, Test)] = &[
+    ("no-disk", disk::no_disk),
+    ("any-disk", disk::any_disk),
     ("panic", cores::panic_here),
     ("panic-trap", cores::panic_by_trap),
 ];

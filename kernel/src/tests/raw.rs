@@ -82,16 +82,22 @@ pub(super) fn add_task(process: &Arc<Process>, number: u64, spec: TaskSpec) -> R
         .map_err(|error| format!("{error:?}"))
 }
 
+/// Starts `count` tasks of `code`; the process stays until all have been added.
+pub(super) fn start(code: &[u8], count: u64) -> Result<Arc<Process>, String> {
+    let process = process(code)?;
+    process.hold();
+    (0..count).try_for_each(|number| add_task(&process, number, TaskSpec::default()))?;
+    process.release();
+    Ok(process)
+}
+
 /// Runs `count` tasks of `code` until all are over.
 pub(super) fn run(
     executive: &mut Executive,
     code: &[u8],
     count: u64,
 ) -> Result<(Arc<Process>, Ending), String> {
-    let process = process(code)?;
-    for number in 0..count {
-        add_task(&process, number, TaskSpec::default())?;
-    }
+    let process = start(code, count)?;
     let ending = wait(executive, &process)?;
     Ok((process, ending))
 }

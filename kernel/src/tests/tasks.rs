@@ -43,10 +43,7 @@ pub(super) fn tasks_run_on_all_workers(executive: &mut Executive) -> Result<(), 
 /// More endless tasks than cores: each makes progress.
 pub(super) fn endless_tasks_share_a_core(executive: &mut Executive) -> Result<(), String> {
     let count = machine().roles().guests().len() as u64 + 2;
-    let process = raw::process(programs::spin())?;
-    for number in 0..count {
-        raw::add_task(&process, number, TaskSpec::default())?;
-    }
+    let process = raw::start(programs::spin(), count)?;
     let all = |words: &dyn Fn(u64) -> bool| (0..count).all(words);
     let started = executive.run_until(PATIENCE_US, || {
         all(&|number| raw::word(&process, 2 + number as usize) > 0)
@@ -63,10 +60,7 @@ pub(super) fn endless_tasks_share_a_core(executive: &mut Executive) -> Result<()
 /// All registers survive being taken off a core many times.
 pub(super) fn registers_survive_preemption(executive: &mut Executive) -> Result<(), String> {
     let count = machine().roles().guests().len().min(4) as u64 + 1;
-    let process = raw::process(programs::registers())?;
-    for number in 0..count {
-        raw::add_task(&process, number, TaskSpec::default())?;
-    }
+    let process = raw::start(programs::registers(), count)?;
     let ending = raw::wait(executive, &process)?;
     ensure(
         ending == Ending::Exited(0),
