@@ -73,6 +73,23 @@ fn speed() {
     }
 }
 
+/// Compiles the guests again and again, for a profiler.
+#[test]
+#[ignore = "runs for seconds"]
+fn compile_for_a_profiler() {
+    let guests: Vec<Module> = modules::DEMOS.iter().map(load).collect();
+    let guests: Vec<_> = guests
+        .iter()
+        .map(|guest| (guest, Place::new(guest)))
+        .collect();
+    let start = Instant::now();
+    while start.elapsed().as_secs() < 8 {
+        for (module, place) in &guests {
+            compile_all(module, place, cpu(), true).unwrap();
+        }
+    }
+}
+
 /// Prints the code of one function: `BASELINE_DIS=name-Olevel.llbc:function`.
 #[test]
 #[ignore = "prints code for reading"]

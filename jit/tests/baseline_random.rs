@@ -24,10 +24,13 @@ fn seeds(everyday: u64) -> core::ops::Range<u64> {
     from.parse().unwrap()..to.parse().unwrap()
 }
 
-fn run(config: &Config, everyday: u64) {
+/// What is done to a program first.
+type Change = fn(&mut ir::Module, u64);
+
+fn run(config: &Config, everyday: u64, change: Change) {
     for seed in seeds(everyday) {
-        let source = random::source(seed, config);
-        let module = exec::parse(&source);
+        let mut module = exec::parse(&random::source(seed, config));
+        change(&mut module, seed);
         let entry = module.func_by_name("entry").unwrap();
         let mut random = Random::new(seed);
         let args = [random.bits() & 0xffff_ffff, random.bits()];
@@ -36,19 +39,19 @@ fn run(config: &Config, everyday: u64) {
             check_on(&module, entry, &args, &cpus[..1 + (seed % 2) as usize]);
         });
         if result.is_err() {
-            panic!("seed {seed} {config:?}\n{source}");
+            panic!("seed {seed} {config:?}\n{}", ir::text::module_text(&module));
         }
     }
 }
 
 #[test]
 fn integer_programs_agree() {
-    run(&Config::integers(), 300);
+    run(&Config::integers(), 300, |_, _| {});
 }
 
 #[test]
 fn programs_with_everything_supported_agree() {
-    run(&config(), 300);
+    run(&config(), 300, |_, _| {});
 }
 
 #[test]
@@ -59,6 +62,7 @@ fn programs_that_may_fault_agree() {
             ..config()
         },
         150,
+        |_, _| {},
     );
 }
 
@@ -71,5 +75,12 @@ fn long_functions_agree() {
             ..config()
         },
         40,
+        |_, _| {},
     );
+}
+
+/// Like clang's -O0 code: values in allocas.
+#[test]
+fn programs_with_values_in_allocas_agree() {
+    run(&config(), 300, exec::demote);
 }

@@ -53,6 +53,7 @@ mod overflow;
 mod regs;
 mod switch;
 mod value;
+mod variable;
 
 use super::{Compiled, Declined, Job};
 use emit::Emitter;
@@ -68,7 +69,7 @@ pub fn compile(job: &Job<'_>) -> Result<Compiled, Declined> {
     };
     let layout = Layout::new(body);
     let mut analysis = analysis::run(job, body, &layout)?;
-    let assignment = assign::run(job, &mut analysis);
+    let assignment = assign::run(&mut analysis);
     let mut emitter = Emitter::new(job, body, &layout, analysis, assignment);
     emitter.prologue()?;
     emitter.blocks()?;

@@ -9,6 +9,7 @@
 //! implements its `Addresses`), so results and memory can be compared bit by bit.
 #![expect(dead_code, reason = "each test binary uses a part of this")]
 
+mod demote;
 mod native;
 
 use ir::interp::{Addresses, FaultKind, FlatMemory, Interp, Limits, Memory, NoHost, Val};
@@ -17,6 +18,7 @@ use jit::abi;
 use jit::tier::baseline;
 use jit::tier::{Bindings, Compiled, CpuFeatures, Declined, Job, Reloc};
 
+pub(crate) use demote::demote;
 pub(crate) use native::{Machine, Outcome, Signal};
 
 /// What the CPU that runs the tests can do.

@@ -6,16 +6,14 @@
 //! for why one interval is enough). Values that are wanted in more than one block become *candidates*
 //! for a register of their own.
 //!
-//! Two kinds of address get special treatment, because nearly all code at -O0 is made of them:
-//!
-//! * A static alloca that is only loaded and stored, always whole and as one type, is a *variable*: its
-//!   accesses become moves of a register or a home. Its interval is that of all accesses, widened to
-//!   the outermost loops around them, because its content flows from access to access.
-//! * A `PtrAdd` whose uses are all addresses of loads and stores in its own block is *folded*: nothing
-//!   is emitted for it, and its operands stay alive until its last use.
+//! Two kinds of address get special treatment, because nearly all code at -O0 is made of them: static
+//! allocas that are only loaded and stored (see `variable`), and `PtrAdd`s whose uses are all
+//! addresses of loads and stores in their own block. The latter are *folded*: nothing is emitted for them, and
+//! their operands stay alive until the last use.
 
 use super::layout::{Layout, NONE};
-use super::value::{Ix, NO_IX, Val};
+use super::value::{Ix, Val};
+use super::variable::Variable;
 use crate::abi::{self, Part};
 use crate::tier::{Declined, Job};
 use alloc::vec;
@@ -107,26 +105,30 @@ pub(super) struct Analysis {
     pub(super) phis: PhiInputs,
     /// Positions of calls, ascending.
     pub(super) calls: Vec<u32>,
+    /// Static allocas that were loaded or stored.
+    pub(super) variables: Vec<Variable>,
     /// A callee may return twice: every value keeps a home of its own.
     pub(super) returns_twice: bool,
 }
 
 /// Where an operand is used.
 #[derive(Clone, Copy)]
-struct Site {
-    position: u32,
+pub(super) struct Site {
+    pub(super) block: BlockId,
+    pub(super) position: u32,
     /// First position of the block.
     base: u32,
-    inner: u32,
+    /// Innermost loop.
+    pub(super) inner: u32,
     weight: u32,
 }
 
-struct Pass<'a> {
-    job: &'a Job<'a>,
-    body: &'a Body,
-    layout: &'a Layout,
-    params: u32,
-    out: Analysis,
+pub(super) struct Pass<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) body: &'a Body,
+    pub(super) layout: &'a Layout,
+    pub(super) params: u32,
+    pub(super) out: Analysis,
 }
 
 /// Analyses the job's function.
@@ -145,6 +147,7 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
             candidates: Vec::new(),
             phis: PhiInputs::new(body, layout),
             calls: Vec::new(),
+            variables: Vec::new(),
             returns_twice: false,
         },
     };
@@ -154,6 +157,7 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
     for &id in &layout.order {
         pass.block(id)?;
     }
+    pass.settle_variables();
     let mut out = pass.out;
     out.candidates.sort_unstable_by_key(|c| (c.start, c.ix));
     Ok(out)
@@ -164,6 +168,7 @@ impl Pass<'_> {
         let place = self.layout.place(id);
         let depth = self.layout.depth(id) as usize;
         let mut site = Site {
+            block: id,
             position: place.start,
             base: place.start,
             inner: place.inner,
@@ -195,9 +200,9 @@ impl Pass<'_> {
         let [a, b, c] = inst.args;
         match inst.op {
             Op::Phi => {}
-            Op::Load => self.address(Value(a), inst.ty, MemFlags(b), site),
+            Op::Load => self.address(Value(a), inst, MemFlags(b), site),
             Op::Store => {
-                self.address(Value(a), inst.ty, MemFlags(c), site);
+                self.address(Value(a), inst, MemFlags(c), site);
                 self.use_value(Value(b), site);
             }
             Op::PtrAdd if Value(b) == Value::NONE => self.use_base(Value(a), id, site),
@@ -263,12 +268,12 @@ impl Pass<'_> {
         self.touch(ix, site);
     }
 
-    /// A use as the address of a load or store of type `ty`.
-    fn address(&mut self, value: Value, ty: TypeId, flags: MemFlags, site: Site) {
+    /// A use as the address of `inst`, a load or store.
+    fn address(&mut self, value: Value, inst: &Inst, flags: MemFlags, site: Site) {
         let Some(ix) = self.index(value) else { return };
         let val = self.out.vals[ix as usize];
         if val.has(Val::ALLOCA) {
-            self.access(ix, ty, flags, site);
+            self.access(ix, inst, flags, site);
         } else if val.has(Val::PTR_ADD) {
             self.fold(ix, site);
         }
@@ -307,26 +312,6 @@ impl Pass<'_> {
                 Some(base) if self.out.vals[ix as usize].has(Val::CHAINED) => ix = base,
                 _ => return,
             }
-        }
-    }
-
-    /// A load or store of a static alloca.
-    fn access(&mut self, ix: Ix, ty: TypeId, flags: MemFlags, site: Site) {
-        let ty = if ty == TypeId::PTR { TypeId::I32 } else { ty };
-        let single = parts_of(self.job, ty, InstId(0));
-        let single = single.is_ok_and(|(part, later)| later.is_empty() && part != Part::Int(0));
-        let bytes = self.body.insts[(ix - self.params) as usize].args[0];
-        let val = &mut self.out.vals[ix as usize];
-        let plain = !flags.is_volatile() && flags.ordering() == 0 && single;
-        if val.extra == NO_IX && plain && self.job.module.types.layout(ty).store <= bytes {
-            val.extra = u32::from(ty.0);
-            let around = self.layout.outermost_after(site.inner, val.def);
-            let start = around.map_or(site.position, |l| l.start);
-            val.flags |= Val::CANDIDATE | Val::CROSS;
-            self.out.candidates.push(Candidate { start, ix });
-        }
-        if !plain || val.extra != u32::from(ty.0) {
-            val.flags |= Val::ESCAPED;
         }
     }
 

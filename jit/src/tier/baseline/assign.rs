@@ -10,12 +10,10 @@
 //! `r8`–`r10` and `xmm8`–`xmm14` serve intervals without a call strictly inside; elsewhere they are
 //! scratch registers, so the code pass is told when each is *reserved*.
 
-use super::analysis::{Analysis, Candidate, parts_of};
+use super::analysis::{Analysis, Candidate};
 use super::value::{Ix, NO_IX, Reg, Val};
-use crate::tier::Job;
 use alloc::vec::Vec;
 use asm::{Gpr, Xmm};
-use ir::{InstId, TypeId};
 
 /// Lost at calls; shared with the scratch set.
 const VOLATILE_INTS: [Gpr; 3] = [Gpr::R8, Gpr::R9, Gpr::R10];
@@ -78,8 +76,7 @@ impl Slot {
 }
 
 /// Chooses fixed registers.
-pub(super) fn run(job: &Job<'_>, analysis: &mut Analysis) -> Assignment {
-    settle_variables(job, analysis);
+pub(super) fn run(analysis: &mut Analysis) -> Assignment {
     if analysis.returns_twice {
         return Assignment::default();
     }
@@ -113,24 +110,6 @@ pub(super) fn run(job: &Job<'_>, analysis: &mut Analysis) -> Assignment {
         place(vals, slots, candidate);
     }
     collect(vals, candidates)
-}
-
-/// Gives each variable the part that it holds instead of its address; returns others to memory.
-fn settle_variables(job: &Job<'_>, analysis: &mut Analysis) {
-    for candidate in &analysis.candidates {
-        let val = &mut analysis.vals[candidate.ix as usize];
-        if !val.is_variable() {
-            continue;
-        }
-        let ty = TypeId(val.extra as u16);
-        match parts_of(job, ty, InstId(0)) {
-            Ok((part, _)) => val.part = part,
-            Err(_) => val.flags |= Val::ESCAPED,
-        }
-        if analysis.returns_twice {
-            val.flags |= Val::ESCAPED;
-        }
-    }
 }
 
 fn crosses_call(calls: &[u32], start: u32, end: u32) -> bool {

@@ -105,9 +105,17 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Whether the edge to `to` is just a jump.
+    /// Whether the edge to `to` is just a jump: it counts nothing, and each phi already lies where its
+    /// value does.
     pub(super) fn is_simple(&self, to: BlockId) -> bool {
-        !self.counts(to) && self.phis.edge(self.block, self.body.block(to)).is_empty()
+        let inputs = self.phis.edge(self.block, self.body.block(to));
+        !self.counts(to)
+            && inputs.iter().all(|&(phi, value)| {
+                let val = &self.vals[self.result(phi) as usize];
+                let settled =
+                    val.fixed.is_some() && self.source(value, 0) == Source::Reg(val.fixed);
+                settled || !val.has(Val::USED)
+            })
     }
 
     /// Whether the edge to `to` counts for a loop.

@@ -142,7 +142,10 @@ impl Emitter<'_> {
         let odd_wide = native.is_none() && bits > 32 && !pred.is_signed();
         match imm.filter(|&imm| !odd_wide || imm >= 0) {
             Some(0) if matches!(pred, IntPred::Eq | IntPred::Ne) || pred.is_signed() => {
-                self.asm.test(size, left, left);
+                let known = (self.asm.offset().0, self.index(a));
+                if pred.is_signed() || known != (self.zero_flag.0, Some(self.zero_flag.1)) {
+                    self.asm.test(size, left, left);
+                }
             }
             Some(imm) => self.asm.alu_i(Alu::Cmp, size, left, imm),
             None => {

@@ -60,6 +60,8 @@ pub(super) struct Emitter<'a> {
     pub(super) cold: Vec<Cold>,
     /// A comparison that its only user, the next instruction, emits.
     pub(super) fused: Option<InstId>,
+    /// The code offset at which the flags tell whether this value is zero.
+    pub(super) zero_flag: (u32, Ix),
     /// What the next block may assume.
     pub(super) carry: Carry,
     /// Moves being collected.
@@ -108,6 +110,7 @@ impl<'a> Emitter<'a> {
             cold_loops: alloc::vec![None; layout.loops.len()],
             cold: Vec::new(),
             fused: None,
+            zero_flag: (0, super::value::NO_IX),
             carry: Carry::Keep,
             moves: Vec::new(),
             image_home: 0,

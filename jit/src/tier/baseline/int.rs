@@ -203,7 +203,11 @@ impl Emitter<'_> {
         } else {
             self.commute(id, a, b, |e, dst, src| e.asm.alu(op, size, dst, src))
         };
+        let after = self.asm.offset().0;
         self.done(id, inst, dst, flags);
+        if matches!(width, 32 | 64) || flags != 0 {
+            self.zero_flag = (after, self.result(id));
+        }
     }
 
     fn shift(&mut self, id: InstId, inst: &Inst) {

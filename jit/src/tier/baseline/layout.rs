@@ -67,6 +67,8 @@ pub(super) struct Layout {
     pub(super) loops: Vec<LoopRange>,
     /// Whether some cycle has no header.
     pub(super) irreducible: bool,
+    /// Made only if there is a backward edge.
+    pub(super) dominators: Option<Dominators>,
 }
 
 impl Layout {
@@ -83,6 +85,7 @@ impl Layout {
             places: vec![unplaced; body.blocks.len()],
             loops: Vec::new(),
             irreducible: false,
+            dominators: None,
         };
         if !layout.place_forward(body) {
             layout.place_loops(body);
@@ -168,6 +171,7 @@ impl Layout {
         };
         self.place_in_order(body, &cfg, &loops);
         self.measure_loops(body, &loops);
+        self.dominators = Some(dominators);
     }
 
     fn place_in_order(&mut self, body: &Body, cfg: &Cfg, loops: &Loops) {

@@ -69,7 +69,7 @@ pub(super) struct Val {
     /// Estimated number of accesses.
     pub(super) weight: u32,
     /// Number of the second part if there is one; of the first part in a later part. A static alloca
-    /// has the type of its accesses here.
+    /// has the number of its variable here.
     pub(super) extra: u32,
     /// What kind of register it needs.
     pub(super) part: Part,
