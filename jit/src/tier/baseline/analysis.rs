@@ -12,15 +12,14 @@
 //! their operands stay alive until the last use.
 
 use super::layout::{Layout, NONE};
+use super::phi::PhiInputs;
 use super::value::{Ix, Val};
 use super::variable::Variable;
 use crate::abi::{self, Part};
 use crate::tier::{Declined, Job};
 use alloc::vec;
 use alloc::vec::Vec;
-use ir::{
-    Block, BlockId, Body, FuncAttrs, Inst, InstId, MemFlags, Op, TypeId, Types, Value, ValueKind,
-};
+use ir::{BlockId, Body, FuncAttrs, Inst, InstId, MemFlags, Op, TypeId, Types, Value, ValueKind};
 
 /// Accesses at loop depth 0, 1, … count so much.
 const WEIGHTS: [u32; 6] = [1, 8, 64, 512, 4096, 32768];
@@ -31,69 +30,6 @@ pub(super) struct Candidate {
     /// Position at which the register is first written.
     pub(super) start: u32,
     pub(super) ix: Ix,
-}
-
-/// What phis take from each block, by block and then by phi.
-#[derive(Debug, Default)]
-pub(super) struct PhiInputs {
-    starts: Vec<u32>,
-    list: Vec<(InstId, Value)>,
-}
-
-impl PhiInputs {
-    fn new(body: &Body, layout: &Layout) -> Self {
-        let phis = |id: &BlockId| {
-            let insts = body.block(*id).insts();
-            insts.take_while(|&at| body.inst(at).op == Op::Phi)
-        };
-        let entries = |at: InstId| {
-            let [start, n, _] = body.inst(at).args;
-            body.words(start, n * 2).chunks_exact(2)
-        };
-        // Ascending by phi within each predecessor, also if the layout is not in body order.
-        let mut blocks: Vec<BlockId> = layout.order.clone();
-        blocks.retain(|id| phis(id).next().is_some());
-        if blocks.is_empty() {
-            return Self::default();
-        }
-        blocks.sort_unstable();
-        let mut starts = vec![0u32; body.blocks.len() + 1];
-        for pair in blocks.iter().flat_map(phis).flat_map(entries) {
-            starts[pair[0] as usize + 1] += 1;
-        }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        let mut next = starts.clone();
-        let mut list = vec![(InstId(0), Value::NONE); starts[body.blocks.len()] as usize];
-        for at in blocks.iter().flat_map(phis) {
-            for pair in entries(at) {
-                let slot = &mut next[pair[0] as usize];
-                list[*slot as usize] = (at, Value(pair[1]));
-                *slot += 1;
-            }
-        }
-        Self { starts, list }
-    }
-
-    /// All that phis take from `block`.
-    pub(super) fn from(&self, block: BlockId) -> &[(InstId, Value)] {
-        match self.starts.get(block.index()..block.index() + 2) {
-            Some(ends) => &self.list[ends[0] as usize..ends[1] as usize],
-            None => &[],
-        }
-    }
-
-    /// What the phis of `to` take from `block`.
-    pub(super) fn edge(&self, block: BlockId, to: Block) -> &[(InstId, Value)] {
-        let all = self.from(block);
-        if all.is_empty() {
-            return all;
-        }
-        let first = all.partition_point(|(phi, _)| phi.0 < to.start);
-        let len = all[first..].partition_point(|(phi, _)| phi.0 < to.end);
-        &all[first..first + len]
-    }
 }
 
 /// Result of the pass.
@@ -185,10 +121,8 @@ impl Pass<'_> {
             site.position += 1;
         }
         site.position -= 1;
-        let at = self.out.phis.starts.get(id.index()..id.index() + 2);
-        let range = at.map_or(0..0, |ends| ends[0] as usize..ends[1] as usize);
-        for at in range {
-            let (phi, value) = self.out.phis.list[at];
+        for at in 0..self.out.phis.from(id).len() {
+            let (phi, value) = self.out.phis.from(id)[at];
             self.use_value(value, site);
             self.hint(value, self.params + phi.0);
         }

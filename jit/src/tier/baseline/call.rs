@@ -78,7 +78,7 @@ impl Emitter<'_> {
         let variadic = module.types.signature(self.job.function().ty);
         if variadic.is_some_and(|(_, _, variadic)| variadic) {
             self.image_home = self.frame.home(8);
-            let home = self.home(self.image_home);
+            let home = self.local(self.image_home);
             self.asm.mov_mr(Size::B64, home, IMAGE);
         }
         let mut places = Places::default();

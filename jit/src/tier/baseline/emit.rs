@@ -1,35 +1,20 @@
 //! The code pass: walks the blocks and sends each instruction to the file that selects code for it.
 
-use super::analysis::{Analysis, Candidate, PhiInputs};
+use super::analysis::Analysis;
 use super::assign::{Assignment, Reservation};
 use super::branch::Carry;
+use super::counting::{Cold, Lives, MAX_LOOP_HOMES};
 use super::frame::Frame;
 use super::layout::Layout;
 use super::moves::Move;
+use super::phi::PhiInputs;
 use super::regs::Regs;
 use super::value::{Ix, Reg, Val};
 use crate::abi;
-use crate::tier::{Compiled, Declined, Job, LoopPoint, Reloc, SideTables};
+use crate::tier::{Compiled, Declined, Job, Reloc, SideTables};
 use alloc::vec::Vec;
-use asm::{CodeBuffer, Cond, Enc, Gpr, Label, Mem, Size, Unary};
+use asm::{CodeBuffer, Cond, Enc, Label, Mem, Size, Unary};
 use ir::{BlockId, Body, Inst, InstId, Op, Value, ValueKind};
-
-/// More live values at loop headers than this, all together, are not listed.
-const MAX_LOOP_HOMES: usize = 1 << 20;
-
-/// Code that runs rarely, emitted behind the rest.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Cold {
-    /// The call counter tripped.
-    Entry { label: Label, back: Label },
-    /// The loop counter tripped at the header of this loop; the point is in the side tables.
-    Loop {
-        label: Label,
-        header: BlockId,
-        number: u32,
-        point: u32,
-    },
-}
 
 /// Everything that is known while code is emitted.
 #[derive(Debug)]
@@ -68,11 +53,8 @@ pub(super) struct Emitter<'a> {
     pub(super) moves: Vec<Move>,
     /// Home of the variadic image's address.
     pub(super) image_home: i32,
-    candidates: Vec<Candidate>,
-    next_candidate: usize,
-    /// Values that live from block to block here.
-    live: Vec<Ix>,
-    loop_homes: usize,
+    /// What lives at loop headers.
+    pub(super) lives: Lives,
 }
 
 impl<'a> Emitter<'a> {
@@ -114,10 +96,7 @@ impl<'a> Emitter<'a> {
             carry: Carry::Keep,
             moves: Vec::new(),
             image_home: 0,
-            candidates: analysis.candidates,
-            next_candidate: 0,
-            live: Vec::new(),
-            loop_homes: 0,
+            lives: Lives::new(analysis.candidates),
         }
     }
 
@@ -247,98 +226,6 @@ impl<'a> Emitter<'a> {
         self.job.bindings.funcs[self.job.func.index()]
     }
 
-    /// If `id` is a loop header, notes what lives there.
-    fn begin_loop(&mut self, id: BlockId) {
-        let Some(range) = self.layout.loop_at(id) else {
-            return;
-        };
-        if !self.job.counting {
-            return;
-        }
-        while let Some(&candidate) = self.candidates.get(self.next_candidate) {
-            if candidate.start >= range.start {
-                break;
-            }
-            self.next_candidate += 1;
-            self.live.push(candidate.ix);
-        }
-        let vals = &self.vals;
-        self.live.retain(|&ix| vals[ix as usize].end >= range.start);
-        let phis = (self.next_candidate..self.candidates.len()).map(|at| self.candidates[at]);
-        let own = self.leading_phis(id).max(1);
-        let phis = phis.take_while(|c| c.start < range.start + own);
-        let listed: Vec<Ix> = self
-            .live
-            .iter()
-            .copied()
-            .chain(phis.map(|c| c.ix))
-            .collect();
-        self.loop_homes += listed.len();
-        let mut homes = Vec::new();
-        if self.loop_homes <= MAX_LOOP_HOMES {
-            for ix in listed {
-                self.list_homes(ix, id, &mut homes);
-            }
-        }
-        let inner = self.layout.place(id).inner as usize;
-        let label = match self.cold_loops[inner] {
-            Some(label) => label,
-            None => self.asm.label(),
-        };
-        self.cold_loops[inner] = Some(label);
-        let point = self.tables.loops.len() as u32;
-        self.tables.loops.push(LoopPoint {
-            header: id,
-            cold: 0,
-            homes,
-        });
-        self.cold.push(Cold::Loop {
-            label,
-            header: id,
-            number: range.number,
-            point,
-        });
-    }
-
-    fn leading_phis(&self, id: BlockId) -> u32 {
-        let insts = self.body.block(id).insts();
-        insts
-            .take_while(|&at| self.body.inst(at).op == Op::Phi)
-            .count() as u32
-    }
-
-    /// Appends the homes of `ix`, if it is needed in the loop.
-    fn list_homes(
-        &mut self,
-        ix: Ix,
-        header: BlockId,
-        homes: &mut Vec<(Value, u8, abi::Part, i32)>,
-    ) {
-        let val = self.vals[ix as usize];
-        let start = self.layout.place(header).start;
-        let defined = val.has(Val::ALLOCA) || val.def < start || self.is_phi_of(ix, header);
-        if !defined || !val.has(Val::USED) {
-            return;
-        }
-        let value = if ix < self.params {
-            Value::arg(ix)
-        } else {
-            Value::inst(InstId(ix - self.params))
-        };
-        let later = (0..u32::from(val.more)).map(|part| val.extra + part);
-        for (number, part) in (0u8..).zip(core::iter::once(ix).chain(later)) {
-            let home = self.home_of(part);
-            homes.push((value, number, self.vals[part as usize].part, home));
-        }
-    }
-
-    fn is_phi_of(&self, ix: Ix, block: BlockId) -> bool {
-        let start = self.body.block(block).start;
-        let phis = start..start + self.leading_phis(block);
-        ix.checked_sub(self.params)
-            .is_some_and(|id| phis.contains(&id))
-    }
-
     /// Emits the cold code and hands out the result.
     pub(super) fn finish(mut self) -> Result<Compiled, Declined> {
         for cold in core::mem::take(&mut self.cold) {
@@ -354,7 +241,7 @@ impl<'a> Emitter<'a> {
                 at,
             ));
         }
-        if self.loop_homes > MAX_LOOP_HOMES {
+        if self.lives.listed > MAX_LOOP_HOMES {
             self.tables.loops.clear();
         }
         self.tables.loops.sort_by_key(|point| point.header);
@@ -378,49 +265,6 @@ impl<'a> Emitter<'a> {
         })
     }
 
-    fn cold(&mut self, cold: Cold) {
-        let func = 2 * self.instance_func();
-        match cold {
-            Cold::Entry { label, back } => {
-                self.asm.bind(label);
-                self.call_count_gate(func, 0);
-                self.asm.jmp(back);
-            }
-            Cold::Loop {
-                label,
-                header,
-                number,
-                point,
-            } => {
-                self.asm.bind(label);
-                let cold = self.asm.offset().0;
-                let point = &mut self.tables.loops[point as usize];
-                point.cold = cold;
-                let homes = core::mem::take(&mut point.homes);
-                for &(value, _, part, home) in &homes {
-                    let fixed = self.index(value).map(|ix| self.vals[ix as usize].fixed);
-                    if let Some(reg) = fixed.filter(|reg| reg.is_some()) {
-                        self.spill(home, reg, part);
-                    }
-                }
-                if let Some(point) = self.tables.loops.iter_mut().find(|p| p.header == header) {
-                    point.homes = homes;
-                }
-                self.call_count_gate(func + 1, number);
-                self.asm.jmp(self.labels[header.index()]);
-            }
-        }
-    }
-
-    fn call_count_gate(&mut self, func: u32, number: u32) {
-        self.asm.push_i(number as i32);
-        self.asm.push_i(func as i32);
-        let slot = abi::slot_address(abi::SLOT_COUNT);
-        self.asm.call_rm(Mem::abs(slot as i32));
-        let after = self.asm.offset().0;
-        self.tables.returns.push(after);
-    }
-
     /// Copies a part from register to register.
     pub(super) fn copy(&mut self, to: Reg, from: Reg, part: abi::Part) {
         if to == from {
@@ -431,10 +275,5 @@ impl<'a> Emitter<'a> {
             abi::Part::Int(_) => self.asm.mov(Size::B64, to.gpr(), from.gpr()),
             _ => self.asm.vec_mov(self.enc, to.xmm(), from.xmm()),
         }
-    }
-
-    /// `rbp` as a memory operand's base for a home.
-    pub(super) fn home(&self, offset: i32) -> Mem {
-        Mem::base(Gpr::Rbp, offset)
     }
 }

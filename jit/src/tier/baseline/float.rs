@@ -42,7 +42,7 @@ impl Emitter<'_> {
         if let Some(ix) = self.index(value) {
             let val = &self.vals[ix as usize];
             if !val.reg.is_some() && val.has(Val::STORED) && self.dies(value) {
-                return Rm::Mem(self.home(val.home));
+                return Rm::Mem(self.local(val.home));
             }
         }
         Rm::Reg(self.xmm(value))
@@ -96,7 +96,7 @@ impl Emitter<'_> {
         };
         self.take(Gpr::Rax);
         let home = self.frame.home(8);
-        let place = self.home(home);
+        let place = self.local(home);
         for operand in [inst.args[1], inst.args[0]] {
             let from = self.get(Value(operand));
             self.spill(home, from, part);

@@ -54,7 +54,7 @@ impl Emitter<'_> {
             let val = &self.vals[ix as usize];
             let full = matches!(val.part, crate::abi::Part::Int(32 | 64));
             if full && !val.reg.is_some() && val.has(Val::STORED) && self.dies(value) {
-                return Rm::Mem(self.home(val.home));
+                return Rm::Mem(self.local(val.home));
             }
         }
         Rm::Reg(self.gpr(value))

@@ -55,7 +55,7 @@ impl Emitter<'_> {
     /// Stores the address of the first variadic argument: behind the fixed ones in the image.
     fn start_list(&mut self, list: Value) {
         let to = self.address(list);
-        let image = self.home(self.image_home);
+        let image = self.local(self.image_home);
         self.asm.mov(Size::B32, TEMP, image);
         let fixed = self.fixed_image_size();
         self.asm.alu_i(Alu::Add, Size::B32, TEMP, fixed as i32);

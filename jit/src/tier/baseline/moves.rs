@@ -174,7 +174,7 @@ impl Emitter<'_> {
     fn emit_move(&mut self, m: Move) {
         match m.to {
             Target::Reg(reg) => self.move_to_reg(reg, m.from, m.part),
-            Target::Home(home) => self.move_to_memory(self.home(home), m.from, m.part),
+            Target::Home(home) => self.move_to_memory(self.local(home), m.from, m.part),
             Target::Outgoing(at) => self.move_to_memory(Mem::base(Gpr::Rsp, at), m.from, m.part),
         }
     }
@@ -208,7 +208,7 @@ impl Emitter<'_> {
                 self.asm.vec_store(self.enc, op, to, from.xmm());
             }
             Source::Home(home) => {
-                let from = self.home(home);
+                let from = self.local(home);
                 let (load, store) = if narrow {
                     (VecLoad::MOVSS, VecStore::MOVSS)
                 } else {

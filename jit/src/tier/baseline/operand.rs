@@ -111,7 +111,7 @@ impl Emitter<'_> {
 
     /// Loads a part from a home.
     pub(super) fn load_home(&mut self, reg: Reg, home: i32, part: Part) {
-        let from = self.home(home);
+        let from = self.local(home);
         match part {
             Part::Int(0..=32) => self.asm.mov(Size::B32, reg.gpr(), from),
             Part::Int(_) => self.asm.mov(Size::B64, reg.gpr(), from),
@@ -126,7 +126,7 @@ impl Emitter<'_> {
 
     /// Stores a part to a home.
     pub(super) fn spill(&mut self, home: i32, reg: Reg, part: Part) {
-        let to = self.home(home);
+        let to = self.local(home);
         match part {
             Part::Int(0..=32) => self.asm.mov_mr(Size::B32, to, reg.gpr()),
             Part::Int(_) => self.asm.mov_mr(Size::B64, to, reg.gpr()),

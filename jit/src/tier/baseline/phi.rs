@@ -1,0 +1,73 @@
+//! Phi inputs by predecessor: what each block's edges must move.
+//!
+//! A phi lists its inputs by predecessor; edges need them the other way round. Two passes over the
+//! phis sort them by block (a counting sort), so that each edge finds its own by one binary search,
+//! however many predecessors a block or targets a switch has.
+
+use super::layout::Layout;
+use alloc::vec;
+use alloc::vec::Vec;
+use ir::{Block, BlockId, Body, InstId, Op, Value};
+
+/// What phis take from each block, by block and then by phi.
+#[derive(Debug, Default)]
+pub(super) struct PhiInputs {
+    starts: Vec<u32>,
+    list: Vec<(InstId, Value)>,
+}
+
+impl PhiInputs {
+    pub(super) fn new(body: &Body, layout: &Layout) -> Self {
+        let phis = |id: &BlockId| {
+            let insts = body.block(*id).insts();
+            insts.take_while(|&at| body.inst(at).op == Op::Phi)
+        };
+        let entries = |at: InstId| {
+            let [start, n, _] = body.inst(at).args;
+            body.words(start, n * 2).chunks_exact(2)
+        };
+        // Ascending by phi within each predecessor, also if the layout is not in body order.
+        let mut blocks: Vec<BlockId> = layout.order.clone();
+        blocks.retain(|id| phis(id).next().is_some());
+        if blocks.is_empty() {
+            return Self::default();
+        }
+        blocks.sort_unstable();
+        let mut starts = vec![0u32; body.blocks.len() + 1];
+        for pair in blocks.iter().flat_map(phis).flat_map(entries) {
+            starts[pair[0] as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut next = starts.clone();
+        let mut list = vec![(InstId(0), Value::NONE); starts[body.blocks.len()] as usize];
+        for at in blocks.iter().flat_map(phis) {
+            for pair in entries(at) {
+                let slot = &mut next[pair[0] as usize];
+                list[*slot as usize] = (at, Value(pair[1]));
+                *slot += 1;
+            }
+        }
+        Self { starts, list }
+    }
+
+    /// All that phis take from `block`.
+    pub(super) fn from(&self, block: BlockId) -> &[(InstId, Value)] {
+        match self.starts.get(block.index()..block.index() + 2) {
+            Some(ends) => &self.list[ends[0] as usize..ends[1] as usize],
+            None => &[],
+        }
+    }
+
+    /// What the phis of `to` take from `block`.
+    pub(super) fn edge(&self, block: BlockId, to: Block) -> &[(InstId, Value)] {
+        let all = self.from(block);
+        if all.is_empty() {
+            return all;
+        }
+        let first = all.partition_point(|(phi, _)| phi.0 < to.start);
+        let len = all[first..].partition_point(|(phi, _)| phi.0 < to.end);
+        &all[first..first + len]
+    }
+}
