@@ -2,7 +2,10 @@
 //!
 //! Told by name, whatever the type suffixes; the table of those that are instructions is the IR's.
 
-use ir::{Intrinsic, Op, TypeId, Value};
+use alloc::format;
+use alloc::vec::Vec;
+
+use ir::{Intrinsic, Op, Type, TypeId, Value};
 
 use super::body::{BodyLoader, Values};
 use super::error::{LoadError, Result};
@@ -20,6 +23,10 @@ pub(super) enum Action {
     First,
     /// "Not known" of `objectsize`: 0 for a minimum, else -1.
     ObjectSize,
+    /// The rounding mode, which is always to nearest.
+    Rounding,
+    /// A call of the function of C's mathematical library with this name, or that of another width.
+    Libm(&'static str),
     /// The bits of an address that a mask keeps.
     PtrMask,
     /// This operation over the lanes in order, from the first argument.
@@ -31,6 +38,13 @@ pub(super) enum Action {
     /// Refused when called.
     Unknown,
 }
+
+/// Intrinsics that are functions of C's library: compilers write them with `-fno-math-errno`. What
+/// computes them is up to who links the module, like any other import.
+const LIBM: &[&str] = &[
+    "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "exp", "exp2",
+    "exp10", "log", "log2", "log10", "pow", "ldexp", "lround", "llround", "lrint", "llrint",
+];
 
 /// What a call of `llvm.` + `name` becomes.
 pub(super) fn action(name: &str) -> Action {
@@ -79,6 +93,7 @@ fn exact(base: &str) -> Option<Action> {
         | "ssa.copy" => Action::First,
         "objectsize" => Action::ObjectSize,
         "ptrmask" => Action::PtrMask,
+        "get.rounding" | "flt.rounds" => Action::Rounding,
         "debugtrap" | "ubsantrap" => Action::Emit(Intrinsic::Trap, 0),
         "nearbyint" | "roundeven" => Action::Emit(Intrinsic::Rint, 1),
         "memcpy.inline" => Action::Emit(Intrinsic::Memcpy, 3),
@@ -97,6 +112,9 @@ fn exact(base: &str) -> Option<Action> {
         | "memset.element.unordered.atomic"
         | "memset.pattern" => Action::Unknown,
         _ => {
+            if let Some(name) = LIBM.iter().find(|name| **name == base) {
+                return Some(Action::Libm(name));
+            }
             let which = Intrinsic::ALL
                 .iter()
                 .copied()
@@ -153,6 +171,9 @@ impl BodyLoader<'_, '_, '_> {
                 };
                 Ok(self.builder.int(ty, unknown))
             }
+            // As `FLT_ROUNDS` numbers it.
+            Action::Rounding => Ok(self.builder.int(ty, 1)),
+            Action::Libm(name) => self.libm(name, ty, args),
             Action::PtrMask => {
                 let [ptr, mask] = *args else {
                     return Err(missing());
@@ -180,6 +201,32 @@ impl BodyLoader<'_, '_, '_> {
             Action::Masked(which) => self.masked(which, ty, args),
             Action::Unknown => Err(LoadError::unsupported("intrinsic")),
         }
+    }
+
+    /// Calls a function of C's mathematical library, whose name says the width of its argument.
+    fn libm(&mut self, name: &str, ty: TypeId, args: &[Value]) -> Result<Value> {
+        let params: Vec<TypeId> = args.iter().map(|arg| self.type_of(*arg)).collect();
+        let suffix = match params.first() {
+            Some(&TypeId::F32) => "f",
+            Some(&TypeId::F64) => "",
+            Some(&TypeId::X86_FP80) => "l",
+            _ => {
+                return Err(LoadError::unsupported(format!(
+                    "intrinsic llvm.{name} of vectors"
+                )));
+            }
+        };
+        let signature = self.intern(Type::Func {
+            ret: ty,
+            params,
+            variadic: false,
+        })?;
+        let id = self.loader.import(&format!("{name}{suffix}"), signature)?;
+        let words = [u32::from(signature.0), 0];
+        let pool = self
+            .builder
+            .pool(words.into_iter().chain(args.iter().map(|arg| arg.0)));
+        Ok(self.emit(Op::Call, 0, ty, [id.0, pool, args.len() as u32]))
     }
 
     /// Combines the lanes of a vector in order: into `start`, or into the first of them.
@@ -258,6 +305,8 @@ mod tests {
             ("trunc.f64", Action::Emit(Intrinsic::FTrunc, all)),
             ("ctlz.i32", Action::Emit(Intrinsic::CtLz, 1)),
             ("x86.sse2.pause", Action::Unknown),
+            ("exp2.f64", Action::Libm("exp2")),
+            ("experimental.constrained.fadd.f64", Action::Unknown),
             ("eh.sjlj.setjmp", Action::Unknown),
         ] {
             assert_eq!(action(name), expected, "{name}");

@@ -8,6 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use hashbrown::HashMap;
 use ir::module::Alias;
 use ir::{FuncAttrs, FuncId, Function, Global, GlobalId, Linkage, RelocTarget};
 
@@ -49,6 +50,8 @@ pub(super) struct Loader<'m, 'a> {
     pub(super) memo: Memo,
     /// Bytes of initialisers so far.
     pub(super) init_bytes: usize,
+    /// Functions that intrinsics became calls of.
+    imports: HashMap<String, FuncId>,
     /// Words of bodies that may still be made (see [`MIN_WORDS`]).
     pub(super) words_left: usize,
     /// How many there may be: [`MAX_INIT_BYTES`], other values are for tests.
@@ -71,6 +74,7 @@ impl<'m, 'a> Loader<'m, 'a> {
             symbols: Vec::new(),
             attr_sets: alloc::vec![None; source.attributes().len()],
             memo: Memo::default(),
+            imports: HashMap::new(),
             init_bytes: 0,
             init_limit: MAX_INIT_BYTES,
             words_left: source.bytes().saturating_mul(2).saturating_add(MIN_WORDS),
@@ -203,6 +207,28 @@ impl<'m, 'a> Loader<'m, 'a> {
             body: None,
         });
         Ok(Symbol::Func(id))
+    }
+
+    /// The function of this name, declared now if the file does not know it.
+    pub(super) fn import(&mut self, name: &str, ty: ir::TypeId) -> Result<FuncId> {
+        if let Some(id) = self.imports.get(name) {
+            return Ok(*id);
+        }
+        let id = match self.module.func_by_name(name) {
+            Some(id) => id,
+            None => {
+                let id = FuncId(count(self.module.funcs.len())?);
+                let name = String::from(name);
+                self.module.funcs.push(Function {
+                    name,
+                    ty,
+                    ..Function::default()
+                });
+                id
+            }
+        };
+        self.imports.insert(String::from(name), id);
+        Ok(id)
     }
 
     /// Initial values of the variables.

@@ -132,6 +132,26 @@ fn facts_about_functions_and_parameters_are_kept() {
 }
 
 #[test]
+fn mathematical_intrinsics_become_imports() {
+    let source = "double sin(double); float powf(float, float); double local(double);\n\
+        double f(double x, float y) { return sin(x) + powf(y, 2.5f) + sin(x + 1) + local(x); }";
+    let Some(file) = bitcode(source, &["-O1", "-fno-math-errno", "-fhosted", "-fbuiltin"]) else {
+        return;
+    };
+    let module = load::module(&file).unwrap();
+    let names: Vec<&str> = module.funcs.iter().map(|func| func.name.as_str()).collect();
+    assert_eq!(
+        names.iter().filter(|name| **name == "sin").count(),
+        1,
+        "{names:?}"
+    );
+    assert!(
+        names.contains(&"powf") && !names.iter().any(|name| name.starts_with("llvm.")),
+        "{names:?}"
+    );
+}
+
+#[test]
 fn symbols_keep_linkage_size_and_initial_value() {
     let source = "static int hidden = 3; __attribute__((weak)) int weak = 4; extern int elsewhere;\n\
         int *pointers[3] = {&hidden, 0, &elsewhere + 2}; char large[1 << 20] = {1}; const int fixed = 7;\n\
