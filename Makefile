@@ -17,7 +17,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test image clean
+.PHONY: help setup run test stress image clean
 
 help: ## say what can be made
 	@echo "make TARGET [SMP=4] [ACCEL=auto|tcg|kvm] [MODULES=\"FILE...\"] [APPEND=\"WORDS\"]"
@@ -32,6 +32,9 @@ run: setup ## build, make the disk image, boot it in QEMU
 
 test: setup ## run every test; the last line is the sum
 	@$(XTASK) test
+
+stress: setup ## call functions while all of them are recompiled, in QEMU and on the host
+	@$(XTASK) stress --smp $(SMP) --accel $(ACCEL)
 
 image: setup ## make the disk image only
 	@$(XTASK) image --modules "$(MODULES)"

@@ -21,6 +21,8 @@ mod qemu;
 mod run;
 mod setup;
 #[cfg(feature = "guests")]
+mod stress;
+#[cfg(feature = "guests")]
 mod suite;
 mod tidy;
 
@@ -72,6 +74,12 @@ const COMMANDS: &[Command] = &[
         name: "boot",
         help: "boot one program: FILE [ARG...] [--smp N] [--accel auto|tcg|kvm]",
         run: boot::main,
+    },
+    #[cfg(feature = "guests")]
+    Command {
+        name: "stress",
+        help: "call while recompiling: [--smp N] [--calls N] [--seconds N] [--accel auto|tcg|kvm]",
+        run: stress::main,
     },
     #[cfg(feature = "guests")]
     Command {
