@@ -315,3 +315,52 @@ fn crowd_of_callers_is_always_served() {
     );
     assert!(calls.lost().is_empty());
 }
+
+/// Cores that remember decoded instructions until they serialise, as real ones may (SDM volume 3,
+/// 10.1.3): a core sync makes each drop what it remembers before the waiter goes on.
+struct Decoder {
+    remembered: Option<u32>,
+}
+
+impl Decoder {
+    fn execute(&mut self, memory: u32) -> u32 {
+        *self.remembered.get_or_insert(memory)
+    }
+}
+
+impl Tlb for Decoder {
+    fn flush(&mut self, _: Flush) {}
+}
+
+impl Responder for Decoder {
+    fn serialise(&mut self) {
+        self.remembered = None;
+    }
+
+    fn quiesce(&mut self) {}
+
+    fn stop(&mut self) {}
+}
+
+/// Core 1 executes a range, core 0 puts other code there; what core 1 executes then.
+fn executed_after_reuse(sync: bool) -> u32 {
+    let (calls, bus) = (Calls::new(&cores(2)), Quiet::default());
+    let mut other = Decoder { remembered: None };
+    assert_eq!(other.execute(1), 1, "the old code");
+    if sync {
+        let receipt = calls.post(core(0), CoreMask::first(2), Request::CoreSync, &bus);
+        assert_eq!(calls.serve(core(1), &mut other), Verdict::Continue);
+        assert_eq!(wait(&calls, 0, receipt, SHORT, &bus), Ok(()));
+    }
+    other.execute(2)
+}
+
+#[test]
+fn after_a_core_sync_no_stale_instruction_is_executed() {
+    assert_eq!(executed_after_reuse(true), 2);
+}
+
+#[test]
+fn without_core_sync_a_stale_instruction_is_executed() {
+    assert_eq!(executed_after_reuse(false), 1);
+}
