@@ -20,7 +20,7 @@ const EDGES: [u64; 10] = [
 
 /// Bits of `value` that a type of `bits` bits has, its sign spread to the edges of wider types.
 fn cut(value: u64, bits: u32) -> u64 {
-    let wide = value as u32 as i32 as i64 as u64;
+    let wide = i64::from(value as u32 as i32) as u64;
     if bits == 64 {
         wide
     } else {

@@ -20,7 +20,7 @@ const EDGES: [u64; 12] = [
 ];
 
 fn cut(value: u64, bits: u32) -> u64 {
-    (value as u32 as i32 as i64 as u64) & (u64::MAX >> (64 - bits))
+    (i64::from(value as u32 as i32) as u64) & (u64::MAX >> (64 - bits))
 }
 
 #[test]

@@ -82,5 +82,5 @@ fn long_functions_agree() {
 /// Like clang's -O0 code: values in allocas.
 #[test]
 fn programs_with_values_in_allocas_agree() {
-    run(&config(), 300, exec::demote);
+    run(&config(), 300, exec::demote::demote);
 }

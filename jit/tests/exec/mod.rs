@@ -8,8 +8,9 @@
 //! Everything that a program can observe has the same address for the interpreter ([`Place`]
 //! implements its `Addresses`), so results and memory can be compared bit by bit.
 #![expect(dead_code, reason = "each test binary uses a part of this")]
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
 
-mod demote;
+pub(crate) mod demote;
 mod native;
 
 use ir::interp::{Addresses, FaultKind, FlatMemory, Interp, Limits, Memory, NoHost, Val};
@@ -18,7 +19,6 @@ use jit::abi;
 use jit::tier::baseline;
 use jit::tier::{Bindings, Compiled, CpuFeatures, Declined, Job, Reloc};
 
-pub(crate) use demote::demote;
 pub(crate) use native::{Machine, Outcome, Signal};
 
 /// What the CPU that runs the tests can do.

@@ -2,10 +2,10 @@
 
 use super::{Place, link, result_bits};
 use asm::{CodeBuffer, Enc, Gpr, Mem, Size, VecLoad, VecStore, Xmm};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use ir::{FuncId, Module, Type};
 use jit::abi;
 use jit::tier::Compiled;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 /// How a run ended.
