@@ -4,6 +4,15 @@
 //! the file, its element last) or a blob. They are defined in the block that uses them, or in the
 //! BLOCKINFO block for all blocks of one kind. All operands lie in one pool; an [`Abbrev`] is a
 //! range of it. A block that is entered copies nothing: it looks inherited ones up in their list.
+//!
+//! ```text
+//!  DEFINE_ABBREV   count: vbr5, then each operand:
+//!    1 value: vbr8               literal, not in the stream
+//!    0 encoding: 3 bits          1 fixed, 2 VBR (both: width: vbr5), 3 array, 4 char6, 5 blob
+//! ```
+//!
+//! Writers derive widths from the module (type ids take as many bits as there are types), so the
+//! same record has another layout in another file, and nothing can be known in advance.
 //! (LLVM: docs/BitCodeFormat.rst, "Abbreviations"; lib/Bitstream/Reader/BitstreamReader.cpp.)
 
 use alloc::vec::Vec;

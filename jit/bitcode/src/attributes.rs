@@ -2,6 +2,16 @@
 //!
 //! Kept as data and not judged: an unknown kind is data too, since a group delimits itself
 //! (LLVM instead refuses files of newer compilers, which carry attributes it has not heard of).
+//!
+//! ```text
+//!  group   id, place (all ones: function, 0: result, n + 1: parameter n), attributes
+//!  attribute, by its first operand:
+//!    0 kind                      1 kind, number
+//!    3 name NUL                  4 name NUL value NUL
+//!    5 kind                      6 kind, type
+//!    7 kind, width, from, to     8 kind, count, width, (from, to)…
+//!  list    group ids; functions and calls name a list by its number plus one
+//! ```
 
 use alloc::vec::Vec;
 use core::ops::Range;

@@ -5,6 +5,11 @@
 //! [`Event`] per record. Blocks inside the body that say nothing about execution (value names,
 //! use-list orders, metadata attachments) are skipped by their length.
 //!
+//! # Value numbers
+//! Numbers continue where the module's end: parameters, then the function's constants, then each
+//! result. Whether a record has a result must therefore be known for every record, even one that is
+//! refused later; only calls need a look at their type for it.
+//!
 //! # What holds when the last event was delivered
 //! B1. There are exactly as many terminators as blocks were declared, and the last instruction is
 //!     one: block *n* begins after terminator *n-1*.

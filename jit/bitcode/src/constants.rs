@@ -3,6 +3,10 @@
 //! A constant is a 24-byte entry; lists and bytes lie in pools. Operands are absolute value ids and
 //! may refer forward, also to themselves: who evaluates constants walks them with a bound, and the
 //! reader follows none. Data of arrays and vectors is stored as the bytes that memory will hold.
+//!
+//! A block of constants is a list of records under a current type, which SETTYPE changes; each other
+//! record is the next value. What a record's operands mean depends on that type, so it is checked
+//! here that they go together: everything after may rely on a number being of a numeric type.
 
 use alloc::vec::Vec;
 use core::ops::Range;

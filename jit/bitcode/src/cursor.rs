@@ -10,6 +10,12 @@
 //! only a bounded number of fields is read (a count is compared with [`Cursor::remaining`] before
 //! a loop runs on it), so nothing can run away, and the hot path carries no `Result` per field.
 //! A fault in the middle of a field parks the position beyond every end, which `check` reports.
+//!
+//! # Cost
+//! The position depends on the field before only by an addition, since a VBR number's length is
+//! predicted: the loads of several fields overlap. Measured with the whole of a body's decoding
+//! (`tests::compiled::speed_of_reading_function_bodies`): about 40 ns an instruction, of four
+//! operands on average.
 
 use alloc::vec::Vec;
 

@@ -3,6 +3,19 @@
 //! [`Stream::next`] yields the end of the block, the head of a block inside it, or a record whose
 //! operands then are in [`Stream::ops`]. Abbreviation definitions are consumed on the way.
 //!
+//! What stands in a block is told by an id as wide as the block's head says:
+//!
+//! ```text
+//!  0  END_BLOCK        pad to 32 bits
+//!  1  ENTER_SUBBLOCK   kind: vbr8, id width: vbr4, pad, length in words: 32 bits, content
+//!  2  DEFINE_ABBREV    see `abbrev`
+//!  3  UNABBREV_RECORD  code: vbr6, count: vbr6, operands: vbr6 each
+//!  4… a record laid out by an abbreviation, those of BLOCKINFO first
+//! ```
+//!
+//! Both kinds of record are hot: in clang's output loads, arithmetic and casts are abbreviated;
+//! calls, branches, phis, comparisons and stores are not.
+//!
 //! # Invariants
 //! S1. A block lies inside its parent, and ends with END_BLOCK exactly where its head said. LLVM
 //!     ignores the length; this check alone catches half of all random damage.

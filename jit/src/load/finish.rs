@@ -2,6 +2,11 @@
 //!
 //! With a prologue of *n* instructions every instruction number grows by *n*, in one pass over the
 //! operands of the whole body. Functions without late values skip that pass.
+//!
+//! Why not in place: a prologue instruction must stand before every use, and the entry block is long
+//! done when it turns out to be needed (in a phi, the use is the end of another block). Why not
+//! always: of newlib's 1145 functions at -O2 thirteen have a prologue or a forward reference outside
+//! a phi (with -O3 and AVX2 it is 26 of 1105).
 
 use alloc::vec::Vec;
 

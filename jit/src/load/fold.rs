@@ -388,3 +388,125 @@ fn integer(op: BinOp, a: u64, b: u64, bits: u32) -> Folded {
     };
     Folded::Int(zero_extend(result, bits))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ir::{FuncId, GlobalId};
+
+    const I8: Type = Type::Integer(8);
+    const I32: Type = Type::Integer(32);
+    const I64: Type = Type::Integer(64);
+    const PTR: Type = Type::Pointer {
+        space: 0,
+        pointee: None,
+    };
+
+    fn address(global: u32, add: u32) -> Folded {
+        Folded::Address {
+            plus: Some(RelocTarget::Global(GlobalId(global))),
+            minus: None,
+            add,
+        }
+    }
+
+    #[test]
+    fn integers_wrap_in_their_width() {
+        for (op, a, b, expected) in [
+            (BinOp::Add, 200, 100, 44),
+            (BinOp::Sub, 1, 2, 255),
+            (BinOp::Mul, 16, 17, 16),
+            (BinOp::Shl, 0x81, 1, 2),
+            (BinOp::LShr, 0x81, 1, 0x40),
+            (BinOp::AShr, 0x81, 1, 0xC0),
+            (BinOp::Shl, 1, 9, 2),
+        ] {
+            assert_eq!(
+                binary(op, Folded::Int(a), Folded::Int(b), &I8),
+                Folded::Int(expected),
+                "{op:?}"
+            );
+        }
+        assert_eq!(
+            binary(BinOp::UDiv, Folded::Int(1), Folded::Int(0), &I8),
+            Folded::Opaque,
+            "faults at run time"
+        );
+    }
+
+    #[test]
+    fn addresses_move_and_subtract() {
+        assert_eq!(
+            binary(BinOp::Add, address(1, 4), Folded::Int(0xFFFF_FFFF), &I32),
+            address(1, 3)
+        );
+        assert_eq!(
+            binary(BinOp::Add, Folded::Int(8), address(1, 4), &I32),
+            address(1, 12)
+        );
+        assert_eq!(
+            binary(BinOp::Sub, address(1, 4), address(1, 12), &I32),
+            Folded::Int(0xFFFF_FFF8)
+        );
+        assert_eq!(
+            binary(BinOp::Sub, address(1, 4), address(1, 12), &I64),
+            Folded::Int(8u64.wrapping_neg())
+        );
+        let (plus, minus) = (
+            Some(RelocTarget::Global(GlobalId(1))),
+            Some(RelocTarget::Global(GlobalId(2))),
+        );
+        let difference = Folded::Address {
+            plus,
+            minus,
+            add: 3,
+        };
+        assert_eq!(
+            binary(BinOp::Sub, address(1, 4), address(2, 1), &I32),
+            difference
+        );
+        assert_eq!(
+            binary(BinOp::Sub, difference, address(2, 1), &I32),
+            Folded::Opaque,
+            "one subtraction at most"
+        );
+        assert_eq!(
+            binary(BinOp::Mul, address(1, 0), Folded::Int(2), &I32),
+            Folded::Opaque
+        );
+        assert_eq!(
+            binary(BinOp::Add, address(1, 0), Folded::Int(2), &I8),
+            Folded::Opaque
+        );
+    }
+
+    #[test]
+    fn conversions_keep_an_address_while_all_its_bits_are_kept() {
+        let function = Folded::Address {
+            plus: Some(RelocTarget::Func(FuncId(3))),
+            minus: None,
+            add: 0,
+        };
+        assert_eq!(cast(CastOp::PtrToInt, function, &PTR, &I64), function);
+        assert_eq!(cast(CastOp::Trunc, function, &I64, &I32), function);
+        assert_eq!(cast(CastOp::IntToPtr, function, &I32, &PTR), function);
+        assert_eq!(cast(CastOp::PtrToInt, function, &PTR, &I8), Folded::Opaque);
+        assert_eq!(cast(CastOp::Trunc, function, &I32, &I8), Folded::Opaque);
+        assert_eq!(
+            cast(CastOp::PtrToInt, Folded::number(0x1234), &PTR, &I8),
+            Folded::Int(0x34)
+        );
+        assert_eq!(
+            cast(CastOp::SExt, Folded::Int(0x80), &I8, &I32),
+            Folded::Int(0xFFFF_FF80)
+        );
+        assert_eq!(
+            cast(CastOp::ZExt, Folded::Int(0x80), &I8, &I32),
+            Folded::Int(0x80)
+        );
+        assert_eq!(
+            cast(CastOp::IntToPtr, Folded::Int(u64::MAX), &I64, &PTR),
+            Folded::number(u32::MAX)
+        );
+    }
+}
