@@ -7,6 +7,7 @@
 mod containment;
 mod cores;
 mod disk;
+mod guards;
 mod guests;
 mod pages;
 #[expect(unsafe_code, reason = "symbols of the test programs' machine code")]
@@ -45,6 +46,10 @@ const TESTS: &[(&str, Test)] = &[
         shootdown::without_shootdown_stale_memory_is_seen,
     ),
     ("contain", containment::failures_are_contained),
+    ("guard", guards::an_overflow_ends_in_the_guard),
+    ("guard-off", guards::without_guard_the_neighbour_is_hit),
+    ("pointer", guards::pointers_into_the_kernel_are_refused),
+    ("pointer-off", guards::without_check_the_kernel_is_read),
     ("publication", publication::versions_arrive_in_order),
     ("guests", guests::every_guest_ends_as_it_must),
     ("twice", guests::one_module_runs_twice),
