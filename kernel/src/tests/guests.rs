@@ -291,7 +291,8 @@ impl Load<'_> {
                 .and_then(|func| self.loaded.instance.state(func))
                 .map(|state| state.load());
             state.is_some_and(|state| {
-                state.published() > Some(Tier::Baseline) || state.has_declined(Tier::O1)
+                let declined = Tier::ALL.iter().any(|&tier| state.has_declined(tier));
+                state.published() > Some(Tier::Baseline) || declined
             })
         })
     }

@@ -49,7 +49,10 @@ fn text(path: &Path) -> &str {
 }
 
 fn bareflow(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bareflow")).args(args).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_bareflow"))
+        .args(args)
+        .output()
+        .unwrap()
 }
 
 fn stdout(output: &Output) -> String {
@@ -81,7 +84,12 @@ fn main_gets_its_words_and_its_result_is_the_status() {
         let module = scratch.module("hello", HELLO, level);
         for tier in ["baseline", "o1", "auto"] {
             let output = bareflow(&["run", text(&module), "one", "two", "--tier", tier]);
-            assert_eq!(stdout(&output), "one\ntwo\n", "{level} {tier} {}", stderr(&output));
+            assert_eq!(
+                stdout(&output),
+                "one\ntwo\n",
+                "{level} {tier} {}",
+                stderr(&output)
+            );
             assert_eq!(output.status.code(), Some(43));
         }
     }
@@ -108,7 +116,13 @@ fn every_wrong_guest_is_ended() {
         let module = scratch.write(guest.file_name, guest.file);
         let output = bareflow(&["run", text(&module), "--time-limit", "0.2"]);
         let expected = guest.main_result().map_or(134, |result| result & 0xff);
-        assert_eq!(output.status.code(), Some(expected), "{}: {}", guest.file_name, stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(expected),
+            "{}: {}",
+            guest.file_name,
+            stderr(&output)
+        );
     }
 }
 
@@ -148,8 +162,21 @@ fn call_prints_the_result_as_c_would() {
         assert_eq!(call(&["half", "5"]), "2.5\n");
         assert_eq!(call(&["wide", "-1"]), "-8589934592\n");
     }
-    let output = bareflow(&["call", text(&module), "sub", "5", "1", "--repeat", "50", "--json"]);
-    assert!(stdout(&output).contains("\"result\":\"4\""), "{}", stdout(&output));
+    let output = bareflow(&[
+        "call",
+        text(&module),
+        "sub",
+        "5",
+        "1",
+        "--repeat",
+        "50",
+        "--json",
+    ]);
+    assert!(
+        stdout(&output).contains("\"result\":\"4\""),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]
@@ -157,13 +184,30 @@ fn wrap_and_inspect_agree() {
     let scratch = Scratch::new();
     let module = scratch.module("hello", HELLO, "-O1");
     let wrapped = scratch.0.join("hello.llbc");
-    let args = ["wrap", text(&module), "-o", text(&wrapped), "--name", "greeting", "--level", "1"];
+    let args = [
+        "wrap",
+        text(&module),
+        "-o",
+        text(&wrapped),
+        "--name",
+        "greeting",
+        "--level",
+        "1",
+    ];
     assert!(bareflow(&args).status.success());
     let shown = stdout(&bareflow(&["inspect", text(&wrapped)]));
-    for words in ["name       greeting", "entry      main", "level      -O1", "bf_write"] {
+    for words in [
+        "name       greeting",
+        "entry      main",
+        "level      -O1",
+        "bf_write",
+    ] {
         assert!(shown.contains(words), "{words} in {shown}");
     }
-    assert_eq!(bareflow(&["run", text(&wrapped), "x"]).status.code(), Some(42));
+    assert_eq!(
+        bareflow(&["run", text(&wrapped), "x"]).status.code(),
+        Some(42)
+    );
 }
 
 #[test]
@@ -174,10 +218,24 @@ fn dis_shows_ir_passes_and_code() {
     let ir = stdout(&bareflow(&["dis", file, "--ir"]));
     assert!(ir.contains("alloca") && ir.contains("@main"), "{ir}");
     let optimised = stdout(&bareflow(&["dis", file, "--ir", "--tier", "o1"]));
-    assert!(!optimised.contains("alloca") && optimised.contains("phi"), "{optimised}");
+    assert!(
+        !optimised.contains("alloca") && optimised.contains("phi"),
+        "{optimised}"
+    );
     for tier in ["baseline", "o1"] {
-        let code = stdout(&bareflow(&["dis", file, "--asm", "--tier", tier, "--function", "main"]));
-        assert!(code.contains("call qword ptr") && code.contains("ret"), "{code}");
+        let code = stdout(&bareflow(&[
+            "dis",
+            file,
+            "--asm",
+            "--tier",
+            tier,
+            "--function",
+            "main",
+        ]));
+        assert!(
+            code.contains("call qword ptr") && code.contains("ret"),
+            "{code}"
+        );
     }
     let unknown = bareflow(&["dis", file, "--stop-after", "nonsense"]);
     assert!(!unknown.status.success());
@@ -195,7 +253,10 @@ fn wrong_usage_names_the_problem() {
         assert_eq!(output.status.code(), Some(64), "{args:?}");
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
     }
-    assert_eq!(bareflow(&["run", "/nonexistent.bc"]).status.code(), Some(66));
+    assert_eq!(
+        bareflow(&["run", "/nonexistent.bc"]).status.code(),
+        Some(66)
+    );
 }
 
 #[test]
