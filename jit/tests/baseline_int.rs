@@ -80,6 +80,55 @@ fn division_agrees_and_faults_alike() {
 }
 
 #[test]
+fn division_by_constants_agrees_with_the_hardware() {
+    let divisors = [
+        1i64,
+        2,
+        3,
+        5,
+        6,
+        7,
+        9,
+        10,
+        11,
+        25,
+        100,
+        127,
+        128,
+        641,
+        1000,
+        65_535,
+        65_537,
+        1_000_000_007,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_fffe,
+        0xffff_ffff,
+        0,
+    ];
+    let random = |seed: u64| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29;
+    for op in ["udiv", "sdiv", "urem", "srem"] {
+        for bits in [8, 16, 23, 32] {
+            for divisor in divisors.into_iter().flat_map(|d| [d, -d]) {
+                let divisor = (divisor << (64 - bits)) >> (64 - bits);
+                let text = format!(
+                    "define i{bits} @f(i{bits} %a) {{\nbb0:\n  %0 = {op} i{bits} %a, {divisor}\n  ret i{bits} %0\n}}\n"
+                );
+                let near = [0, 1, -1, 2, -2].map(|by| divisor.wrapping_mul(3).wrapping_add(by));
+                let edges = EDGES.map(|edge| edge as i64);
+                for a in near
+                    .into_iter()
+                    .chain(edges)
+                    .chain((1..6).map(|n| random(n) as i64))
+                {
+                    exec::check_text_on(&text, &[cut(a as u64, bits)], &[exec::cpu()]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn constants_are_folded_into_instructions() {
     for op in [
         "add", "sub", "mul", "xor", "udiv", "srem", "lshr", "ashr", "shl",

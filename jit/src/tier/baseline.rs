@@ -38,6 +38,7 @@ mod call;
 mod cast;
 mod compare;
 mod counting;
+mod divide;
 mod emit;
 mod float;
 mod float_intrinsic;

@@ -7,6 +7,10 @@ use ir::Value;
 
 /// Copies of at most so many bytes are unrolled.
 const UNROLLED: u32 = 128;
+/// Copies of at most so many bytes loop over vector registers; `rep movsb` takes long to start.
+const LOOPED: u32 = 2048;
+/// Bytes of one round of such a loop.
+const ROUND: u32 = 32;
 /// Fills of at most so many bytes are unrolled.
 const FILL_UNROLLED: u64 = 128;
 /// Copies of at most so many bytes are read whole before they are written.
@@ -63,6 +67,9 @@ impl Emitter<'_> {
                 self.note(self.at);
                 return self.copy_at_once(target, source, bytes as u32);
             }
+            Some(bytes) if apart && bytes > u64::from(UNROLLED) && bytes <= u64::from(LOOPED) => {
+                return self.copy_looped(to, from, bytes as u32);
+            }
             Some(bytes) if apart && bytes <= u64::from(UNROLLED) => {
                 let source = self.address(from);
                 let target = self.address(to);
@@ -92,6 +99,31 @@ impl Emitter<'_> {
         self.asm.plain(Plain::REP_MOVSB);
         self.asm.plain(Plain::CLD);
         self.asm.bind(done);
+    }
+
+    /// Copies a known number of bytes in rounds; what is left over is unrolled.
+    fn copy_looped(&mut self, to: Value, from: Value, bytes: u32) {
+        self.take(Gpr::Rsi);
+        self.take(Gpr::Rdi);
+        self.fetch(Gpr::Rsi, from);
+        self.fetch(Gpr::Rdi, to);
+        self.note(self.at);
+        let looped = (bytes - bytes % ROUND) as i32;
+        // The index runs from minus the length up to zero, against the end of what is looped over.
+        self.asm.mov_i(TEMP, i64::from(-looped) as u64);
+        let again = self.asm.here();
+        for at in [looped, looped + 16] {
+            let source = Mem::base_index(Gpr::Rsi, TEMP, Scale::S1, at);
+            let target = Mem::base_index(Gpr::Rdi, TEMP, Scale::S1, at);
+            self.asm
+                .vec_load(self.enc, VecLoad::MOVUPS, VEC_TEMP, source);
+            self.asm
+                .vec_store(self.enc, VecStore::MOVUPS, target, VEC_TEMP);
+        }
+        self.asm.alu_i(Alu::Add, Size::B64, TEMP, ROUND as i32);
+        self.asm.jcc(Cond::Ne, again);
+        let (source, target) = (Mem::base(Gpr::Rsi, looped), Mem::base(Gpr::Rdi, looped));
+        self.copy_unrolled(target, source, bytes % ROUND);
     }
 
     /// `rdi`, `rcx` and, if there is one, `rsi`: the operands of string instructions.

@@ -1,4 +1,4 @@
-//! Integer arithmetic of at most 64 bits.
+//! Integer arithmetic of at most 64 bits, but for division (`divide`).
 //!
 //! Widths up to 32 are computed in 32 bits, others in 64; bits above the width come out as they may
 //! (`docs/abi.md`: the user of a value extends). So addition, subtraction, multiplication, logic
@@ -6,10 +6,9 @@
 
 use super::emit::Emitter;
 use super::operand::size_of;
-use super::regs::TEMP;
 use super::value::{Reg, Val};
 use crate::tier::Declined;
-use asm::{Alu, Gpr, Mem, Plain, Rm, Scale, Shift, ShiftX, Size, Unary};
+use asm::{Alu, Gpr, Mem, Rm, Scale, Shift, ShiftX, Size, Unary};
 use ir::{Inst, InstId, Op, Value};
 
 impl Emitter<'_> {
@@ -34,7 +33,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn width(&self, id: InstId) -> u8 {
+    pub(super) fn width(&self, id: InstId) -> u8 {
         super::operand::bits_of(self.vals[self.result(id) as usize].part)
     }
 
@@ -248,7 +247,7 @@ impl Emitter<'_> {
     }
 
     /// `value` in a register that can be changed, extended to the operation's size if `extend`.
-    fn shifted_value(
+    pub(super) fn shifted_value(
         &mut self,
         id: InstId,
         value: Value,
@@ -303,75 +302,5 @@ impl Emitter<'_> {
         self.regs.locked = before;
         self.lock(Reg::of(Gpr::Rcx));
         Gpr::Rcx
-    }
-
-    fn divide(&mut self, id: InstId, inst: &Inst) {
-        let width = self.width(id);
-        let size = size_of(width);
-        let (a, b) = (Value(inst.args[0]), Value(inst.args[1]));
-        let signed = matches!(inst.op, Op::SDiv | Op::SRem);
-        let quotient = matches!(inst.op, Op::SDiv | Op::UDiv);
-        let divisor = self.const_int(b);
-        if !signed
-            && let Some(divisor) = divisor
-            && divisor.is_power_of_two()
-        {
-            return self.divide_by_power(id, inst, divisor, quotient);
-        }
-        let was_in_rax = self
-            .index(a)
-            .is_some_and(|ix| self.vals[ix as usize].reg == Reg::of(Gpr::Rax));
-        if !(was_in_rax && self.dies(a)) {
-            self.take(Gpr::Rax);
-        }
-        self.lock(Reg::of(Gpr::Rax));
-        self.take(Gpr::Rdx);
-        if matches!(width, 32 | 64) {
-            if !was_in_rax {
-                let from = self.rm(a);
-                self.asm.mov(size, Gpr::Rax, from);
-            }
-        } else {
-            let from = self.extended(a, signed, size);
-            self.asm.mov(size, Gpr::Rax, from);
-        }
-        let by = match divisor {
-            Some(_) if matches!(width, 32 | 64) => {
-                self.asm.mov_i(TEMP, divisor.unwrap_or(0));
-                TEMP
-            }
-            _ => self.extended(b, signed, size),
-        };
-        let (op, extend) = match (signed, size) {
-            (true, Size::B64) => (Unary::Idiv, Plain::CQO),
-            (true, _) => (Unary::Idiv, Plain::CDQ),
-            (false, _) => (Unary::Div, Plain::CDQ),
-        };
-        if signed {
-            self.asm.plain(extend);
-        } else {
-            self.asm.alu(Alu::Xor, Size::B32, Gpr::Rdx, Gpr::Rdx);
-        }
-        self.note(id);
-        self.asm.unary(op, size, by);
-        let result = if quotient { Gpr::Rax } else { Gpr::Rdx };
-        self.done(id, inst, Reg::of(result), 0);
-    }
-
-    fn divide_by_power(&mut self, id: InstId, inst: &Inst, divisor: u64, quotient: bool) {
-        let size = size_of(self.width(id));
-        let whole = matches!(self.width(id), 32 | 64);
-        let value = Value(inst.args[0]);
-        let dst = self.shifted_value(id, value, !whole, false, Reg::NONE);
-        if quotient {
-            let count = divisor.trailing_zeros() as u8;
-            self.asm.shift_i(Shift::Shr, size, dst.gpr(), count);
-        } else if let Ok(mask) = i32::try_from(divisor - 1) {
-            self.asm.alu_i(Alu::And, size, dst.gpr(), mask);
-        } else {
-            self.asm.mov_i(TEMP, divisor - 1);
-            self.asm.alu(Alu::And, size, dst.gpr(), TEMP);
-        }
-        self.done(id, inst, dst, Val::ZEXT);
     }
 }
