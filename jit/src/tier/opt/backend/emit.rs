@@ -8,6 +8,7 @@
 //! ```
 
 mod branch;
+mod float;
 mod inst;
 
 use super::frame::Frame;
@@ -26,7 +27,7 @@ const MAX_CODE: u32 = 16 << 20;
 const LOOP_ALIGN: u32 = 16;
 
 /// Code that runs when a counter trips.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Cold {
     label: Label,
     back: Label,
@@ -34,8 +35,8 @@ struct Cold {
     what: u32,
     /// The loop's number.
     number: u32,
-    /// Its place in the side table.
-    point: Option<usize>,
+    /// Of a loop: its place in the side table, and what goes from registers to homes first.
+    point: Option<(usize, Vec<Loc>)>,
 }
 
 /// Everything that is known while code is emitted.
@@ -72,7 +73,11 @@ pub(super) fn run(
         allocation,
         frame,
         asm,
-        enc: if job.cpu.avx { Enc::Vex128 } else { Enc::Legacy },
+        enc: if job.cpu.avx {
+            Enc::Vex128
+        } else {
+            Enc::Legacy
+        },
         labels,
         forward: Vec::new(),
         constants: vec![None; code.constants.len()],
@@ -127,12 +132,19 @@ impl Emit<'_> {
     }
 
     /// Counts down; when the counter trips, cold code calls the gate.
-    fn count(&mut self, counter: u32, what: u32, number: u32, point: Option<usize>) {
+    fn count(&mut self, counter: u32, what: u32, number: u32, point: Option<(usize, Vec<Loc>)>) {
         let label = self.asm.label();
-        self.asm.unary(Unary::Dec, Size::B32, Mem::gs(counter as i32));
+        self.asm
+            .unary(Unary::Dec, Size::B32, Mem::gs(counter as i32));
         self.asm.jcc(Cond::S, label);
         let back = self.asm.here();
-        self.cold.push(Cold { label, back, what, number, point });
+        self.cold.push(Cold {
+            label,
+            back,
+            what,
+            number,
+            point,
+        });
     }
 
     fn blocks(&mut self) {
@@ -191,9 +203,9 @@ impl Emit<'_> {
                 let slot = self.frame.slot(slot);
                 self.asm.mov(Size::B64, to, slot);
             }
-            (Loc::Gpr(from), Loc::Slot(slot)) => {
+            (Loc::Gpr(_) | Loc::Xmm(_), Loc::Slot(slot)) => {
                 let slot = self.frame.slot(slot);
-                self.asm.mov_mr(Size::B64, slot, from);
+                self.store_value(from, slot);
             }
             (Loc::Xmm(from), Loc::Xmm(to)) => {
                 if from != to {
@@ -201,20 +213,42 @@ impl Emit<'_> {
                 }
             }
             (Loc::Slot(slot), Loc::Xmm(to)) => {
-                let op = if self.code.vector_bytes == 8 { VecLoad::MOVSD } else { VecLoad::MOVUPS };
-                self.asm.vec_load(self.wide(), op, to, self.frame.slot(slot));
-            }
-            (Loc::Xmm(from), Loc::Slot(slot)) => {
-                let op = if self.code.vector_bytes == 8 { VecStore::MOVSD } else { VecStore::MOVUPS };
-                self.asm.vec_store(self.wide(), op, self.frame.slot(slot), from);
+                let op = if self.code.vector_bytes == 8 {
+                    VecLoad::MOVSD
+                } else {
+                    VecLoad::MOVUPS
+                };
+                self.asm
+                    .vec_load(self.wide(), op, to, self.frame.slot(slot));
             }
             _ => unreachable!("the allocator moves neither between classes nor between slots"),
         }
     }
 
+    /// Stores all of a register that can matter.
+    fn store_value(&mut self, from: Loc, to: Mem) {
+        match from {
+            Loc::Gpr(from) => self.asm.mov_mr(Size::B64, to, from),
+            Loc::Xmm(from) => {
+                let narrow = self.code.vector_bytes == 8;
+                let op = if narrow {
+                    VecStore::MOVSD
+                } else {
+                    VecStore::MOVUPS
+                };
+                self.asm.vec_store(self.wide(), op, to, from);
+            }
+            Loc::Slot(_) => {}
+        }
+    }
+
     /// Encoding of moves of whole values.
     fn wide(&self) -> Enc {
-        if self.code.vector_bytes == 32 { Enc::Vex256 } else { self.enc }
+        if self.code.vector_bytes == 32 {
+            Enc::Vex256
+        } else {
+            self.enc
+        }
     }
 
     /// Notes that code from here on comes from `origin`, and may fault.
@@ -243,19 +277,45 @@ impl Emit<'_> {
     /// `LoopCount`.
     fn count_loop(&mut self, number: u32) {
         let counted = &self.code.loops[number as usize];
-        let point = LoopPoint { header: counted.header, cold: 0, homes: Vec::new() };
         let at = self.tables.loops.len();
-        self.tables.loops.push(point);
-        let number = counted.number;
+        let mut homes = Vec::new();
+        let mut stores = Vec::new();
+        for (label, live) in (counted.label..).zip(&counted.live) {
+            if let Some(loc) = self.allocation.live_loc(label) {
+                let home = match loc {
+                    Loc::Slot(slot) => self.frame.slot(slot),
+                    _ => {
+                        stores.push(loc);
+                        self.frame.home(stores.len() as u32 - 1)
+                    }
+                };
+                homes.push((live.value, live.part, live.kind, home.disp()));
+            }
+        }
+        let header = counted.header;
+        self.tables.loops.push(LoopPoint {
+            header,
+            cold: 0,
+            homes,
+        });
         let counter = abi::gs::loops(self.func);
-        self.count(counter, 2 * self.func + 1, number, Some(at));
+        self.count(
+            counter,
+            2 * self.func + 1,
+            counted.number,
+            Some((at, stores)),
+        );
     }
 
     fn cold_code(&mut self) {
         for cold in core::mem::take(&mut self.cold) {
             self.asm.bind(cold.label);
-            if let Some(point) = cold.point {
+            if let Some((point, stores)) = cold.point {
                 self.tables.loops[point].cold = self.asm.offset().0;
+                for (number, loc) in (0..).zip(stores) {
+                    let home = self.frame.home(number);
+                    self.store_value(loc, home);
+                }
             }
             self.asm.push_i(cold.number as i32);
             self.asm.push_i(cold.what as i32);
@@ -272,11 +332,14 @@ impl Emit<'_> {
         self.tables.loops.sort_by_key(|point| point.header);
         let too_large = |_| Declined::LimitExceeded("code size");
         let apart = self.asm.finalize_apart().map_err(too_large)?;
-        let relocs = apart.references.iter().map(|reference| Reloc::CodeToRodata {
-            at: reference.at.0,
-            end: reference.end.0,
-            to: reference.to,
-        });
+        let relocs = apart
+            .references
+            .iter()
+            .map(|reference| Reloc::CodeToRodata {
+                at: reference.at.0,
+                end: reference.end.0,
+                to: reference.to,
+            });
         let entries = apart.entries.iter().map(|entry| Reloc::TableToCode {
             at: entry.at,
             table: entry.table,

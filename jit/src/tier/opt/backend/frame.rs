@@ -5,6 +5,7 @@
 //!   return address
 //!   rbp                       only with a frame pointer
 //!   saved registers           only those that are written
+//!   homes                     of what lives in registers at a counted loop
 //!   spill slots
 //!   static allocas
 //!   outgoing arguments        at rsp
@@ -12,7 +13,7 @@
 //! Places are reached from `rbp` where there is a frame pointer, which there must be where `rsp` moves in the
 //! body, else from `rsp`. A function that needs nothing of all this has no frame at all.
 
-use super::regalloc::Allocation;
+use super::regalloc::{Allocation, Loc};
 use super::vcode::{Base, MInst, VCode};
 use crate::abi::PROBE_INTERVAL;
 use crate::tier::Declined;
@@ -34,6 +35,9 @@ pub(super) struct Frame {
     /// Bytes of outgoing arguments.
     pub(super) outgoing: u32,
     allocas: u32,
+    slots: u32,
+    /// Bytes of a home for a value that a loop has in a register.
+    home: u32,
     /// Bytes below the saved registers.
     below: u32,
 }
@@ -43,7 +47,11 @@ impl Frame {
         let saved = allocation.saved.clone();
         let outgoing = code.outgoing.next_multiple_of(16);
         let allocas = code.alloca_bytes.next_multiple_of(16);
-        let bytes = u64::from(outgoing) + u64::from(allocas) + 8 * u64::from(allocation.slots());
+        let slots = 8 * allocation.slots();
+        let home = code.vector_bytes;
+        let homes = most_in_registers(code, allocation).saturating_mul(home);
+        let areas = [outgoing, allocas, slots, homes];
+        let bytes: u64 = areas.into_iter().map(u64::from).sum();
         if bytes > MAX_FRAME {
             return Err(Declined::LimitExceeded("frame size"));
         }
@@ -61,6 +69,8 @@ impl Frame {
             moves_rsp: code.moves_rsp,
             outgoing,
             allocas,
+            slots,
+            home,
             below,
         })
     }
@@ -71,7 +81,7 @@ impl Frame {
     }
 
     /// Register and offset of what lies `offset` bytes above the lowest `rsp`.
-    fn from_bottom(&self, offset: u32) -> (Gpr, i32) {
+    fn bottom_up(&self, offset: u32) -> (Gpr, i32) {
         if self.pointer {
             let depth = 8 * self.saved.len() as u32 + self.below;
             (Gpr::Rbp, offset as i32 - depth as i32)
@@ -83,7 +93,7 @@ impl Frame {
     /// Register and offset of the beginning of an area.
     pub(super) fn base(&self, base: Base) -> (Gpr, i32) {
         match base {
-            Base::Alloca => self.from_bottom(self.outgoing),
+            Base::Alloca => self.bottom_up(self.outgoing),
             Base::Incoming => {
                 if self.pointer {
                     (Gpr::Rbp, 16)
@@ -97,7 +107,14 @@ impl Frame {
 
     /// The spill slot that starts at unit `slot`.
     pub(super) fn slot(&self, slot: u32) -> Mem {
-        let (base, offset) = self.from_bottom(self.outgoing + self.allocas + 8 * slot);
+        let (base, offset) = self.bottom_up(self.outgoing + self.allocas + 8 * slot);
+        Mem::base(base, offset)
+    }
+
+    /// Home number `number` of what a loop has in registers.
+    pub(super) fn home(&self, number: u32) -> Mem {
+        let start = self.outgoing + self.allocas + self.slots;
+        let (base, offset) = self.bottom_up(start + self.home * number);
         Mem::base(base, offset)
     }
 
@@ -135,6 +152,18 @@ impl Frame {
         }
         asm.ret();
     }
+}
+
+/// The largest number of values that a counted loop has in registers.
+fn most_in_registers(code: &VCode, allocation: &Allocation) -> u32 {
+    let mut most = 0;
+    for counted in &code.loops {
+        let labels = counted.label..counted.label + counted.live.len() as u32;
+        let in_register =
+            |label: &u32| matches!(allocation.live_loc(*label), Some(Loc::Gpr(_) | Loc::Xmm(_)));
+        most = most.max(labels.filter(in_register).count() as u32);
+    }
+    most
 }
 
 /// Touches the stack at `rsp`, changing nothing but flags.

@@ -24,11 +24,13 @@
 
 mod address;
 mod atomic;
+mod bits;
 mod block;
 mod call;
 mod cast;
 mod compare;
 mod convention;
+mod copy;
 mod float;
 mod int;
 mod intrinsic;
@@ -44,7 +46,7 @@ use crate::tier::{CpuFeatures, Declined, Job};
 use alloc::vec;
 use alloc::vec::Vec;
 use ir::cfg::{Cfg, Dominators, Loops};
-use ir::{BlockId, Body, Inst, InstId, Op, Types};
+use ir::{BlockId, Body, Inst, InstId, Op, Types, Value};
 use order::Order;
 
 /// More instructions than this in a body are declined.
@@ -71,6 +73,11 @@ pub(super) struct Lower<'a> {
     /// By value (parameters, then instructions): one more than the number of the virtual register of
     /// its first part; 0 if nobody asked for it.
     first: Vec<u32>,
+    /// Values that were asked for and whose definition has not been met yet; others are dropped now
+    /// and then. Only kept when loops are counted.
+    demanded: Vec<Value>,
+    /// Values listed at loop headers.
+    live_listed: usize,
     /// By instruction: a static alloca's offset, once it has one.
     alloca: Vec<Option<u32>>,
     /// The root.
@@ -129,6 +136,8 @@ impl<'a> Lower<'a> {
             epoch: vec![0; insts],
             block_of: vec![BlockId(0); insts],
             first: vec![0; body.params.len() + insts],
+            demanded: Vec::new(),
+            live_listed: 0,
             alloca: vec![None; insts],
             at: InstId(0),
             block: BlockId(0),
@@ -165,7 +174,7 @@ impl<'a> Lower<'a> {
     fn inst(&mut self, id: InstId) -> Lowered {
         let inst = *self.body.inst(id);
         self.at = id;
-        if !has_effect(&inst) && !self.is_wanted(id) {
+        if !has_effect(&inst) && !self.is_wanted(id) && !self.may_divide_by_zero(&inst) {
             return Ok(());
         }
         match inst.op {
@@ -191,6 +200,17 @@ impl<'a> Lower<'a> {
         }
     }
 
+    /// Whether `inst` is a division that can fault, which is part of what it does.
+    fn may_divide_by_zero(&self, inst: &Inst) -> bool {
+        if !matches!(inst.op, Op::UDiv | Op::URem | Op::SDiv | Op::SRem) {
+            return false;
+        }
+        let divisor = Value(inst.args[1]);
+        let bits = self.types.int_bits(inst.ty).unwrap_or(64).min(64);
+        // -1 faults with the lowest number.
+        !matches!(self.imm_of(divisor, bits), Some(..=-2 | 1..))
+    }
+
     /// Whether a user asked for the result of `id`.
     fn is_wanted(&self, id: InstId) -> bool {
         self.first[self.body.params.len() + id.index()] != 0
@@ -201,12 +221,20 @@ impl<'a> Lower<'a> {
         let from = self.code.operands.len() as u32;
         self.code.operands.extend_from_slice(operands);
         let range = (from, self.code.operands.len() as u32);
-        self.seq.push(Pending { inst, range, origin: self.at });
+        self.seq.push(Pending {
+            inst,
+            range,
+            origin: self.at,
+        });
     }
 
     /// The root's code is complete.
     fn settle(&mut self) {
-        debug_assert!(flags_are_read_at_once(&self.seq), "flags get lost (V3): {:?}", self.seq);
+        debug_assert!(
+            flags_are_read_at_once(&self.seq),
+            "flags get lost (V3): {:?}",
+            self.seq
+        );
         self.rev.extend(self.seq.drain(..).rev());
     }
 
@@ -245,8 +273,28 @@ impl<'a> Lower<'a> {
         }
         self.code.insts = self.rev.iter().rev().map(|pending| pending.inst).collect();
         self.code.ranges = self.rev.iter().rev().map(|pending| pending.range).collect();
-        self.code.origins = self.rev.iter().rev().map(|pending| pending.origin).collect();
+        self.code.origins = self
+            .rev
+            .iter()
+            .rev()
+            .map(|pending| pending.origin)
+            .collect();
+        self.number_loops();
         self.code
+    }
+
+    /// Where each counted loop's instruction is, and its values among all.
+    fn number_loops(&mut self) {
+        let mut label = 0;
+        for counted in &mut self.code.loops {
+            counted.label = label;
+            label += counted.live.len() as u32;
+        }
+        for (at, inst) in (0..).zip(&self.code.insts) {
+            if let MInst::LoopCount(number) = inst {
+                self.code.loops[*number as usize].inst = at;
+            }
+        }
     }
 }
 
@@ -254,7 +302,9 @@ impl<'a> Lower<'a> {
 /// stay for another reason.
 fn has_effect(inst: &Inst) -> bool {
     match inst.op {
-        Op::Load => ir::MemFlags(inst.args[1]).is_volatile() || ir::MemFlags(inst.args[1]).ordering() > 2,
+        Op::Load => {
+            ir::MemFlags(inst.args[1]).is_volatile() || ir::MemFlags(inst.args[1]).ordering() > 2
+        }
         Op::Store | Op::Call | Op::CallIndirect | Op::AtomicRmw | Op::CmpXchg | Op::Fence => true,
         Op::DynAlloca => true,
         Op::Intrinsic => inst.intrinsic().is_none_or(intrinsic::has_effect),
@@ -283,7 +333,11 @@ fn name(op: Op) -> &'static str {
 
 /// The instruction size for integers of `bits` (1 to 64): 32 or 64.
 fn size_of(bits: u32) -> asm::Size {
-    if bits <= 32 { asm::Size::B32 } else { asm::Size::B64 }
+    if bits <= 32 {
+        asm::Size::B32
+    } else {
+        asm::Size::B64
+    }
 }
 
 /// Bits of an integer part.

@@ -14,9 +14,8 @@ use crate::tier::Declined;
 use alloc::vec::Vec;
 use asm::{Gpr, Xmm};
 use regalloc2::{
-    Algorithm, Block, Edit, Inst, InstPosition, InstRange, MachineEnv, Operand,
-    OperandConstraint, OperandKind, OperandPos, Output, PReg, PRegSet, RegAllocError, RegClass,
-    RegallocOptions, VReg,
+    Algorithm, Block, Edit, Inst, InstPosition, InstRange, MachineEnv, Operand, OperandConstraint,
+    OperandKind, OperandPos, Output, PReg, PRegSet, RegAllocError, RegClass, RegallocOptions, VReg,
 };
 
 /// General registers that calls lose, `abi.md`.
@@ -59,6 +58,9 @@ pub(super) enum Loc {
 #[derive(Debug)]
 pub(super) struct Allocation {
     output: Output,
+    /// Where the values listed at counted loops are: (position among all that are listed, location),
+    /// ascending. What does not live there is not in it.
+    live: Vec<(u32, Loc)>,
     /// Callee-saved registers that are written.
     pub(super) saved: Vec<Gpr>,
 }
@@ -75,6 +77,15 @@ impl Allocation {
         loc(self.output.allocs[(start + operand) as usize])
     }
 
+    /// Location of the value that is listed as number `label` at counted loops, if it lives there.
+    pub(super) fn live_loc(&self, label: u32) -> Option<Loc> {
+        let at = self
+            .live
+            .binary_search_by_key(&label, |entry| entry.0)
+            .ok()?;
+        Some(self.live[at].1)
+    }
+
     /// Position of the first move at or after instruction `inst`.
     pub(super) fn first_move(&self, inst: u32) -> usize {
         let before = |edit: &(regalloc2::ProgPoint, Edit)| edit.0.inst().index() < inst as usize;
@@ -84,8 +95,8 @@ impl Allocation {
     /// Move number `at` if it stands before (or, if `after`, behind) instruction `inst`.
     pub(super) fn move_at(&self, at: usize, inst: u32, after: bool) -> Option<(Loc, Loc)> {
         let (point, Edit::Move { from, to }) = self.output.edits.get(at)?;
-        let here = point.inst().index() == inst as usize
-            && (point.pos() == InstPosition::After) == after;
+        let here =
+            point.inst().index() == inst as usize && (point.pos() == InstPosition::After) == after;
         here.then(|| (loc(*from), loc(*to)))
     }
 }
@@ -123,13 +134,26 @@ pub(super) fn run(code: &VCode, effort: Effort) -> Result<Allocation, Declined> 
         check(&input, &env, &output);
     }
     let saved = written_callee_saved(&output);
-    Ok(Allocation { output, saved })
+    let mut live: Vec<(u32, Loc)> = Vec::with_capacity(output.debug_locations.len());
+    for &(label, _, _, allocation) in &output.debug_locations {
+        if live.last().is_none_or(|last| last.0 != label) {
+            live.push((label, loc(allocation)));
+        }
+    }
+    Ok(Allocation {
+        output,
+        live,
+        saved,
+    })
 }
 
 /// Only limits are the function's fault; everything else would be a bug of selection.
 fn refuse(error: RegAllocError) -> Declined {
     debug_assert!(
-        matches!(error, RegAllocError::TooManyLiveRegs | RegAllocError::TooManyOperands),
+        matches!(
+            error,
+            RegAllocError::TooManyLiveRegs | RegAllocError::TooManyOperands
+        ),
         "selection broke the allocator's rules: {error:?}"
     );
     Declined::LimitExceeded("register allocation")
@@ -188,14 +212,33 @@ struct Input<'a> {
     operands: Vec<Operand>,
     edges: Vec<Block>,
     values: Vec<VReg>,
+    /// Values whose location at an instruction is asked for, without any influence on it.
+    labels: Vec<(VReg, Inst, Inst, u32)>,
 }
 
 impl<'a> Input<'a> {
     fn new(code: &'a VCode) -> Self {
+        let listed = code.loops.iter().flat_map(|counted| {
+            let at = Inst::new(counted.inst as usize);
+            counted
+                .live
+                .iter()
+                .map(move |live| (vreg(live.vreg), at, at.next()))
+        });
+        let mut labels: Vec<_> = listed
+            .zip(0..)
+            .map(|((vreg, from, to), label)| (vreg, from, to, label))
+            .collect();
+        labels.sort_unstable_by_key(|label| label.0);
         Self {
             code,
+            labels,
             operands: code.operands.iter().copied().map(operand).collect(),
-            edges: code.edges.iter().map(|&to| Block::new(to as usize)).collect(),
+            edges: code
+                .edges
+                .iter()
+                .map(|&to| Block::new(to as usize))
+                .collect(),
             values: code.values.iter().copied().map(vreg).collect(),
         }
     }
@@ -210,7 +253,11 @@ impl<'a> Input<'a> {
 }
 
 fn vreg(vreg: Vreg) -> VReg {
-    let class = if vreg.is_vector() { RegClass::Float } else { RegClass::Int };
+    let class = if vreg.is_vector() {
+        RegClass::Float
+    } else {
+        RegClass::Int
+    };
     VReg::new(vreg.index() as usize, class)
 }
 
@@ -248,7 +295,10 @@ impl regalloc2::Function for Input<'_> {
 
     fn block_insns(&self, block: Block) -> InstRange {
         let range = &self.code.blocks[block.index()].insts;
-        InstRange::new(Inst::new(range.start as usize), Inst::new(range.end as usize))
+        InstRange::new(
+            Inst::new(range.start as usize),
+            Inst::new(range.end as usize),
+        )
     }
 
     fn block_succs(&self, block: Block) -> &[Block] {
@@ -295,6 +345,10 @@ impl regalloc2::Function for Input<'_> {
             }
         }
         set
+    }
+
+    fn debug_value_labels(&self) -> &[(VReg, Inst, Inst, u32)] {
+        &self.labels
     }
 
     fn num_vregs(&self) -> usize {

@@ -178,7 +178,12 @@ pub(super) struct Mem {
 impl Mem {
     /// `disp` bytes from `base`, which is not a register.
     pub(super) fn at(base: Base, disp: i32) -> Self {
-        Self { disp, base, index: None, wraps: false }
+        Self {
+            disp,
+            base,
+            index: None,
+            wraps: false,
+        }
     }
 }
 
@@ -259,7 +264,12 @@ pub(super) enum MInst {
     /// `dst = +0.0`.
     FZero,
     /// `dst = src` extended from `from` to `to`; from memory it is the load of an integer.
-    Extend { from: Size, to: Size, signed: bool, src: Src },
+    Extend {
+        from: Size,
+        to: Size,
+        signed: bool,
+        src: Src,
+    },
     /// `mem = value`.
     Store { size: Size, mem: Mem },
     /// `mem = imm`.
@@ -277,7 +287,12 @@ pub(super) enum MInst {
     /// `mem = mem op value`.
     AluMem { op: Alu, size: Size, mem: Mem },
     /// `mem = mem op imm`.
-    AluMemImm { op: Alu, size: Size, imm: i32, mem: Mem },
+    AluMemImm {
+        op: Alu,
+        size: Size,
+        imm: i32,
+        mem: Mem,
+    },
     /// `not` or `neg`, tied.
     Unary { op: Unary, size: Size },
     /// `dst = lhs * src`, tied.
@@ -375,7 +390,7 @@ pub(super) enum MInst {
     Trap,
     /// `ud2` on the way.
     Ud2,
-    /// Counts an iteration of loop `loops[.0]`; inputs are what lives here.
+    /// Counts an iteration of loop `loops[.0]`.
     LoopCount(u32),
     /// To the block's only successor.
     Jump,
@@ -409,7 +424,10 @@ impl MInst {
 
     /// Whether it reads flags.
     pub(super) fn reads_flags(self) -> bool {
-        matches!(self, Self::Set(_) | Self::Cmov { .. } | Self::FSelect(_) | Self::Branch(_))
+        matches!(
+            self,
+            Self::Set(_) | Self::Cmov { .. } | Self::FSelect(_) | Self::Branch(_)
+        )
     }
 }
 
@@ -437,6 +455,19 @@ pub(super) struct SwitchInfo {
     pub(super) table: Vec<u32>,
 }
 
+/// A value part that may live at a loop header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LiveValue {
+    /// The value, of the body given to the back end.
+    pub(super) value: ir::Value,
+    /// Which part of it.
+    pub(super) part: u8,
+    /// What that is.
+    pub(super) kind: crate::abi::Part,
+    /// Where it is kept.
+    pub(super) vreg: Vreg,
+}
+
 /// A loop that is counted.
 #[derive(Clone, Debug)]
 pub(super) struct CountedLoop {
@@ -444,8 +475,12 @@ pub(super) struct CountedLoop {
     pub(super) number: u32,
     /// Its header.
     pub(super) header: ir::BlockId,
-    /// What lives there, in the order of the instruction's operands.
-    pub(super) live: Vec<(ir::Value, u8, crate::abi::Part)>,
+    /// Position of its `LoopCount`.
+    pub(super) inst: u32,
+    /// Its first value's position among all that loops list.
+    pub(super) label: u32,
+    /// What may live there.
+    pub(super) live: Vec<LiveValue>,
 }
 
 /// A run of instructions with one entrance and one exit.

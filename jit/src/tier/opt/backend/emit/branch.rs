@@ -126,8 +126,13 @@ impl Emit<'_> {
             .map(|&number| self.labels[self.target(block, number) as usize])
             .collect();
         // A 32-bit result clears the upper half, so `at` is the index.
-        self.asm.lea(info.size, at, Mem::base(value, (info.low as i32).wrapping_neg()));
-        self.asm.alu_i(Alu::Cmp, info.size, at, targets.len() as i32 - 1);
+        self.asm.lea(
+            info.size,
+            at,
+            Mem::base(value, (info.low as i32).wrapping_neg()),
+        );
+        self.asm
+            .alu_i(Alu::Cmp, info.size, at, targets.len() as i32 - 1);
         self.asm.jcc(Cond::A, default);
         let table = self.asm.jump_table(&targets);
         self.asm.lea(Size::B64, base, Mem::label(table));
@@ -140,5 +145,9 @@ impl Emit<'_> {
 
 /// `number` as an immediate of a comparison of `size`, which sign-extends it to 64 bits.
 fn immediate(size: Size, number: u64) -> Option<i32> {
-    if size == Size::B64 { i32::try_from(number as i64).ok() } else { Some(number as u32 as i32) }
+    if size == Size::B64 {
+        i32::try_from(number as i64).ok()
+    } else {
+        Some(number as u32 as i32)
+    }
 }

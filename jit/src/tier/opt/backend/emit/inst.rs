@@ -3,20 +3,12 @@
 use super::Emit;
 use crate::tier::opt::backend::frame;
 use crate::tier::opt::backend::regalloc::Loc;
-use crate::tier::opt::backend::vcode::{
-    Base, Combine, Locked, MInst, Mem, Src, Target, Test,
-};
-use asm::{
-    Alu, Cond, Enc, Fma, FmaOrder, Fp, Gpr, Plain, Rm, Rounding, Scale, Shift, ShiftDouble, ShiftX,
-    Size, Unary, VecBin, VecBinImm, VecLoad, VecStore, VecUn, X87Mem, X87Stack, Xmm,
-};
-
-/// Bit 2 of the x87 status word's upper byte: the remainder is partial (SDM vol. 2, FPREM).
-const INCOMPLETE: i32 = 4;
+use crate::tier::opt::backend::vcode::{Base, Combine, Locked, MInst, Mem, Src, Target, Test};
+use asm::{Alu, Cond, Gpr, Plain, Rm, Scale, Shift, ShiftDouble, ShiftX, Size, Unary, Xmm};
 
 /// The operands of one instruction, read from left to right.
 #[derive(Clone, Copy, Debug)]
-struct Ops {
+pub(super) struct Ops {
     inst: u32,
     next: u32,
 }
@@ -28,28 +20,24 @@ enum Input {
     Imm(i32),
 }
 
-fn fp(double: bool) -> Fp {
-    if double { Fp::Sd } else { Fp::Ss }
-}
-
 impl Emit<'_> {
-    fn loc(&self, ops: &mut Ops) -> Loc {
+    pub(super) fn loc(&self, ops: &mut Ops) -> Loc {
         ops.next += 1;
         self.allocation.loc(ops.inst, ops.next - 1)
     }
 
-    fn gpr(&self, ops: &mut Ops) -> Gpr {
+    pub(super) fn gpr(&self, ops: &mut Ops) -> Gpr {
         Self::gpr_of(self.loc(ops))
     }
 
-    fn xmm(&self, ops: &mut Ops) -> Xmm {
+    pub(super) fn xmm(&self, ops: &mut Ops) -> Xmm {
         match self.loc(ops) {
             Loc::Xmm(xmm) => xmm,
             _ => unreachable!("the operand's place is a vector register"),
         }
     }
 
-    fn rm(&self, ops: &mut Ops) -> Rm<Gpr> {
+    pub(super) fn rm(&self, ops: &mut Ops) -> Rm<Gpr> {
         match self.loc(ops) {
             Loc::Gpr(gpr) => Rm::Reg(gpr),
             Loc::Slot(slot) => Rm::Mem(self.frame.slot(slot)),
@@ -66,7 +54,7 @@ impl Emit<'_> {
     }
 
     /// The memory operand of shape `mem`.
-    fn mem(&mut self, mem: Mem, ops: &mut Ops) -> asm::Mem {
+    pub(super) fn mem(&mut self, mem: Mem, ops: &mut Ops) -> asm::Mem {
         let base = match mem.base {
             Base::None => None,
             Base::Reg => Some((self.gpr(ops), 0)),
@@ -101,7 +89,7 @@ impl Emit<'_> {
         }
     }
 
-    fn vec_input(&mut self, src: Src, ops: &mut Ops) -> Rm<Xmm> {
+    pub(super) fn vec_input(&mut self, src: Src, ops: &mut Ops) -> Rm<Xmm> {
         match src {
             Src::Mem(mem) => Rm::Mem(self.mem(mem, ops)),
             _ => self.vec_rm(ops),
@@ -164,7 +152,12 @@ impl Emit<'_> {
                 let (to, from) = (self.loc(ops), self.loc(ops));
                 self.move_value(from, to);
             }
-            MInst::Extend { from, to, signed, src } => {
+            MInst::Extend {
+                from,
+                to,
+                signed,
+                src,
+            } => {
                 let dst = self.gpr(ops);
                 let src = self.rm_input(src, ops);
                 self.extend(from, to, signed, dst, src);
@@ -182,9 +175,11 @@ impl Emit<'_> {
             MInst::Add { size } => {
                 let (dst, a, b) = (self.gpr(ops), self.gpr(ops), self.gpr(ops));
                 if dst == a || dst == b {
-                    self.asm.alu(Alu::Add, size, dst, if dst == a { b } else { a });
+                    self.asm
+                        .alu(Alu::Add, size, dst, if dst == a { b } else { a });
                 } else {
-                    self.asm.lea(size, dst, asm::Mem::base_index(a, b, Scale::S1, 0));
+                    self.asm
+                        .lea(size, dst, asm::Mem::base_index(a, b, Scale::S1, 0));
                 }
             }
             MInst::AddImm { size, imm } => {
@@ -221,9 +216,13 @@ impl Emit<'_> {
         if (mem.base, mem.index, mem.disp) == (Base::Reg, Some(Scale::S1), 0) {
             let (a, b) = (self.gpr(ops), self.gpr(ops));
             if dst == a || dst == b {
-                return self.asm.alu(Alu::Add, size, dst, if dst == a { b } else { a });
+                return self
+                    .asm
+                    .alu(Alu::Add, size, dst, if dst == a { b } else { a });
             }
-            return self.asm.lea(size, dst, asm::Mem::base_index(a, b, Scale::S1, 0));
+            return self
+                .asm
+                .lea(size, dst, asm::Mem::base_index(a, b, Scale::S1, 0));
         }
         let mem = self.mem(mem, ops);
         self.asm.lea(size, dst, mem);
@@ -244,7 +243,8 @@ impl Emit<'_> {
         if dst == src {
             self.asm.shift_i(Shift::Shl, size, dst, count);
         } else if count == 1 {
-            self.asm.lea(size, dst, asm::Mem::base_index(src, src, Scale::S1, 0));
+            self.asm
+                .lea(size, dst, asm::Mem::base_index(src, src, Scale::S1, 0));
         } else {
             let scale = Scale::from_factor(1 << count).unwrap_or(Scale::S1);
             self.asm.lea(size, dst, asm::Mem::index(src, scale, 0));
@@ -307,7 +307,8 @@ impl Emit<'_> {
             (true, Size::B64) => self.asm.plain(Plain::CQO),
             (true, _) => self.asm.plain(Plain::CDQ),
         }
-        self.asm.unary(if signed { Unary::Idiv } else { Unary::Div }, size, divisor);
+        self.asm
+            .unary(if signed { Unary::Idiv } else { Unary::Div }, size, divisor);
     }
 
     fn bits(&mut self, inst: MInst, ops: &mut Ops) {
@@ -331,7 +332,8 @@ impl Emit<'_> {
             }
             MInst::ShiftDoubleImm { left, size, count } => {
                 let (dst, _, src) = (self.gpr(ops), self.gpr(ops), self.gpr(ops));
-                self.asm.shift_double_i(shift_double(left), size, dst, src, count);
+                self.asm
+                    .shift_double_i(shift_double(left), size, dst, src, count);
             }
             MInst::ShiftDoubleCl { left, size } => {
                 let (dst, _, src) = (self.gpr(ops), self.gpr(ops), self.gpr(ops));
@@ -398,7 +400,11 @@ impl Emit<'_> {
             Test::One(cond) => self.asm.setcc(cond, dst),
             Test::Both(a, b) | Test::Either(a, b) => {
                 let scratch = self.gpr(ops);
-                let op = if matches!(test, Test::Both(..)) { Alu::And } else { Alu::Or };
+                let op = if matches!(test, Test::Both(..)) {
+                    Alu::And
+                } else {
+                    Alu::Or
+                };
                 self.asm.setcc(a, dst);
                 self.asm.setcc(b, scratch);
                 self.asm.alu(op, Size::B8, dst, scratch);
@@ -418,148 +424,8 @@ impl Emit<'_> {
         }
     }
 
-    fn select_float(&mut self, test: Test, dst: Xmm, src: Loc) {
-        let past = self.asm.label();
-        match test.invert() {
-            Test::One(cond) => self.asm.jcc_short(cond, past),
-            Test::Either(a, b) => {
-                self.asm.jcc_short(a, past);
-                self.asm.jcc_short(b, past);
-            }
-            Test::Both(a, b) => {
-                let change = self.asm.label();
-                self.asm.jcc_short(a.invert(), change);
-                self.asm.jcc_short(b, past);
-                self.asm.bind(change);
-            }
-        }
-        self.move_value(src, Loc::Xmm(dst));
-        self.asm.bind(past);
-    }
-
-    fn float(&mut self, inst: MInst, ops: &mut Ops) {
-        let enc = self.enc;
-        match inst {
-            MInst::FZero => {
-                let dst = self.xmm(ops);
-                self.asm.vec_bin(enc, VecBin::XORPS, dst, dst, dst);
-            }
-            MInst::FCmp { double, src } => {
-                let a = self.xmm(ops);
-                let src = self.vec_input(src, ops);
-                let op = if double { VecUn::UCOMISD } else { VecUn::UCOMISS };
-                self.asm.vec_un(enc, op, a, src);
-            }
-            MInst::FLoad { double, mem } => {
-                let dst = self.xmm(ops);
-                let mem = self.mem(mem, ops);
-                let op = if double { VecLoad::MOVSD } else { VecLoad::MOVSS };
-                self.asm.vec_load(enc, op, dst, mem);
-            }
-            MInst::FStore { double, mem } => {
-                let value = self.xmm(ops);
-                let mem = self.mem(mem, ops);
-                let op = if double { VecStore::MOVSD } else { VecStore::MOVSS };
-                self.asm.vec_store(enc, op, mem, value);
-            }
-            MInst::FBin { op, double, src } => {
-                let (dst, a) = (self.xmm(ops), self.xmm(ops));
-                let src = self.vec_input(src, ops);
-                self.asm.vec_bin(enc, VecBin::arith(op, fp(double)), dst, a, src);
-            }
-            MInst::FVec { op, src } => {
-                let (dst, a) = (self.xmm(ops), self.xmm(ops));
-                let src = self.vec_input(src, ops);
-                self.asm.vec_bin(enc, op, dst, a, src);
-            }
-            MInst::VLoad { mem } => {
-                let dst = self.xmm(ops);
-                let mem = self.mem(mem, ops);
-                self.asm.vec_load(enc, VecLoad::MOVUPS, dst, mem);
-            }
-            MInst::VStore { mem } => {
-                let value = self.xmm(ops);
-                let mem = self.mem(mem, ops);
-                self.asm.vec_store(enc, VecStore::MOVUPS, mem, value);
-            }
-            _ => self.convert(inst, ops),
-        }
-    }
-
-    fn convert(&mut self, inst: MInst, ops: &mut Ops) {
-        let enc = self.enc;
-        match inst {
-            MInst::FConvert { op, src } => {
-                let dst = self.xmm(ops);
-                match self.vec_input(src, ops) {
-                    Rm::Reg(src) => self.asm.vec_bin(enc, op, dst, src, src),
-                    Rm::Mem(mem) => {
-                        // Otherwise the result would depend on what `dst` held before.
-                        self.asm.vec_bin(enc, VecBin::XORPS, dst, dst, dst);
-                        self.asm.vec_bin(enc, op, dst, dst, mem);
-                    }
-                }
-            }
-            MInst::FRound { double, mode } => {
-                let (dst, src) = (self.xmm(ops), self.xmm(ops));
-                let op = if double { VecBinImm::ROUNDSD } else { VecBinImm::ROUNDSS };
-                self.asm.vec_bin_i(enc, op, dst, src, src, mode);
-            }
-            MInst::FFma { double } => {
-                let (dst, _, b, c) = (self.xmm(ops), self.xmm(ops), self.xmm(ops), self.xmm(ops));
-                let op = VecBin::fma(Fma::Madd, FmaOrder::F213, fp(double));
-                self.asm.vec_bin(Enc::Vex128, op, dst, b, c);
-            }
-            MInst::FromInt { fp, size } => {
-                let (dst, src) = (self.xmm(ops), self.rm(ops));
-                self.asm.vec_bin(enc, VecBin::XORPS, dst, dst, dst);
-                self.asm.cvt_from_int(enc, fp, size, dst, dst, src);
-            }
-            MInst::ToInt { fp, size } => {
-                let (dst, src) = (self.gpr(ops), self.xmm(ops));
-                self.asm.cvt_to_int(enc, Rounding::Truncate, fp, size, dst, src);
-            }
-            MInst::MovToVec { size } => {
-                let (dst, src) = (self.xmm(ops), self.rm(ops));
-                self.asm.movd(enc, size, dst, src);
-            }
-            MInst::MovFromVec { size } => {
-                let (dst, src) = (self.gpr(ops), self.xmm(ops));
-                self.asm.movd_mr(enc, size, dst, src);
-            }
-            MInst::FRem { double } => {
-                let (dst, a, b) = (self.xmm(ops), self.xmm(ops), self.xmm(ops));
-                self.remainder(double, dst, a, b);
-            }
-            _ => self.special(inst, ops),
-        }
-    }
-
-    /// The x87 remainder is exact, and so is `fmod`: the operands fit 80 bits, the result fits theirs.
-    /// The bottom of the frame is free between calls.
-    fn remainder(&mut self, double: bool, dst: Xmm, a: Xmm, b: Xmm) {
-        let place = asm::Mem::base(Gpr::Rsp, 0);
-        let (load, store) = if double {
-            (X87Mem::FLD_M64, X87Mem::FSTP_M64)
-        } else {
-            (X87Mem::FLD_M32, X87Mem::FSTP_M32)
-        };
-        for value in [b, a] {
-            self.asm.vec_store(self.enc, VecStore::MOVSD, place, value);
-            self.asm.x87_mem(load, place);
-        }
-        let again = self.asm.here();
-        self.asm.plain(Plain::FPREM);
-        self.asm.plain(Plain::FNSTSW);
-        self.asm.test_i(Size::B32, Gpr::Rax, INCOMPLETE << 8);
-        self.asm.jcc(Cond::Ne, again);
-        self.asm.x87_mem(store, place);
-        self.asm.x87_stack(X87Stack::FSTP, 0);
-        let op = if double { VecLoad::MOVSD } else { VecLoad::MOVSS };
-        self.asm.vec_load(self.enc, op, dst, place);
-    }
-
-    fn special(&mut self, inst: MInst, ops: &mut Ops) {
+    /// What is left: atomics, blocks of memory, the stack.
+    pub(super) fn special(&mut self, inst: MInst, ops: &mut Ops) {
         match inst {
             MInst::Locked { op, size, mem } => {
                 let value = self.gpr(ops);
@@ -619,14 +485,7 @@ impl Emit<'_> {
         }
     }
 
-    fn atomic_loop(
-        &mut self,
-        op: Combine,
-        size: Size,
-        mem: asm::Mem,
-        scratch: Gpr,
-        value: Gpr,
-    ) {
+    fn atomic_loop(&mut self, op: Combine, size: Size, mem: asm::Mem, scratch: Gpr, value: Gpr) {
         let wide = size.max(Size::B32);
         self.extend(size, wide, false, Gpr::Rax, Rm::Mem(mem));
         let again = self.asm.here();
@@ -672,7 +531,11 @@ impl Emit<'_> {
 }
 
 fn shift_double(left: bool) -> ShiftDouble {
-    if left { ShiftDouble::Shld } else { ShiftDouble::Shrd }
+    if left {
+        ShiftDouble::Shld
+    } else {
+        ShiftDouble::Shrd
+    }
 }
 
 /// Whether the instruction accesses module memory, divides, calls or traps.
@@ -701,16 +564,36 @@ fn may_fault(inst: MInst) -> bool {
         | MInst::Locked { mem, .. }
         | MInst::AtomicLoop { mem, .. }
         | MInst::CmpXchg { mem, .. }
-        | MInst::Extend { src: Src::Mem(mem), .. }
-        | MInst::Alu { src: Src::Mem(mem), .. }
-        | MInst::Mul { src: Src::Mem(mem), .. }
-        | MInst::MulImm { src: Src::Mem(mem), .. }
-        | MInst::Cmp { src: Src::Mem(mem), .. }
-        | MInst::Test { src: Src::Mem(mem), .. }
-        | MInst::Cmov { src: Src::Mem(mem), .. }
-        | MInst::FCmp { src: Src::Mem(mem), .. }
-        | MInst::FBin { src: Src::Mem(mem), .. }
-        | MInst::FConvert { src: Src::Mem(mem), .. } => accesses(mem),
+        | MInst::Extend {
+            src: Src::Mem(mem), ..
+        }
+        | MInst::Alu {
+            src: Src::Mem(mem), ..
+        }
+        | MInst::Mul {
+            src: Src::Mem(mem), ..
+        }
+        | MInst::MulImm {
+            src: Src::Mem(mem), ..
+        }
+        | MInst::Cmp {
+            src: Src::Mem(mem), ..
+        }
+        | MInst::Test {
+            src: Src::Mem(mem), ..
+        }
+        | MInst::Cmov {
+            src: Src::Mem(mem), ..
+        }
+        | MInst::FCmp {
+            src: Src::Mem(mem), ..
+        }
+        | MInst::FBin {
+            src: Src::Mem(mem), ..
+        }
+        | MInst::FConvert {
+            src: Src::Mem(mem), ..
+        } => accesses(mem),
         _ => false,
     }
 }

@@ -40,7 +40,12 @@ impl Lower<'_> {
 
     /// As before; `root` is the instruction whose result is being computed, if one is.
     fn address_for(&mut self, pointer: Value, root: Option<InstId>) -> Lowered<(Mem, Operands)> {
-        let mut sum = Sum { base: pointer, index: None, disp: 0, wraps: false };
+        let mut sum = Sum {
+            base: pointer,
+            index: None,
+            disp: 0,
+            wraps: false,
+        };
         while self.look_through(&mut sum, root) {}
         self.fold_index(&mut sum);
         self.operand(sum)
@@ -50,8 +55,18 @@ impl Lower<'_> {
     pub(super) fn address_into(&mut self, pointer: Value, dst: Vreg) -> Lowered {
         let (mem, operands) = self.address_for(pointer, pointer.as_inst())?;
         // A 32-bit result is cut anyway.
-        let mem = Mem { wraps: false, ..mem };
-        self.push_with(MInst::Lea { size: Size::B32, mem }, &[Operand::def(dst)], &operands);
+        let mem = Mem {
+            wraps: false,
+            ..mem
+        };
+        self.push_with(
+            MInst::Lea {
+                size: Size::B32,
+                mem,
+            },
+            &[Operand::def(dst)],
+            &operands,
+        );
         Ok(())
     }
 
@@ -59,7 +74,9 @@ impl Lower<'_> {
     fn look_through(&self, sum: &mut Sum, root: Option<InstId>) -> bool {
         let (leaf, _) = self.leaf(sum.base, 0);
         sum.base = leaf;
-        let Some((id, inst)) = self.def(leaf) else { return false };
+        let Some((id, inst)) = self.def(leaf) else {
+            return false;
+        };
         // The root's own result is wanted; any other that is in a register anyway is best used.
         if inst.op != Op::PtrAdd || (self.is_wanted(id) && root != Some(id)) {
             return false;
@@ -71,16 +88,25 @@ impl Lower<'_> {
             sum.add(c as i32, inbounds);
             return true;
         }
-        let (scale, disp) = (self.body.pool[c as usize], self.body.pool[c as usize + 1] as i32);
+        let (scale, disp) = (
+            self.body.pool[c as usize],
+            self.body.pool[c as usize + 1] as i32,
+        );
         if let Some(number) = self.const_bits(Value(index)) {
             sum.base = Value(base);
-            sum.add((number as i32).wrapping_mul(scale as i32).wrapping_add(disp), inbounds);
+            sum.add(
+                (number as i32)
+                    .wrapping_mul(scale as i32)
+                    .wrapping_add(disp),
+                inbounds,
+            );
             return true;
         }
-        let near = root == Some(id)
-            || self.block_of[id.index()] == self.block
-            || self.is_sole(leaf);
-        let Some(scale) = Scale::from_factor(scale) else { return false };
+        let near =
+            root == Some(id) || self.block_of[id.index()] == self.block || self.is_sole(leaf);
+        let Some(scale) = Scale::from_factor(scale) else {
+            return false;
+        };
         if sum.index.is_some() || !near {
             return false;
         }
@@ -97,20 +123,26 @@ impl Lower<'_> {
     fn fold_index(&self, sum: &mut Sum) {
         while let Some((index, scale)) = sum.index {
             let (leaf, _) = self.leaf(index, 0);
-            let Some((id, inst)) = self.def(leaf) else { return };
+            let Some((id, inst)) = self.def(leaf) else {
+                return;
+            };
             let near = self.block_of[id.index()] == self.block || self.is_sole(index);
             if !near || self.is_wanted(id) || self.types.int_bits(inst.ty) != Some(32) {
                 return;
             }
             let [a, b, _] = inst.args.map(Value);
-            let Some(number) = self.imm_of(b, 32) else { return };
+            let Some(number) = self.imm_of(b, 32) else {
+                return;
+            };
             let factor = scale.factor() as i32;
             let offset = match inst.op {
                 Op::Add => number.wrapping_mul(factor),
                 Op::Sub => number.wrapping_neg().wrapping_mul(factor),
                 Op::Shl => {
                     let wider = scale.factor().checked_shl(number as u32 & 31);
-                    let Some(scale) = wider.and_then(Scale::from_factor) else { return };
+                    let Some(scale) = wider.and_then(Scale::from_factor) else {
+                        return;
+                    };
                     sum.index = Some((a, scale));
                     continue;
                 }
@@ -162,7 +194,10 @@ impl Lower<'_> {
         if let Some(offset) = self.alloca[id.index()] {
             return offset;
         }
-        let offset = self.code.alloca_bytes.next_multiple_of(1 << align_log2.min(FRAME_ALIGN_LOG2));
+        let offset = self
+            .code
+            .alloca_bytes
+            .next_multiple_of(1 << align_log2.min(FRAME_ALIGN_LOG2));
         self.code.alloca_bytes = offset.saturating_add(bytes.max(1)).min(1 << 30);
         self.alloca[id.index()] = Some(offset);
         offset
@@ -177,11 +212,27 @@ impl Lower<'_> {
         let (raw, high) = (self.temp(), self.temp());
         let dst = self.result(id)?;
         let mem = Mem::at(Base::Alloca, offset as i32);
-        self.push(MInst::Lea { size: Size::B32, mem }, &[Operand::def(raw)]);
+        self.push(
+            MInst::Lea {
+                size: Size::B32,
+                mem,
+            },
+            &[Operand::def(raw)],
+        );
         let imm = align as i32 - 1;
-        self.push(MInst::AddImm { size: Size::B32, imm }, &[Operand::def(high), Operand::reg(raw)]);
+        self.push(
+            MInst::AddImm {
+                size: Size::B32,
+                imm,
+            },
+            &[Operand::def(high), Operand::reg(raw)],
+        );
         let src = crate::tier::opt::backend::vcode::Src::Imm(-(align as i32));
-        let and = MInst::Alu { op: Alu::And, size: Size::B32, src };
+        let and = MInst::Alu {
+            op: Alu::And,
+            size: Size::B32,
+            src,
+        };
         self.push(and, &[Operand::tied(dst, 1), Operand::reg(high)]);
         Ok(())
     }
@@ -191,7 +242,10 @@ impl Lower<'_> {
         let dst = self.result(id)?;
         let [base, index, c] = inst.args;
         if Value(index) != Value::NONE && self.const_bits(Value(index)).is_none() {
-            let (scale, disp) = (self.body.pool[c as usize], self.body.pool[c as usize + 1] as i32);
+            let (scale, disp) = (
+                self.body.pool[c as usize],
+                self.body.pool[c as usize + 1] as i32,
+            );
             if Scale::from_factor(scale).is_none() {
                 return self.scaled_add(dst, Value(base), Value(index), scale as i32, disp);
             }
@@ -211,17 +265,34 @@ impl Lower<'_> {
         let index = self.reg(index)?;
         let product = self.temp();
         self.multiply_by(product, index, scale, Size::B32);
-        let mut sum = Sum { base, index: None, disp, wraps: true };
+        let mut sum = Sum {
+            base,
+            index: None,
+            disp,
+            wraps: true,
+        };
         while self.look_through(&mut sum, None) && sum.index.is_none() {}
         if sum.index.is_some() {
             // One index is taken: the rest of the base goes into a register.
-            sum = Sum { base, index: None, disp, wraps: true };
+            sum = Sum {
+                base,
+                index: None,
+                disp,
+                wraps: true,
+            };
         }
         let (mut mem, mut operands) = self.operand(sum)?;
         mem.index = Some(Scale::S1);
         mem.wraps = false;
         operands.push(Operand::reg(product));
-        self.push_with(MInst::Lea { size: Size::B32, mem }, &[Operand::def(dst)], &operands);
+        self.push_with(
+            MInst::Lea {
+                size: Size::B32,
+                mem,
+            },
+            &[Operand::def(dst)],
+            &operands,
+        );
         Ok(())
     }
 }

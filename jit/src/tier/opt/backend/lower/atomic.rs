@@ -41,7 +41,11 @@ impl Lower<'_> {
             _ => None,
         };
         if let Some(op) = simple.filter(|_| !wanted) {
-            let inst = MInst::Locked { op: Locked::Alu(op), size, mem };
+            let inst = MInst::Locked {
+                op: Locked::Alu(op),
+                size,
+                mem,
+            };
             self.push_with(inst, &[Operand::reg(operand)], &address);
             return Ok(());
         }
@@ -50,7 +54,10 @@ impl Lower<'_> {
             Some(Alu::Add) => self.exchange(Locked::Xadd, size, dst, operand, mem, &address),
             Some(Alu::Sub) => {
                 let negated = self.temp();
-                let neg = MInst::Unary { op: Unary::Neg, size: Size::B64 };
+                let neg = MInst::Unary {
+                    op: Unary::Neg,
+                    size: Size::B64,
+                };
                 self.push(neg, &[Operand::tied(negated, 1), Operand::reg(operand)]);
                 self.exchange(Locked::Xadd, size, dst, negated, mem, &address);
             }

@@ -6,13 +6,16 @@ use super::order::{Source, distinct};
 use super::{Lower, Lowered};
 use crate::abi::Part;
 use crate::tier::opt::backend::vcode::{
-    Base, CountedLoop, MInst, Mem, Operand, VBlock, Vreg,
+    Base, CountedLoop, LiveValue, MInst, Mem, Operand, VBlock, Vreg,
 };
 use alloc::vec;
 use alloc::vec::Vec;
 use asm::{Gpr, Xmm};
 use ir::cfg::{Cfg, Loops};
 use ir::{BlockId, FuncAttrs, Inst, InstId, Op, Value};
+
+/// More values at loop headers than this, all together, are not listed.
+const MAX_LIVE: usize = 1 << 18;
 
 impl Lower<'_> {
     /// All blocks, last first.
@@ -90,22 +93,59 @@ impl Lower<'_> {
         self.at = InstId(block.start);
         self.code.blocks[number].is_header = loops.is_header(id);
         self.code.blocks[number].cold = last.op == Op::Unreachable;
+        self.block_parameters(number, id)?;
         if self.job.counting && loops.is_header(id) {
-            self.count_loop(id, loops);
+            self.count_loop(id, loops)?;
             self.settle();
         }
         if number == 0 {
             self.parameters()?;
             self.settle();
         }
-        self.block_parameters(number, id)
+        Ok(())
     }
 
-    fn count_loop(&mut self, header: BlockId, loops: &Loops) {
+    /// Counts an iteration at the beginning of each, the first included.
+    ///
+    /// What lives there is among what has been asked for and is not defined further on.
+    fn count_loop(&mut self, header: BlockId, loops: &Loops) -> Lowered {
         let number = loops.headers().take_while(|&other| other != header).count() as u32;
+        let here = self.order.number(header);
+        let (body, order, block_of) = (self.body, &self.order, &self.block_of);
+        self.demanded.retain(|value| {
+            value.as_inst().is_none_or(|id| {
+                let block = block_of[id.index()];
+                order.number(block) < here || (block == header && body.inst(id).op == Op::Phi)
+            })
+        });
+        let mut live = Vec::new();
+        for at in 0..self.demanded.len() {
+            if live.len() + self.live_listed > MAX_LIVE {
+                live.clear();
+                break;
+            }
+            let value = self.demanded[at];
+            for (part, &kind) in (0u8..).zip(&self.parts(self.body.type_of(value))?) {
+                let vreg = self.use_part(value, u32::from(part))?;
+                live.push(LiveValue {
+                    value,
+                    part,
+                    kind,
+                    vreg,
+                });
+            }
+        }
+        self.live_listed += live.len();
         let at = self.code.loops.len() as u32;
-        self.code.loops.push(CountedLoop { number, header, live: Vec::new() });
+        self.code.loops.push(CountedLoop {
+            number,
+            header,
+            inst: 0,
+            label: 0,
+            live,
+        });
         self.push(MInst::LoopCount(at), &[]);
+        Ok(())
     }
 
     /// Phis of `block` that have users, if it has several predecessors.
@@ -205,7 +245,12 @@ impl Lower<'_> {
         let pointer = self.result_pointer();
         for (number, &part) in (0u32..).zip(parts) {
             let vreg = self.use_part(value, number)?;
-            let mem = Mem { disp: 8 * number as i32, base: Base::Reg, index: None, wraps: false };
+            let mem = Mem {
+                disp: 8 * number as i32,
+                base: Base::Reg,
+                index: None,
+                wraps: false,
+            };
             self.store_part(vreg, part, mem, &[Operand::reg(pointer)]);
         }
         self.push(MInst::Ret, &[]);
@@ -227,7 +272,10 @@ impl Lower<'_> {
         if function.attrs.has(FuncAttrs::RETURNS_TWICE) {
             return self.unsupported("returns_twice");
         }
-        let (ret, ..) = self.types.signature(function.ty).unwrap_or((ir::TypeId::VOID, &[], false));
+        let (ret, ..) = self
+            .types
+            .signature(function.ty)
+            .unwrap_or((ir::TypeId::VOID, &[], false));
         let mut lists = Vec::new();
         let hidden = self.has_hidden_pointer(ret)?;
         if hidden {
@@ -249,7 +297,9 @@ impl Lower<'_> {
             let parts = &lists[n as usize + usize::from(hidden)];
             for (part, &kind) in (0u32..).zip(parts) {
                 let spot = spots.next().expect("each part has a place");
-                let Some(vreg) = self.wanted_param(n, part)? else { continue };
+                let Some(vreg) = self.wanted_param(n, part)? else {
+                    continue;
+                };
                 match spot {
                     Spot::Stack(offset) => loads.push((vreg, kind, offset)),
                     _ => operands.extend(spot.result(vreg)),

@@ -12,9 +12,7 @@ use super::convention::{self, Spot};
 use super::{Lower, Lowered};
 use crate::abi::{self, Part, Parts};
 use crate::tier::opt::backend::regalloc::CALLER_SAVED;
-use crate::tier::opt::backend::vcode::{
-    Base, CallInfo, MInst, Mem, Operand, Target, Vreg, gprs,
-};
+use crate::tier::opt::backend::vcode::{Base, CallInfo, MInst, Mem, Operand, Target, Vreg, gprs};
 use alloc::vec::Vec;
 use asm::{Gpr, Size};
 use ir::{FuncAttrs, FuncId, Inst, InstId, Op, Type, TypeId, Value};
@@ -73,7 +71,11 @@ impl<'a> Lower<'a> {
         let (spots, stack) = convention::assign(&lists);
         site.outgoing = stack;
         let copies = self.byval_copies(&mut site)?;
-        let image = if site.image { Some(self.variadic_image(&mut site)?) } else { None };
+        let image = if site.image {
+            Some(self.variadic_image(&mut site)?)
+        } else {
+            None
+        };
         let result_area = hidden.then(|| site.room(8 * 4));
         let mut values = Vec::new();
         if let Some(area) = result_area {
@@ -98,7 +100,9 @@ impl<'a> Lower<'a> {
         let Some(mut seen) = signature(TypeId(words[0] as u16)) else {
             return self.unsupported("a call without a signature");
         };
-        let set = (words[1] as usize).checked_sub(1).and_then(|at| self.job.module.attr_sets.get(at));
+        let set = (words[1] as usize)
+            .checked_sub(1)
+            .and_then(|at| self.job.module.attr_sets.get(at));
         let mut variadic = seen.2;
         let mut attrs = set.map_or(FuncAttrs::default(), |set| set.func);
         if let Some(func) = direct {
@@ -113,7 +117,10 @@ impl<'a> Lower<'a> {
         if attrs.has(FuncAttrs::RETURNS_TWICE) {
             return self.unsupported("a call that returns twice");
         }
-        let byval = |at: usize| set.and_then(|set| set.params.get(at)).map_or(0, |p| p.byval);
+        let byval = |at: usize| {
+            set.and_then(|set| set.params.get(at))
+                .map_or(0, |p| p.byval)
+        };
         Ok(Site {
             args: words[2..].iter().map(|&word| Value(word)).collect(),
             byval: (0..n as usize).map(byval).collect(),
@@ -151,7 +158,13 @@ impl<'a> Lower<'a> {
     fn outgoing_address(&mut self, offset: u32) -> Vreg {
         let dst = self.temp();
         let mem = Mem::at(Base::Outgoing, offset as i32);
-        self.push(MInst::Lea { size: Size::B32, mem }, &[Operand::def(dst)]);
+        self.push(
+            MInst::Lea {
+                size: Size::B32,
+                mem,
+            },
+            &[Operand::def(dst)],
+        );
         dst
     }
 
@@ -219,7 +232,9 @@ impl<'a> Lower<'a> {
         };
         for (at, &want) in (0u32..).zip(&wanted) {
             let vreg = match given.get(at as usize) {
-                Some(&give) if give.is_int() == want.is_int() && give.home_size() == want.home_size() => {
+                Some(&give)
+                    if give.is_int() == want.is_int() && give.home_size() == want.home_size() =>
+                {
                     let vreg = self.use_part(site.args[number], at)?;
                     self.converted(vreg, give, want)
                 }
@@ -282,8 +297,16 @@ impl<'a> Lower<'a> {
     ) -> Lowered {
         let mut operands = Vec::new();
         let mut fixes = Vec::new();
-        let wanted = if self.is_wanted(id) { self.parts(inst.ty)? } else { Parts::new() };
-        let given = if site.ret == TypeId::VOID { Parts::new() } else { self.parts(site.ret)? };
+        let wanted = if self.is_wanted(id) {
+            self.parts(inst.ty)?
+        } else {
+            Parts::new()
+        };
+        let given = if site.ret == TypeId::VOID {
+            Parts::new()
+        } else {
+            self.parts(site.ret)?
+        };
         let registers = convention::results(&given);
         for (part, &want) in (0u32..).zip(&wanted) {
             let dst = self.result_part(id, part)?;
@@ -301,12 +324,12 @@ impl<'a> Lower<'a> {
                 _ => fixes.push((dst, None, part, want)),
             }
         }
-        let results = operands.iter().fold(0u32, |mask, operand| mask | register_bit(*operand));
+        let results = operands
+            .iter()
+            .fold(0u32, |mask, operand| mask | register_bit(*operand));
         operands.extend(inputs);
         let target = match direct {
-            Some(func) => {
-                Target::Slot(abi::slot_address(abi::func_slot(self.instance_func(func))))
-            }
+            Some(func) => Target::Slot(abi::slot_address(abi::func_slot(self.instance_func(func)))),
             None => {
                 let callee = self.reg(Value(inst.args[0]))?;
                 operands.push(Operand::any(callee));
@@ -314,7 +337,10 @@ impl<'a> Lower<'a> {
             }
         };
         let call = self.code.calls.len() as u32;
-        self.code.calls.push(CallInfo { target, clobbers: LOST & !results });
+        self.code.calls.push(CallInfo {
+            target,
+            clobbers: LOST & !results,
+        });
         self.push(MInst::Call(call), &operands);
         for (dst, raw, part, want) in fixes {
             self.fix_result(dst, raw, want, result_area.map(|area| area + 8 * part));
@@ -344,7 +370,9 @@ impl<'a> Lower<'a> {
             _ => &[],
         };
         let bytes = |(at, &ty): (usize, &TypeId)| {
-            let byval = set.and_then(|set| set.params.get(at)).map_or(0, |p| p.byval);
+            let byval = set
+                .and_then(|set| set.params.get(at))
+                .map_or(0, |p| p.byval);
             self.image_bytes(ty, byval)
         };
         fixed.iter().enumerate().map(bytes).sum()

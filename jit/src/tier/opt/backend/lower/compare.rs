@@ -52,7 +52,9 @@ impl Lower<'_> {
         let mut value = value;
         let mut inverted = false;
         for _ in 0..MAX_NEGATIONS {
-            let Some(inner) = self.negated(value) else { break };
+            let Some(inner) = self.negated(value) else {
+                break;
+            };
             value = inner;
             inverted = !inverted;
         }
@@ -91,7 +93,10 @@ impl Lower<'_> {
 
     /// Flags of the lowest bit of `vreg`.
     pub(super) fn test_bit(&mut self, vreg: Vreg) {
-        let inst = MInst::Test { size: Size::B8, src: Src::Imm(1) };
+        let inst = MInst::Test {
+            size: Size::B8,
+            src: Src::Imm(1),
+        };
         self.push(inst, &[Operand::reg(vreg)]);
     }
 
@@ -152,7 +157,10 @@ impl Lower<'_> {
         let (src, operands) = if once {
             self.reg_or_mem(b, size)?
         } else {
-            (Src::Reg, Operands::from_slice(&[Operand::any(self.reg(b)?)]))
+            (
+                Src::Reg,
+                Operands::from_slice(&[Operand::any(self.reg(b)?)]),
+            )
         };
         self.push_with(MInst::Cmp { size, src }, &[Operand::reg(a)], &operands);
         Ok(Truth::Test(Test::One(cond)))
@@ -161,24 +169,39 @@ impl Lower<'_> {
     /// Flags of `a` compared with `imm`: for 0, `test` gives the same ones.
     pub(super) fn compare_imm(&mut self, size: Size, a: Vreg, imm: i32) {
         if imm == 0 {
-            let test = MInst::Test { size, src: Src::Reg };
+            let test = MInst::Test {
+                size,
+                src: Src::Reg,
+            };
             self.push(test, &[Operand::reg(a), Operand::reg(a)]);
         } else {
-            self.push(MInst::Cmp { size, src: Src::Imm(imm) }, &[Operand::reg(a)]);
+            self.push(
+                MInst::Cmp {
+                    size,
+                    src: Src::Imm(imm),
+                },
+                &[Operand::reg(a)],
+            );
         }
     }
 
     /// If `value` is an `and` with no other use: the flags of it.
     fn test_mask(&mut self, value: Value, bits: u32, once: bool) -> Lowered<bool> {
         let (leaf, _) = self.leaf(value, 0);
-        let Some((id, inst)) = self.def(leaf) else { return Ok(false) };
+        let Some((id, inst)) = self.def(leaf) else {
+            return Ok(false);
+        };
         let fits = inst.op == Op::And && self.types.int_bits(inst.ty) == Some(bits);
         if !fits || !once || !self.is_sole(value) || self.is_wanted(id) {
             return Ok(false);
         }
         let [a, b, _] = inst.args.map(Value);
         let size = exact_size(bits);
-        let (a, b) = if self.imm_of(a, bits).is_some() { (b, a) } else { (a, b) };
+        let (a, b) = if self.imm_of(a, bits).is_some() {
+            (b, a)
+        } else {
+            (a, b)
+        };
         match self.imm_of(b, bits) {
             Some(imm) => {
                 if let Some(load) = self.sinkable_int(a, size) {
@@ -186,13 +209,19 @@ impl Lower<'_> {
                     self.push(MInst::TestMemImm { size, imm, mem }, &operands);
                 } else {
                     let a = self.reg(a)?;
-                    let inst = MInst::Test { size, src: Src::Imm(imm) };
+                    let inst = MInst::Test {
+                        size,
+                        src: Src::Imm(imm),
+                    };
                     self.push(inst, &[Operand::reg(a)]);
                 }
             }
             None => {
                 let (a, b) = (self.reg(a)?, self.reg(b)?);
-                let inst = MInst::Test { size, src: Src::Reg };
+                let inst = MInst::Test {
+                    size,
+                    src: Src::Reg,
+                };
                 self.push(inst, &[Operand::reg(a), Operand::reg(b)]);
             }
         }
@@ -207,7 +236,10 @@ impl Lower<'_> {
         } else {
             (self.zero_extended(a, bits)?, self.zero_extended(b, bits)?)
         };
-        let cmp = MInst::Cmp { size, src: Src::Reg };
+        let cmp = MInst::Cmp {
+            size,
+            src: Src::Reg,
+        };
         self.push(cmp, &[Operand::reg(a), Operand::any(b)]);
         Ok(Truth::Test(Test::One(condition(pred))))
     }
@@ -231,7 +263,10 @@ impl Lower<'_> {
         let (src, operands) = if once {
             self.float_src(b, double)?
         } else {
-            (Src::Reg, Operands::from_slice(&[Operand::any(self.reg(b)?)]))
+            (
+                Src::Reg,
+                Operands::from_slice(&[Operand::any(self.reg(b)?)]),
+            )
         };
         self.push_with(MInst::FCmp { double, src }, &[Operand::reg(a)], &operands);
         Ok(Truth::Test(match number {
@@ -263,7 +298,10 @@ impl Lower<'_> {
             Truth::Test(test @ Test::One(_)) => self.push(MInst::Set(test), &[Operand::def(dst)]),
             Truth::Test(test) => {
                 let scratch = self.temp();
-                self.push(MInst::Set(test), &[Operand::def(dst), Operand::def(scratch)]);
+                self.push(
+                    MInst::Set(test),
+                    &[Operand::def(dst), Operand::def(scratch)],
+                );
             }
         }
     }
@@ -294,8 +332,15 @@ impl Lower<'_> {
             Test::Both(..) => (test.invert(), b, a),
             _ => (test, a, b),
         };
-        let inst = MInst::Cmov { test, size, src: Src::Reg };
-        self.push(inst, &[Operand::tied(dst, 1), Operand::reg(b), Operand::any(a)]);
+        let inst = MInst::Cmov {
+            test,
+            size,
+            src: Src::Reg,
+        };
+        self.push(
+            inst,
+            &[Operand::tied(dst, 1), Operand::reg(b), Operand::any(a)],
+        );
     }
 
     /// `dst = a if test else b`, floats.

@@ -33,8 +33,7 @@ pub(super) fn assign(lists: &[Parts]) -> (Vec<Spot>, u32) {
     let (mut ints, mut vectors, mut stack) = (0, 0, 0u32);
     for parts in lists {
         let needed = parts.iter().filter(|part| part.is_int()).count();
-        let fits = ints + needed <= ARGUMENTS.len()
-            && vectors + (parts.len() - needed) <= VECTORS;
+        let fits = ints + needed <= ARGUMENTS.len() && vectors + (parts.len() - needed) <= VECTORS;
         for part in parts {
             if !fits {
                 let size = part.home_size();
@@ -81,7 +80,10 @@ mod tests {
         let pair: Parts = [Part::Int(64), Part::Int(1)].into_iter().collect();
         let lists = [int(), int(), int(), int(), int(), pair, int()];
         let (spots, stack) = assign(&lists);
-        assert_eq!(spots[5..], [Spot::Stack(0), Spot::Stack(8), Spot::Gpr(Gpr::R9)]);
+        assert_eq!(
+            spots[5..],
+            [Spot::Stack(0), Spot::Stack(8), Spot::Gpr(Gpr::R9)]
+        );
         assert_eq!(stack, 16);
     }
 

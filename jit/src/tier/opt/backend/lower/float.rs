@@ -20,7 +20,11 @@ impl Lower<'_> {
             _ => return self.float_remainder(dst, a, b, double),
         };
         let commutes = matches!(op, FpOp::Add | FpOp::Mul);
-        let (a, b) = if commutes && self.in_memory(a) && !self.in_memory(b) { (b, a) } else { (a, b) };
+        let (a, b) = if commutes && self.in_memory(a) && !self.in_memory(b) {
+            (b, a)
+        } else {
+            (a, b)
+        };
         let a = self.reg(a)?;
         let (src, operands) = self.float_src(b, double)?;
         self.float_op(op, double, dst, a, src, &operands);
@@ -43,7 +47,11 @@ impl Lower<'_> {
 
     /// A result that legacy encoding computes in its first input.
     fn float_result(&self, dst: Vreg) -> Operand {
-        if self.cpu.avx { Operand::def(dst) } else { Operand::tied(dst, 1) }
+        if self.cpu.avx {
+            Operand::def(dst)
+        } else {
+            Operand::tied(dst, 1)
+        }
     }
 
     fn float_remainder(&mut self, dst: Vreg, a: Value, b: Value, double: bool) -> Lowered {
@@ -107,7 +115,10 @@ impl Lower<'_> {
     /// `dst = src op mask`.
     fn mask(&mut self, op: VecBin, dst: Vreg, src: Vreg, mask: u128) {
         let mem = self.constant_mem(mask, 16);
-        let inst = MInst::FVec { op, src: Src::Mem(mem) };
+        let inst = MInst::FVec {
+            op,
+            src: Src::Mem(mem),
+        };
         self.push(inst, &[self.float_result(dst), Operand::reg(src)]);
     }
 
@@ -121,38 +132,125 @@ impl Lower<'_> {
         let (magnitude, sign) = (self.float_temp(), self.float_temp());
         self.float_abs(magnitude, a, double);
         self.mask(VecBin::ANDPS, sign, b, Self::sign_bits(double));
-        let or = MInst::FVec { op: VecBin::ORPS, src: Src::Reg };
-        self.push(or, &[self.float_result(dst), Operand::reg(magnitude), Operand::reg(sign)]);
+        let or = MInst::FVec {
+            op: VecBin::ORPS,
+            src: Src::Reg,
+        };
+        self.push(
+            or,
+            &[
+                self.float_result(dst),
+                Operand::reg(magnitude),
+                Operand::reg(sign),
+            ],
+        );
     }
 
     /// `minnum` or `maxnum`: the hardware's result is right unless the first operand is NaN.
     pub(super) fn min_max(&mut self, op: FpOp, dst: Vreg, a: Vreg, b: Vreg, double: bool) {
         let chosen = self.float_temp();
         self.float_op(op, double, chosen, b, Src::Reg, &[Operand::any(a)]);
-        let compare = MInst::FCmp { double, src: Src::Reg };
+        let compare = MInst::FCmp {
+            double,
+            src: Src::Reg,
+        };
         self.push(compare, &[Operand::reg(a), Operand::any(a)]);
         self.choose_float(Test::One(Cond::P), dst, b, chosen);
     }
 
-    /// `dst = src` rounded to an integer as `mode` of `round*` says.
-    pub(super) fn round(&mut self, dst: Vreg, src: Vreg, double: bool, mode: u8) -> Lowered {
-        if !self.cpu.sse41 {
-            return self.unsupported("rounding without SSE4.1");
+    /// `dst = src` rounded to an integer: 0 to nearest, 1 down, 2 up, 3 towards zero, as `round*` have it.
+    pub(super) fn round(&mut self, dst: Vreg, src: Vreg, double: bool, mode: u8) {
+        if self.cpu.sse41 {
+            // Bit 3: no inexact exception (SDM vol. 2, ROUNDSD).
+            let inst = MInst::FRound {
+                double,
+                mode: mode | 8,
+            };
+            return self.push(inst, &[Operand::def(dst), Operand::reg(src)]);
         }
-        self.push(MInst::FRound { double, mode }, &[Operand::def(dst), Operand::reg(src)]);
-        Ok(())
+        // Adding and subtracting a number whose last bit counts ones rounds to nearest; a result on the
+        // wrong side is one off. Numbers from that one on are integers already, NaN stays.
+        let power = self.load_float(if double { 0x4330 << 48 } else { 0x4b00 << 16 }, double);
+        let one = self.load_float(if double { 0x3ff0 << 48 } else { 0x3f80 << 16 }, double);
+        let magnitude = self.float_temp();
+        self.float_abs(magnitude, src, double);
+        // Towards zero is down for the magnitude.
+        let from = if mode == 3 { magnitude } else { src };
+        let (magic, sum, near) = (self.float_temp(), self.float_temp(), self.float_temp());
+        self.copy_sign(magic, power, from, double);
+        self.float_op(
+            FpOp::Add,
+            double,
+            sum,
+            from,
+            Src::Reg,
+            &[Operand::any(magic)],
+        );
+        self.float_op(
+            FpOp::Sub,
+            double,
+            near,
+            sum,
+            Src::Reg,
+            &[Operand::any(magic)],
+        );
+        let rounded = match mode {
+            0 => near,
+            _ => self.correct(near, from, one, double, mode == 2),
+        };
+        let signed = self.float_temp();
+        self.copy_sign(signed, rounded, src, double);
+        let compare = MInst::FCmp {
+            double,
+            src: Src::Reg,
+        };
+        self.push(compare, &[Operand::reg(power), Operand::any(magnitude)]);
+        self.choose_float(Test::One(Cond::A), dst, signed, src);
+    }
+
+    /// `near`, or the integer beside it if it is above `from` (if `up`: below).
+    fn correct(&mut self, near: Vreg, from: Vreg, one: Vreg, double: bool, up: bool) -> Vreg {
+        let (beside, dst) = (self.float_temp(), self.float_temp());
+        let op = if up { FpOp::Add } else { FpOp::Sub };
+        self.float_op(op, double, beside, near, Src::Reg, &[Operand::any(one)]);
+        let (greater, less) = if up { (from, near) } else { (near, from) };
+        let compare = MInst::FCmp {
+            double,
+            src: Src::Reg,
+        };
+        self.push(compare, &[Operand::reg(greater), Operand::any(less)]);
+        self.choose_float(Test::One(Cond::A), dst, beside, near);
+        dst
+    }
+
+    /// The float of these bits in a register.
+    fn load_float(&mut self, bits: u64, double: bool) -> Vreg {
+        let mem = self.constant_mem(u128::from(bits), if double { 8 } else { 4 });
+        let dst = self.float_temp();
+        self.push(MInst::FLoad { double, mem }, &[Operand::def(dst)]);
+        dst
     }
 
     /// `dst = src` rounded half away from zero: what is just below a half is added, so that it does
     /// not carry numbers just below a half to one.
-    pub(super) fn round_half_away(&mut self, dst: Vreg, src: Vreg, double: bool) -> Lowered {
-        let bits = if double { 0x3fdf_ffff_ffff_ffff } else { 0x3eff_ffff };
-        let mem = self.constant_mem(bits, if double { 8 } else { 4 });
-        let (half, signed, sum) = (self.float_temp(), self.float_temp(), self.float_temp());
-        self.push(MInst::FLoad { double, mem }, &[Operand::def(half)]);
+    pub(super) fn round_half_away(&mut self, dst: Vreg, src: Vreg, double: bool) {
+        let bits = if double {
+            0x3fdf_ffff_ffff_ffff
+        } else {
+            0x3eff_ffff
+        };
+        let half = self.load_float(bits, double);
+        let (signed, sum) = (self.float_temp(), self.float_temp());
         self.copy_sign(signed, half, src, double);
-        self.float_op(FpOp::Add, double, sum, src, Src::Reg, &[Operand::any(signed)]);
-        self.round(dst, sum, double, 3 | 8)
+        self.float_op(
+            FpOp::Add,
+            double,
+            sum,
+            src,
+            Src::Reg,
+            &[Operand::any(signed)],
+        );
+        self.round(dst, sum, double, 3);
     }
 
     /// `a * b + c`, rounded once if `fused`.
@@ -169,8 +267,12 @@ impl Lower<'_> {
         let (a, b) = (self.reg(a)?, self.reg(b)?);
         if fused {
             let c = self.reg(c)?;
-            let operands =
-                [Operand::tied(dst, 1), Operand::reg(a), Operand::reg(b), Operand::reg(c)];
+            let operands = [
+                Operand::tied(dst, 1),
+                Operand::reg(a),
+                Operand::reg(b),
+                Operand::reg(c),
+            ];
             self.push(MInst::FFma { double }, &operands);
             return Ok(());
         }

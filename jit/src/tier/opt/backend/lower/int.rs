@@ -51,13 +51,21 @@ impl Lower<'_> {
         let a = self.reg(a)?;
         if let Some((index, scale)) = self.scaled(b, bits) {
             let index = self.reg(index)?;
-            let mem = Mem { disp: 0, base: Base::Reg, index: Some(scale), wraps: false };
+            let mem = Mem {
+                disp: 0,
+                base: Base::Reg,
+                index: Some(scale),
+                wraps: false,
+            };
             let operands = [Operand::def(dst), Operand::reg(a), Operand::reg(index)];
             self.push(MInst::Lea { size, mem }, &operands);
             return Ok(());
         }
         let b = self.reg(b)?;
-        self.push(MInst::Add { size }, &[Operand::def(dst), Operand::reg(a), Operand::reg(b)]);
+        self.push(
+            MInst::Add { size },
+            &[Operand::def(dst), Operand::reg(a), Operand::reg(b)],
+        );
         Ok(())
     }
 
@@ -81,7 +89,10 @@ impl Lower<'_> {
         if imm == 0 {
             return self.copy(dst, src);
         }
-        self.push(MInst::AddImm { size, imm }, &[Operand::def(dst), Operand::reg(src)]);
+        self.push(
+            MInst::AddImm { size, imm },
+            &[Operand::def(dst), Operand::reg(src)],
+        );
     }
 
     fn subtract(&mut self, dst: Vreg, a: Value, b: Value, bits: u32) -> Lowered {
@@ -95,7 +106,10 @@ impl Lower<'_> {
         if self.imm_of(a, bits) == Some(0) {
             let b = self.reg(b)?;
             self.push(
-                MInst::Unary { op: Unary::Neg, size },
+                MInst::Unary {
+                    op: Unary::Neg,
+                    size,
+                },
                 &[Operand::tied(dst, 1), Operand::reg(b)],
             );
             return Ok(());
@@ -132,7 +146,9 @@ impl Lower<'_> {
 
     fn and(&mut self, dst: Vreg, a: Value, b: Value, bits: u32) -> Lowered {
         let (a, b) = self.commuted(a, b, bits);
-        let mask = self.const_bits(b).map(|raw| raw & (u64::MAX >> (64 - bits)));
+        let mask = self
+            .const_bits(b)
+            .map(|raw| raw & (u64::MAX >> (64 - bits)));
         let from = match mask {
             Some(0xff) => Some(Size::B8),
             Some(0xffff) => Some(Size::B16),
@@ -141,7 +157,12 @@ impl Lower<'_> {
         };
         if let Some(from) = from {
             let (src, operands) = self.reg_or_mem(a, from)?;
-            let inst = MInst::Extend { from, to: Size::B32, signed: false, src };
+            let inst = MInst::Extend {
+                from,
+                to: Size::B32,
+                signed: false,
+                src,
+            };
             self.push_with(inst, &[Operand::def(dst)], &operands);
             return Ok(());
         }
@@ -158,7 +179,10 @@ impl Lower<'_> {
         let (a, b) = self.commuted(a, b, bits);
         if bits > 1 && self.imm_of(b, bits) == Some(-1) {
             let a = self.reg(a)?;
-            let not = MInst::Unary { op: Unary::Not, size: size_of(bits) };
+            let not = MInst::Unary {
+                op: Unary::Not,
+                size: size_of(bits),
+            };
             self.push(not, &[Operand::tied(dst, 1), Operand::reg(a)]);
             return Ok(());
         }
@@ -173,7 +197,11 @@ impl Lower<'_> {
                 && let Some(load) = self.sinkable_int(a, size)
             {
                 let (mem, operands) = self.address(Value(load.args[0]))?;
-                let inst = MInst::MulImm { size, imm, src: Src::Mem(mem) };
+                let inst = MInst::MulImm {
+                    size,
+                    imm,
+                    src: Src::Mem(mem),
+                };
                 self.push_with(inst, &[Operand::def(dst)], &operands);
                 return Ok(());
             }
@@ -197,7 +225,12 @@ impl Lower<'_> {
             _ => None,
         };
         if let Some(scale) = scale {
-            let mem = Mem { disp: 0, base: Base::Reg, index: Some(scale), wraps: false };
+            let mem = Mem {
+                disp: 0,
+                base: Base::Reg,
+                index: Some(scale),
+                wraps: false,
+            };
             let operands = [Operand::def(dst), Operand::reg(src), Operand::reg(src)];
             return self.push(MInst::Lea { size, mem }, &operands);
         }
@@ -205,7 +238,11 @@ impl Lower<'_> {
             0 => self.push(MInst::Imm(0), &[Operand::def(dst)]),
             1.. if imm.count_ones() == 1 => self.shift_left(dst, src, imm.trailing_zeros(), size),
             _ => {
-                let inst = MInst::MulImm { size, imm, src: Src::Reg };
+                let inst = MInst::MulImm {
+                    size,
+                    imm,
+                    src: Src::Reg,
+                };
                 self.push(inst, &[Operand::def(dst), Operand::any(src)]);
             }
         }
@@ -221,7 +258,11 @@ impl Lower<'_> {
                 self.push(MInst::ShlLea { size, count }, &operands);
             }
             _ => {
-                let inst = MInst::ShiftImm { op: Shift::Shl, size, count };
+                let inst = MInst::ShiftImm {
+                    op: Shift::Shl,
+                    size,
+                    count,
+                };
                 self.push(inst, &[Operand::tied(dst, 1), Operand::reg(src)]);
             }
         }
@@ -246,7 +287,11 @@ impl Lower<'_> {
                 _ if count == 0 => self.copy(dst, value),
                 Shift::Shl => self.shift_left(dst, value, count, size),
                 _ => {
-                    let inst = MInst::ShiftImm { op: kind, size, count: count as u8 };
+                    let inst = MInst::ShiftImm {
+                        op: kind,
+                        size,
+                        count: count as u8,
+                    };
                     self.push(inst, &[Operand::tied(dst, 1), Operand::reg(value)]);
                 }
             }
@@ -265,7 +310,14 @@ impl Lower<'_> {
         let count = self.zero_extended(b, bits)?;
         let dst = self.temp();
         if bits.is_power_of_two() {
-            self.alu_src(Alu::And, Size::B32, dst, count, Src::Imm(bits as i32 - 1), &[]);
+            self.alu_src(
+                Alu::And,
+                Size::B32,
+                dst,
+                count,
+                Src::Imm(bits as i32 - 1),
+                &[],
+            );
         } else {
             let width = self.imm(u64::from(bits));
             self.division(dst, count, width, size_of(bits), false, Gpr::Rdx);
@@ -280,8 +332,11 @@ impl Lower<'_> {
             let operands = [Operand::def(dst), Operand::any(value), Operand::reg(count)];
             self.push(MInst::ShiftX { op, size }, &operands);
         } else {
-            let operands =
-                [Operand::tied(dst, 1), Operand::reg(value), Operand::in_gpr(count, Gpr::Rcx)];
+            let operands = [
+                Operand::tied(dst, 1),
+                Operand::reg(value),
+                Operand::in_gpr(count, Gpr::Rcx),
+            ];
             self.push(MInst::ShiftCl { op, size }, &operands);
         }
     }
@@ -312,7 +367,9 @@ impl Lower<'_> {
         bits: u32,
         remainder: bool,
     ) -> Lowered<bool> {
-        let raw = self.const_bits(b).map(|raw| raw & (u64::MAX >> (64 - bits)));
+        let raw = self
+            .const_bits(b)
+            .map(|raw| raw & (u64::MAX >> (64 - bits)));
         let Some(power) = raw.filter(|raw| raw.is_power_of_two() && *raw < 1 << 31) else {
             return Ok(false);
         };
@@ -326,7 +383,11 @@ impl Lower<'_> {
         match power.trailing_zeros() {
             0 => self.copy(dst, a),
             count => {
-                let inst = MInst::ShiftImm { op: Shift::Shr, size, count: count as u8 };
+                let inst = MInst::ShiftImm {
+                    op: Shift::Shr,
+                    size,
+                    count: count as u8,
+                };
                 self.push(inst, &[Operand::tied(dst, 1), Operand::reg(a)]);
             }
         }

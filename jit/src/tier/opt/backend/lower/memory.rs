@@ -14,7 +14,11 @@ impl Mem {
     /// The same place `bytes` further on.
     pub(super) fn offset(self, bytes: i32) -> Self {
         let (disp, overflow) = self.disp.overflowing_add(bytes);
-        Self { disp, wraps: self.wraps || overflow, ..self }
+        Self {
+            disp,
+            wraps: self.wraps || overflow,
+            ..self
+        }
     }
 }
 
@@ -34,7 +38,11 @@ impl Lower<'_> {
         }
         let double = self.is_double(inst.ty)?;
         let (mem, operands) = self.address(pointer)?;
-        self.push_with(MInst::FLoad { double, mem }, &[Operand::def(dst)], &operands);
+        self.push_with(
+            MInst::FLoad { double, mem },
+            &[Operand::def(dst)],
+            &operands,
+        );
         Ok(())
     }
 
@@ -42,16 +50,34 @@ impl Lower<'_> {
     fn load_bytes(&mut self, dst: Vreg, bytes: u32, mem: Mem, operands: &[Operand]) {
         if bytes.is_power_of_two() {
             let from = exact_size(bytes * 8);
-            let to = if from == Size::B64 { Size::B64 } else { Size::B32 };
-            let inst = MInst::Extend { from, to, signed: false, src: Src::Mem(mem) };
+            let to = if from == Size::B64 {
+                Size::B64
+            } else {
+                Size::B32
+            };
+            let inst = MInst::Extend {
+                from,
+                to,
+                signed: false,
+                src: Src::Mem(mem),
+            };
             return self.push_with(inst, &[Operand::def(dst)], operands);
         }
         let low_bytes = 1 << bytes.ilog2();
         let (low, high, shifted) = (self.temp(), self.temp(), self.temp());
         self.load_bytes(low, low_bytes, mem, operands);
-        self.load_bytes(high, bytes - low_bytes, mem.offset(low_bytes as i32), operands);
+        self.load_bytes(
+            high,
+            bytes - low_bytes,
+            mem.offset(low_bytes as i32),
+            operands,
+        );
         let size = size_of(bytes * 8);
-        let shift = MInst::ShiftImm { op: Shift::Shl, size, count: low_bytes as u8 * 8 };
+        let shift = MInst::ShiftImm {
+            op: Shift::Shl,
+            size,
+            count: low_bytes as u8 * 8,
+        };
         self.push(shift, &[Operand::tied(shifted, 1), Operand::reg(high)]);
         self.alu_src(Alu::Or, size, dst, shifted, Src::Reg, &[Operand::any(low)]);
     }
@@ -76,7 +102,11 @@ impl Lower<'_> {
             let double = self.is_double(inst.ty)?;
             let vreg = self.reg(value)?;
             let (mem, operands) = self.address(pointer)?;
-            self.push_with(MInst::FStore { double, mem }, &[Operand::reg(vreg)], &operands);
+            self.push_with(
+                MInst::FStore { double, mem },
+                &[Operand::reg(vreg)],
+                &operands,
+            );
             return Ok(());
         };
         if bits > 64 {
@@ -89,14 +119,22 @@ impl Lower<'_> {
             let raw = (raw & (u64::MAX >> (64 - bits))) as i64;
             let size = exact_size(bytes * 8);
             // Immediates are sign-extended: only a 64-bit one may not fit.
-            let imm = if size == Size::B64 { i32::try_from(raw).ok() } else { Some(raw as i32) };
+            let imm = if size == Size::B64 {
+                i32::try_from(raw).ok()
+            } else {
+                Some(raw as i32)
+            };
             if let Some(imm) = imm {
                 let (mem, operands) = self.address(pointer)?;
                 self.push(MInst::StoreImm { size, imm, mem }, &operands);
                 return Ok(());
             }
         }
-        let vreg = if bits == bytes * 8 { self.reg(value)? } else { self.zero_extended(value, bits)? };
+        let vreg = if bits == bytes * 8 {
+            self.reg(value)?
+        } else {
+            self.zero_extended(value, bits)?
+        };
         let (mem, operands) = self.address(pointer)?;
         self.store_bytes(vreg, bytes, mem, &operands);
         Ok(())
@@ -112,15 +150,27 @@ impl Lower<'_> {
         self.store_bytes(value, low_bytes, mem, operands);
         let high = self.temp();
         let count = low_bytes as u8 * 8;
-        let shift = MInst::ShiftImm { op: Shift::Shr, size: Size::B64, count };
+        let shift = MInst::ShiftImm {
+            op: Shift::Shr,
+            size: Size::B64,
+            count,
+        };
         self.push(shift, &[Operand::tied(high, 1), Operand::reg(value)]);
-        self.store_bytes(high, bytes - low_bytes, mem.offset(low_bytes as i32), operands);
+        self.store_bytes(
+            high,
+            bytes - low_bytes,
+            mem.offset(low_bytes as i32),
+            operands,
+        );
     }
 
     /// Stores one part into a word of 8 bytes.
     pub(super) fn store_part(&mut self, value: Vreg, part: Part, mem: Mem, operands: &[Operand]) {
         let inst = match part {
-            Part::Int(_) => MInst::Store { size: Size::B64, mem },
+            Part::Int(_) => MInst::Store {
+                size: Size::B64,
+                mem,
+            },
             Part::F32 => MInst::FStore { double: false, mem },
             _ => MInst::FStore { double: true, mem },
         };
@@ -149,7 +199,9 @@ impl Lower<'_> {
             return Ok(false);
         }
         let (leaf, _) = self.leaf(value, 0);
-        let Some((id, binary)) = self.def(leaf) else { return Ok(false) };
+        let Some((id, binary)) = self.def(leaf) else {
+            return Ok(false);
+        };
         let binary = *binary;
         let op = match binary.op {
             Op::Add => Alu::Add,
@@ -180,7 +232,11 @@ impl Lower<'_> {
         } else {
             let other = self.reg(other)?;
             let (mem, operands) = self.address(pointer)?;
-            self.push_with(MInst::AluMem { op, size, mem }, &[Operand::reg(other)], &operands);
+            self.push_with(
+                MInst::AluMem { op, size, mem },
+                &[Operand::reg(other)],
+                &operands,
+            );
         }
         Ok(true)
     }
@@ -210,11 +266,19 @@ impl Lower<'_> {
         self.code.moves_rsp = true;
         self.code.frame_pointer = true;
         let scratch = self.temp();
-        let operands: Operands =
-            [Operand::early(dst), Operand::early(scratch), Operand::reg(total)]
-                .into_iter()
-                .collect();
-        self.push(MInst::DynAlloca { align: 1 << align_log2.max(4) }, &operands);
+        let operands: Operands = [
+            Operand::early(dst),
+            Operand::early(scratch),
+            Operand::reg(total),
+        ]
+        .into_iter()
+        .collect();
+        self.push(
+            MInst::DynAlloca {
+                align: 1 << align_log2.max(4),
+            },
+            &operands,
+        );
         Ok(())
     }
 }

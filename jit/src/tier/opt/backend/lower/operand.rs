@@ -22,10 +22,13 @@ impl Lower<'_> {
         let Some(parts) = abi::parts(self.types, ty, self.cpu.avx) else {
             return self.unsupported("a value that lives in memory");
         };
-        if parts.iter().any(|part| matches!(part, Part::V128 | Part::V256)) {
+        if parts
+            .iter()
+            .any(|part| matches!(part, Part::V128 | Part::V256))
+        {
             return self.unsupported("vectors");
         }
-        if parts.iter().any(|&part| part == Part::F32) && matches!(self.types.get(ty), Type::Half) {
+        if parts.contains(&Part::F32) && matches!(self.types.get(ty), Type::Half) {
             return self.unsupported("half");
         }
         Ok(parts)
@@ -75,7 +78,9 @@ impl Lower<'_> {
     pub(super) fn leaf(&self, value: Value, part: u32) -> (Value, u32) {
         let mut at = (value, part);
         for _ in 0..MAX_CHAIN {
-            let Some(next) = self.behind(at.0, at.1) else { break };
+            let Some(next) = self.behind(at.0, at.1) else {
+                break;
+            };
             at = next;
         }
         at
@@ -100,9 +105,10 @@ impl Lower<'_> {
 
     /// Whether the cast `inst` of `from` changes no register.
     fn keeps_bits(&self, inst: &Inst, from: Value) -> bool {
-        let (Some(to_bits), Some(from_bits)) =
-            (self.types.int_bits(inst.ty), self.types.int_bits(self.body.type_of(from)))
-        else {
+        let (Some(to_bits), Some(from_bits)) = (
+            self.types.int_bits(inst.ty),
+            self.types.int_bits(self.body.type_of(from)),
+        ) else {
             // Floats to floats and the like.
             let same = self.body.type_of(from) == inst.ty;
             return inst.op == Op::Bitcast && same;
@@ -202,6 +208,9 @@ impl Lower<'_> {
         if self.first[index] == 0 {
             self.first[index] = self.code.num_vregs + 1;
             self.code.num_vregs += parts.len() as u32;
+            if self.job.counting {
+                self.demanded.push(value);
+            }
         }
         let vector = !parts[part as usize].is_int();
         Ok(Vreg::new(self.first[index] - 1 + part, vector))
@@ -314,9 +323,7 @@ impl Lower<'_> {
         match self.body.constant(leaf.as_const()?).kind {
             ConstKind::Int(bits) => Some(bits),
             ConstKind::Zero => Some(0),
-            ConstKind::Func(func) => {
-                Some(u64::from(abi::stub_address(self.instance_func(func))))
-            }
+            ConstKind::Func(func) => Some(u64::from(abi::stub_address(self.instance_func(func)))),
             ConstKind::Global { id, offset } => {
                 let address = self.job.bindings.globals[id.index()];
                 Some(u64::from(address.wrapping_add_signed(offset)))
@@ -336,11 +343,15 @@ impl Lower<'_> {
     pub(super) fn is_sole(&self, value: Value) -> bool {
         let mut at = (value, 0);
         for _ in 0..MAX_CHAIN {
-            let Some(id) = at.0.as_inst() else { return false };
+            let Some(id) = at.0.as_inst() else {
+                return false;
+            };
             if self.uses[id.index()] != 1 {
                 return false;
             }
-            let Some(next) = self.behind(at.0, at.1) else { return true };
+            let Some(next) = self.behind(at.0, at.1) else {
+                return true;
+            };
             at = next;
         }
         false
@@ -348,7 +359,9 @@ impl Lower<'_> {
 
     /// The load behind `value` if the root may do it itself (L2).
     pub(super) fn sinkable_load(&self, value: Value) -> Option<Inst> {
-        let (leaf, 0) = self.leaf(value, 0) else { return None };
+        let (leaf, 0) = self.leaf(value, 0) else {
+            return None;
+        };
         let (id, inst) = self.def(leaf)?;
         let same = inst.op == Op::Load
             && self.block_of[id.index()] == self.block
@@ -407,12 +420,21 @@ impl Lower<'_> {
         match bits {
             8 | 16 | 32 => {
                 let from = exact_size(bits);
-                let inst = MInst::Extend { from, to: Size::B32, signed: false, src: Src::Reg };
+                let inst = MInst::Extend {
+                    from,
+                    to: Size::B32,
+                    signed: false,
+                    src: Src::Reg,
+                };
                 self.push(inst, &[Operand::def(dst), Operand::any(src)]);
             }
             0..32 => {
                 let src_imm = Src::Imm(((1u32 << bits) - 1) as i32);
-                let inst = MInst::Alu { op: asm::Alu::And, size: Size::B32, src: src_imm };
+                let inst = MInst::Alu {
+                    op: asm::Alu::And,
+                    size: Size::B32,
+                    src: src_imm,
+                };
                 self.push(inst, &[Operand::tied(dst, 1), Operand::reg(src)]);
             }
             _ => self.shift_pair(asm::Shift::Shr, Size::B64, 64 - bits, src, dst),
@@ -427,7 +449,11 @@ impl Lower<'_> {
         }
         if let Some(raw) = self.const_bits(value) {
             let wide = ((raw << (64 - bits)) as i64 >> (64 - bits)) as u64;
-            let mask = if bits < 32 { u64::from(u32::MAX) } else { u64::MAX };
+            let mask = if bits < 32 {
+                u64::from(u32::MAX)
+            } else {
+                u64::MAX
+            };
             return Ok(self.imm(wide & mask));
         }
         let dst = self.temp();
@@ -446,7 +472,12 @@ impl Lower<'_> {
         if matches!(bits, 8 | 16 | 32) {
             let from = exact_size(bits);
             let (src, operands) = self.reg_or_mem(value, from)?;
-            let inst = MInst::Extend { from, to, signed: true, src };
+            let inst = MInst::Extend {
+                from,
+                to,
+                signed: true,
+                src,
+            };
             self.push_with(inst, &[Operand::def(dst)], &operands);
             return Ok(());
         }
@@ -459,7 +490,11 @@ impl Lower<'_> {
     fn shift_pair(&mut self, op: asm::Shift, size: Size, count: u32, src: Vreg, dst: Vreg) {
         let count = count as u8;
         let high = self.temp();
-        let up = MInst::ShiftImm { op: asm::Shift::Shl, size, count };
+        let up = MInst::ShiftImm {
+            op: asm::Shift::Shl,
+            size,
+            count,
+        };
         self.push(up, &[Operand::tied(high, 1), Operand::reg(src)]);
         let down = MInst::ShiftImm { op, size, count };
         self.push(down, &[Operand::tied(dst, 1), Operand::reg(high)]);

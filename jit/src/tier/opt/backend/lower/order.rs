@@ -146,7 +146,9 @@ impl Order {
     /// Appends to `numbers` where control goes from `from` to each of its distinct `succs`.
     pub(super) fn targets(&self, from: BlockId, succs: &[BlockId], numbers: &mut Vec<u32>) {
         for &to in succs {
-            let edge = self.edges.binary_search_by_key(&(from, to), |edge| (edge.0, edge.1));
+            let edge = self
+                .edges
+                .binary_search_by_key(&(from, to), |edge| (edge.0, edge.1));
             numbers.push(edge.map_or(self.number(to), |at| self.edges[at].2));
         }
     }

@@ -1,7 +1,7 @@
 //! Arithmetic that tells when it overflows, or saturates.
 //!
 //! Widths that the hardware has set its flags. Narrower ones are computed exactly in a wider
-//! register and compared with what is left after cutting.
+//! register and compared with what is left after cutting, or at the top of one.
 
 use super::operand::exact_size;
 use super::{Lower, Lowered, size_of};
@@ -62,14 +62,7 @@ impl Lower<'_> {
         let a = self.reg(args[0])?;
         if kind.op == Arith::Mul && !kind.signed {
             let b = self.reg(args[1])?;
-            let high = self.temp();
-            let operands = [
-                Operand::to_gpr(dst, Gpr::Rax),
-                Operand::to_gpr(high, Gpr::Rdx),
-                Operand::in_gpr(a, Gpr::Rax),
-                Operand::any(b),
-            ];
-            self.push(MInst::MulWide { op: Unary::Mul, size }, &operands);
+            self.wide_product(size, dst, a, b);
             return Ok(Test::One(Cond::O));
         }
         let (src, operands) = self.src(args[1], bits, size)?;
@@ -78,7 +71,11 @@ impl Lower<'_> {
             Arith::Sub => Alu::Sub,
             Arith::Mul => {
                 let inst = match src {
-                    Src::Imm(imm) => MInst::MulImm { size, imm, src: Src::Reg },
+                    Src::Imm(imm) => MInst::MulImm {
+                        size,
+                        imm,
+                        src: Src::Reg,
+                    },
                     _ => MInst::Mul { size, src },
                 };
                 if let MInst::MulImm { .. } = inst {
@@ -103,32 +100,106 @@ impl Lower<'_> {
         bits: u32,
     ) -> Lowered<Test> {
         let (a, b) = if kind.signed {
-            (self.sign_extended(args[0], bits)?, self.sign_extended(args[1], bits)?)
+            (
+                self.sign_extended(args[0], bits)?,
+                self.sign_extended(args[1], bits)?,
+            )
         } else {
-            (self.zero_extended(args[0], bits)?, self.zero_extended(args[1], bits)?)
+            (
+                self.zero_extended(args[0], bits)?,
+                self.zero_extended(args[1], bits)?,
+            )
         };
         let size = size_of(bits);
-        if kind.op == Arith::Mul && bits > 16 {
-            return self.unsupported("an overflowing product of odd width");
+        if kind.op == Arith::Mul {
+            return Ok(self.narrow_product(kind.signed, dst, a, b, bits));
         }
         let inputs = [Operand::tied(dst, 1), Operand::reg(a), Operand::any(b)];
         let inst = match kind.op {
-            Arith::Add => MInst::Alu { op: Alu::Add, size, src: Src::Reg },
-            Arith::Sub => MInst::Alu { op: Alu::Sub, size, src: Src::Reg },
-            Arith::Mul => MInst::Mul { size, src: Src::Reg },
+            Arith::Sub => MInst::Alu {
+                op: Alu::Sub,
+                size,
+                src: Src::Reg,
+            },
+            _ => MInst::Alu {
+                op: Alu::Add,
+                size,
+                src: Src::Reg,
+            },
         };
         self.push(inst, &inputs);
         let again = self.temp();
         let high = self.temp();
         let count = (size.bits() - bits) as u8;
-        let up = MInst::ShiftImm { op: Shift::Shl, size, count };
+        let up = MInst::ShiftImm {
+            op: Shift::Shl,
+            size,
+            count,
+        };
         self.push(up, &[Operand::tied(high, 1), Operand::reg(dst)]);
         let op = if kind.signed { Shift::Sar } else { Shift::Shr };
         let down = MInst::ShiftImm { op, size, count };
         self.push(down, &[Operand::tied(again, 1), Operand::reg(high)]);
-        let compare = MInst::Cmp { size, src: Src::Reg };
+        let compare = MInst::Cmp {
+            size,
+            src: Src::Reg,
+        };
         self.push(compare, &[Operand::reg(again), Operand::any(dst)]);
         Ok(Test::One(Cond::Ne))
+    }
+
+    /// One factor moved to the top of its register: the product overflows there exactly if the narrow
+    /// one does. The flags are kept over the shift back.
+    fn narrow_product(&mut self, signed: bool, dst: Vreg, a: Vreg, b: Vreg, bits: u32) -> Test {
+        let size = size_of(bits);
+        let count = (size.bits() - bits) as u8;
+        let (top, product, overflow) = (self.temp(), self.temp(), self.temp());
+        let up = MInst::ShiftImm {
+            op: Shift::Shl,
+            size,
+            count,
+        };
+        self.push(up, &[Operand::tied(top, 1), Operand::reg(a)]);
+        if signed {
+            let mul = MInst::Mul {
+                size,
+                src: Src::Reg,
+            };
+            self.push(
+                mul,
+                &[
+                    Operand::tied(product, 1),
+                    Operand::reg(top),
+                    Operand::any(b),
+                ],
+            );
+        } else {
+            self.wide_product(size, product, top, b);
+        }
+        self.push(MInst::Set(Test::One(Cond::O)), &[Operand::def(overflow)]);
+        let op = if signed { Shift::Sar } else { Shift::Shr };
+        let down = MInst::ShiftImm { op, size, count };
+        self.push(down, &[Operand::tied(dst, 1), Operand::reg(product)]);
+        self.test_bit(overflow);
+        Self::SET
+    }
+
+    /// `dst` = low half of the unsigned product; the flags say whether the high one is 0.
+    fn wide_product(&mut self, size: Size, dst: Vreg, a: Vreg, b: Vreg) {
+        let high = self.temp();
+        let operands = [
+            Operand::to_gpr(dst, Gpr::Rax),
+            Operand::to_gpr(high, Gpr::Rdx),
+            Operand::in_gpr(a, Gpr::Rax),
+            Operand::any(b),
+        ];
+        self.push(
+            MInst::MulWide {
+                op: Unary::Mul,
+                size,
+            },
+            &operands,
+        );
     }
 
     /// `*.sat`.
@@ -147,10 +218,21 @@ impl Lower<'_> {
             // The sign of the first operand says which limit: its sign bits xor the highest number.
             let a = self.sign_extended(args[0], bits)?;
             let (sign, limit) = (self.temp(), self.temp());
-            let shift = MInst::ShiftImm { op: Shift::Sar, size, count: size.bits() as u8 - 1 };
+            let shift = MInst::ShiftImm {
+                op: Shift::Sar,
+                size,
+                count: size.bits() as u8 - 1,
+            };
             self.push(shift, &[Operand::tied(sign, 1), Operand::reg(a)]);
             let highest = self.imm((u64::MAX >> (64 - bits)) >> 1);
-            self.alu_src(Alu::Xor, size, limit, sign, Src::Reg, &[Operand::any(highest)]);
+            self.alu_src(
+                Alu::Xor,
+                size,
+                limit,
+                sign,
+                Src::Reg,
+                &[Operand::any(highest)],
+            );
             limit
         } else if kind.op == Arith::Sub {
             self.imm(0)
@@ -159,7 +241,13 @@ impl Lower<'_> {
         };
         let value = self.temp();
         let test = self.arithmetic(kind, value, args, bits)?;
-        self.choose(test, if size == Size::B64 { size } else { Size::B32 }, dst, limit, value);
+        self.choose(
+            test,
+            if size == Size::B64 { size } else { Size::B32 },
+            dst,
+            limit,
+            value,
+        );
         Ok(())
     }
 }

@@ -30,11 +30,18 @@ impl Lower<'_> {
         let (first, second) = (self.temp(), self.temp());
         if let Some(tabled) = as_table(&info) {
             self.code.switches.push(tabled);
-            let operands = [Operand::early(first), Operand::early(second), Operand::reg(value)];
+            let operands = [
+                Operand::early(first),
+                Operand::early(second),
+                Operand::reg(value),
+            ];
             self.push(MInst::Table(number), &operands);
         } else {
             self.code.switches.push(info);
-            self.push(MInst::Switch(number), &[Operand::early(first), Operand::reg(value)]);
+            self.push(
+                MInst::Switch(number),
+                &[Operand::early(first), Operand::reg(value)],
+            );
         }
         Ok(())
     }
@@ -83,5 +90,10 @@ fn as_table(info: &SwitchInfo) -> Option<SwitchInfo> {
     for &(low, high, to) in &info.ranges {
         table[(low - first.0) as usize..=(high - first.0) as usize].fill(to);
     }
-    Some(SwitchInfo { low: first.0, table, ranges: Vec::new(), ..*info })
+    Some(SwitchInfo {
+        low: first.0,
+        table,
+        ranges: Vec::new(),
+        ..*info
+    })
 }
