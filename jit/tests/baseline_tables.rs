@@ -264,6 +264,10 @@ fn what_is_not_supported_is_named() {
     };
     let vector = "define <4 x i32> @f(<4 x i32> %a) {\nbb0:\n  ret <4 x i32> %a\n}\n";
     assert_eq!(declined(vector), Declined::Unsupported("vector", InstId(0)));
+    let local =
+        "global @t = thread_local size 4 align 4\ndefine ptr @f() {\nbb0:\n  ret ptr @t\n}\n";
+    let what = "thread-local variable";
+    assert_eq!(declined(local), Declined::Unsupported(what, InstId(0)));
     let wide = "define void @f(i128 %a) {\nbb0:\n  ret\n}\n";
     let what = "integer above 64 bits";
     assert_eq!(declined(wide), Declined::Unsupported(what, InstId(0)));
@@ -295,4 +299,43 @@ fn function_pointers_are_stubs() {
     machine.load(&module, &place, &compile(&module, false));
     let expected = Outcome::Returned(u64::from(place.func(FuncId(0))));
     assert_eq!(machine.call(&module, FuncId(0), &[]), expected);
+}
+
+/// Nested loops, each with a value that lives through all that follow: everything is there at once
+/// that a careless compiler is quadratic in.
+#[test]
+fn deep_nests_with_long_lives_are_compiled() {
+    let depth = 3000;
+    let mut text = String::from("define i32 @f(i32 %n) {\nb0:\n  br h0\n");
+    for at in 0..depth {
+        let from = if at == 0 {
+            "b0".into()
+        } else {
+            format!("h{}", at - 1)
+        };
+        text += &format!(
+            "h{at}:\n  %i{at} = phi i32 [0, {from}], [%j{at}, l{at}]\n  %v{at} = add i32 %i{at}, %n\n  br {}\n",
+            if at + 1 == depth {
+                format!("l{at}")
+            } else {
+                format!("h{}", at + 1)
+            }
+        );
+    }
+    for at in (0..depth).rev() {
+        let out = if at == 0 {
+            "end".into()
+        } else {
+            format!("l{}", at - 1)
+        };
+        text += &format!(
+            "l{at}:\n  %j{at} = add i32 %i{at}, %v{at}\n  %c{at} = icmp ult i32 %j{at}, %n\n  condbr %c{at}, h{at}, {out}\n"
+        );
+    }
+    text += "end:\n  ret i32 %j0\n}\n";
+    let module = parse(&text);
+    let compiled = compile(&module, true);
+    let loops = &compiled[0].as_ref().unwrap().tables.loops;
+    // Too many homes in all: then no loop has a point.
+    assert!(loops.is_empty());
 }

@@ -72,6 +72,7 @@ pub(super) struct Pass<'a> {
 /// # Errors
 /// A value of a type that this tier does not hold in registers yet.
 pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysis, Declined> {
+    refuse_thread_locals(job, body)?;
     let params = body.params.len();
     let mut pass = Pass {
         job,
@@ -97,6 +98,18 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
     let mut out = pass.out;
     out.candidates.sort_unstable_by_key(|c| (c.start, c.ix));
     Ok(out)
+}
+
+/// Where a task's copy of a thread-local variable lies is not decided yet.
+fn refuse_thread_locals(job: &Job<'_>, body: &Body) -> Result<(), Declined> {
+    let is_local = |constant: &ir::Const| match constant.kind {
+        ir::ConstKind::Global { id, .. } => job.module.globals[id.index()].thread_local,
+        _ => false,
+    };
+    if body.consts.iter().any(is_local) {
+        return Err(Declined::Unsupported("thread-local variable", InstId(0)));
+    }
+    Ok(())
 }
 
 impl Pass<'_> {

@@ -65,34 +65,9 @@ impl Emitter<'_> {
         if !self.job.counting {
             return;
         }
-        while let Some(&candidate) = self.lives.candidates.get(self.lives.next) {
-            if candidate.start >= range.start {
-                break;
-            }
-            self.lives.next += 1;
-            self.lives.live.push(candidate.ix);
-        }
-        let vals = &self.vals;
-        self.lives
-            .live
-            .retain(|&ix| vals[ix as usize].end >= range.start);
-        let phis =
-            (self.lives.next..self.lives.candidates.len()).map(|at| self.lives.candidates[at]);
-        let own = self.leading_phis(id).max(1);
-        let phis = phis.take_while(|c| c.start < range.start + own);
-        let listed: Vec<Ix> = self
-            .lives
-            .live
-            .iter()
-            .copied()
-            .chain(phis.map(|c| c.ix))
-            .collect();
-        self.lives.listed += listed.len();
         let mut homes = Vec::new();
-        if self.lives.listed <= MAX_LOOP_HOMES {
-            for ix in listed {
-                self.list_homes(ix, id, &mut homes);
-            }
+        for ix in self.live_at(id, range.start) {
+            self.list_homes(ix, id, &mut homes);
         }
         let inner = self.layout.place(id).inner as usize;
         let label = match self.cold_loops[inner] {
@@ -112,6 +87,33 @@ impl Emitter<'_> {
             number: range.number,
             point,
         });
+    }
+
+    /// Values that may live where `header` begins, at position `start`. None once the limit is
+    /// reached: so the work is bounded by what is listed.
+    fn live_at(&mut self, header: BlockId, start: u32) -> Vec<Ix> {
+        let own = self.leading_phis(header).max(1);
+        let lives = &mut self.lives;
+        if lives.listed > MAX_LOOP_HOMES {
+            return Vec::new();
+        }
+        let rest = &lives.candidates[lives.next..];
+        let begun = rest.partition_point(|candidate| candidate.start < start);
+        lives
+            .live
+            .extend(rest[..begun].iter().map(|candidate| candidate.ix));
+        lives.next += begun;
+        let vals = &self.vals;
+        lives.live.retain(|&ix| vals[ix as usize].end >= start);
+        let phis = rest[begun..].iter().take_while(|c| c.start < start + own);
+        let listed: Vec<Ix> = lives
+            .live
+            .iter()
+            .copied()
+            .chain(phis.map(|c| c.ix))
+            .collect();
+        lives.listed += listed.len();
+        listed
     }
 
     fn leading_phis(&self, id: BlockId) -> u32 {
@@ -169,18 +171,17 @@ impl Emitter<'_> {
             } => {
                 self.asm.bind(label);
                 let cold = self.asm.offset().0;
-                let point = &mut self.tables.loops[point as usize];
-                point.cold = cold;
-                let homes = core::mem::take(&mut point.homes);
+                let point = point as usize;
+                let homes = core::mem::take(&mut self.tables.loops[point].homes);
                 for &(value, _, part, home) in &homes {
                     let fixed = self.index(value).map(|ix| self.vals[ix as usize].fixed);
                     if let Some(reg) = fixed.filter(|reg| reg.is_some()) {
                         self.spill(home, reg, part);
                     }
                 }
-                if let Some(point) = self.tables.loops.iter_mut().find(|p| p.header == header) {
-                    point.homes = homes;
-                }
+                let point = &mut self.tables.loops[point];
+                point.cold = cold;
+                point.homes = homes;
                 self.call_count_gate(func + 1, number);
                 self.asm.jmp(self.labels[header.index()]);
             }
