@@ -12,6 +12,7 @@ pub mod fuel;
 pub mod graph;
 pub mod passes;
 pub mod pipeline;
+pub mod tree;
 
 use super::{Compiled, Declined, Job, Tier};
 use graph::Optimised;

@@ -33,8 +33,8 @@ fn every_file_becomes_what_it_says() {
 
 /// Checks one file; says what is wrong.
 fn check(path: &Path) -> Option<String> {
-    let source = fs::read_to_string(path).unwrap();
-    let name = path.file_name().unwrap().to_string_lossy();
+    let source = fs::read_to_string(path).expect("the file is readable");
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (input, expected) = match source.split_once(MARK) {
         Some((input, expected)) => (input, expected),
         None => (source.as_str(), ""),
@@ -61,7 +61,7 @@ fn check(path: &Path) -> Option<String> {
     }
     if std::env::var_os("BLESS").is_some() {
         let input = input.trim_end();
-        fs::write(path, format!("{input}\n\n{MARK}{actual}")).unwrap();
+        fs::write(path, format!("{input}\n\n{MARK}{actual}")).expect("the file is writable");
         return None;
     }
     Some(format!("{name}: expected\n{expected}\nbut it is\n{actual}"))

@@ -41,7 +41,8 @@ fn break_dominance(graph: &mut Graph<'_>) {
 }
 
 fn adder() -> Module {
-    text::parse("define i32 @f(i32 %x) {\na:\n  %y = add i32 %x, 1\n  ret i32 %y\n}").unwrap()
+    let source = "define i32 @f(i32 %x) {\na:\n  %y = add i32 %x, 1\n  ret i32 %y\n}";
+    text::parse(source).expect("the text is right")
 }
 
 fn run_broken(verify: bool) {
@@ -51,7 +52,8 @@ fn run_broken(verify: bool) {
         verify,
     };
     let module = adder();
-    let outcome = pipeline::run(&module, FuncId(0), options, &mut || 0).unwrap();
+    let outcome = pipeline::run(&module, FuncId(0), options, &mut || 0);
+    let outcome = outcome.expect("the tier takes it");
     // The wrong body comes out and is wrong.
     let body = &outcome.optimised.body;
     assert!(ir::verify::body(&module, FuncId(0), body).is_err());

@@ -377,6 +377,17 @@ impl<'a> Graph<'a> {
         counts
     }
 
+    /// Appends all that `inst` names to `words`: arguments, and the words of its list instead of
+    /// where the list is.
+    pub fn push_words(&self, inst: &Inst, words: &mut impl Extend<u32>) {
+        let mut copy = *inst;
+        if let Some((start, list)) = operands::list(&mut copy, &self.code, self.types()) {
+            *start = 0;
+            words.extend(list.iter().copied());
+        }
+        words.extend(copy.args);
+    }
+
     /// Appends words to the pool and gives the index of the first.
     pub fn pool(&mut self, words: &[u32]) -> u32 {
         let at = self.code.pool.len() as u32;

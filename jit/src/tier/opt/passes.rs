@@ -4,6 +4,11 @@
 //! semantics of the IR bit by bit (head of crate `ir`): flags such as `nsw` are facts that a pass
 //! may use only where it says so, and none of O1 does.
 
+pub mod address;
+pub mod cse;
 pub mod dce;
+pub mod forward;
+pub mod simplify;
 pub mod simplify_cfg;
 pub mod sroa;
+pub mod strength;

@@ -14,7 +14,7 @@
 
 use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
-use super::passes::{dce, simplify_cfg, sroa};
+use super::passes::{address, cse, dce, forward, simplify, simplify_cfg, sroa, strength};
 use crate::tier::{Declined, Tier};
 use alloc::vec::Vec;
 use core::fmt;
@@ -28,6 +28,13 @@ pub const O1: &[Pass] = &[
     ("simplify-cfg", simplify_cfg::run),
     ("expand-copies", sroa::expand_copies),
     ("sroa", sroa::run),
+    ("simplify", simplify::run),
+    ("simplify-cfg-values", simplify_cfg::run),
+    ("address", address::run),
+    ("strength", strength::run),
+    ("cse", cse::run),
+    ("forward", forward::run),
+    ("simplify-late", simplify::run),
     ("dce", dce::run),
     ("simplify-cfg-late", simplify_cfg::run),
     ("dce-late", dce::run),

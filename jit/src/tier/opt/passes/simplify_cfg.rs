@@ -9,6 +9,7 @@
 //!   A: … br B    B: only from A       →  A: … …                            (merge)
 //!   A: br B      (nothing else)       →  A's predecessors go to B          (forward)
 //!   condbr c, A, J    A: cheap, br J  →  cheap, selects instead of phis    (select)
+//!   A: br B   B: phi, condbr phi, …   →  A: br where its entry leads       (thread)
 //! ```
 //!
 //! *After*: every block is reachable, no block only forwards where that can be avoided, no chain of
@@ -17,11 +18,13 @@
 //! # Why it ends
 //!
 //! Every step removes a block, an edge, or a case, and none adds any, except that `forward` of a
-//! block with several predecessors keeps the number of edges while it removes a block. A walk over
-//! all blocks is repeated at most [`MAX_WALKS`] times, so that the whole is linear.
+//! block with several predecessors keeps the number of edges while it removes a block, and `thread`
+//! keeps both while it makes the way through them shorter. A walk over all blocks is repeated at most
+//! [`MAX_WALKS`] times, so that the whole is linear.
 
 mod fold;
 mod select;
+mod thread;
 
 use crate::tier::opt::graph::Graph;
 use alloc::vec;
@@ -40,6 +43,8 @@ pub fn run(graph: &mut Graph<'_>) {
         }
         changed |= remove_unreachable(graph);
         changed |= Edges::new(graph).walk(graph);
+        graph.settle();
+        changed |= thread::run(graph);
         graph.settle();
         if !changed {
             break;

@@ -8,63 +8,18 @@
 
 use super::slots::Variables;
 use crate::tier::opt::graph::Graph;
+use crate::tier::opt::tree::Tree;
 use alloc::collections::BinaryHeap;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
-use ir::cfg::{Cfg, Dominators};
+use ir::cfg::Cfg;
 use ir::{BlockId, Op};
 
 /// Work (blocks looked at) that is free.
 const FREE_WORK: usize = 1 << 16;
 /// Work that each instruction and block adds.
 const WORK_EACH: usize = 32;
-
-/// The dominator tree, downwards.
-pub(super) struct Tree {
-    depth: Vec<u32>,
-    /// `child[first[b]..first[b + 1]]` are the children of `b`.
-    first: Vec<u32>,
-    child: Vec<BlockId>,
-}
-
-impl Tree {
-    pub(super) fn new(cfg: &Cfg) -> Self {
-        let dominators = Dominators::new(cfg);
-        let n = cfg.num_blocks();
-        let mut depth = vec![0; n];
-        let mut first = vec![0u32; n + 1];
-        for &block in cfg.rpo() {
-            if let Some(above) = dominators.idom(block) {
-                depth[block.index()] = depth[above.index()] + 1;
-                first[above.index() + 1] += 1;
-            }
-        }
-        for at in 0..n {
-            first[at + 1] += first[at];
-        }
-        let mut next = first.clone();
-        let mut child = vec![BlockId(0); first[n] as usize];
-        for &block in cfg.rpo() {
-            if let Some(above) = dominators.idom(block) {
-                let slot = &mut next[above.index()];
-                child[*slot as usize] = block;
-                *slot += 1;
-            }
-        }
-        Self {
-            depth,
-            first,
-            child,
-        }
-    }
-
-    /// The blocks that `block` dominates immediately.
-    pub(super) fn children(&self, block: BlockId) -> &[BlockId] {
-        let at = block.index();
-        &self.child[self.first[at] as usize..self.first[at + 1] as usize]
-    }
-}
 
 /// By variable: blocks that store it, and blocks that load it before they store it.
 pub(super) struct Uses {
@@ -172,9 +127,8 @@ impl<'p> Placement<'p> {
     fn find_frontier(&mut self, mark: u32, defs: &[BlockId]) -> Option<()> {
         let (cfg, tree) = (self.cfg, self.tree);
         let reachable = defs.iter().filter(|&&block| cfg.is_reachable(block));
-        let mut roots: BinaryHeap<(u32, BlockId)> = reachable
-            .map(|&block| (tree.depth[block.index()], block))
-            .collect();
+        let mut roots: BinaryHeap<(u32, BlockId)> =
+            reachable.map(|&block| (tree.depth(block), block)).collect();
         let mut work = Vec::new();
         // Deepest first: what a root's subtree was walked for need not be walked again.
         while let Some((depth, root)) = roots.pop() {
@@ -184,7 +138,7 @@ impl<'p> Placement<'p> {
                 self.spend()?;
                 for &to in cfg.succs(block) {
                     if self.meets(mark, depth, to) {
-                        roots.push((tree.depth[to.index()], to));
+                        roots.push((tree.depth(to), to));
                     }
                 }
                 for &child in tree.children(block) {
@@ -201,7 +155,7 @@ impl<'p> Placement<'p> {
     /// is in the root's frontier and gets a phi. Returns whether that makes it a new definition.
     fn meets(&mut self, mark: u32, depth: u32, to: BlockId) -> bool {
         let at = to.index();
-        if self.tree.depth[at] > depth
+        if self.tree.depth(to) > depth
             || mem::replace(&mut self.frontier[at], mark) == mark
             || self.live[at] != mark
         {

@@ -6,10 +6,11 @@
 //! Linear Time Algorithm for Placing phi-Nodes", POPL 1995), without frontier sets: `frontier`.
 //! Then one walk over the dominator tree carries each variable's current value along: here.
 
-use super::frontier::{Placement, Tree, Uses};
+use super::frontier::{Placement, Uses};
 use super::slots::{Part, Variables};
 use super::value::Converter;
 use crate::tier::opt::graph::Graph;
+use crate::tier::opt::tree::{Step, Tree};
 use alloc::vec;
 use alloc::vec::Vec;
 use ir::cfg::Cfg;
@@ -56,12 +57,6 @@ struct Renamer<'g, 'a> {
     entries: Vec<Vec<(BlockId, Value)>>,
 }
 
-enum Step {
-    Enter(BlockId),
-    /// Back to a length of the log.
-    Leave(usize),
-}
-
 impl Renamer<'_, '_> {
     fn make_phis(&mut self, places: &[(u32, BlockId)]) {
         for &(variable, block) in places {
@@ -78,21 +73,19 @@ impl Renamer<'_, '_> {
     }
 
     fn walk(&mut self, tree: &Tree) {
-        let mut steps = vec![Step::Enter(BlockId(0))];
-        while let Some(step) = steps.pop() {
-            match step {
-                Step::Enter(block) => {
-                    steps.push(Step::Leave(self.log.len()));
-                    self.rename(block);
-                    steps.extend(tree.children(block).iter().map(|&at| Step::Enter(at)));
-                }
-                Step::Leave(len) => {
-                    for (variable, value) in self.log.drain(len..).rev() {
-                        self.current[variable as usize] = value;
-                    }
+        let mut marks = Vec::new();
+        tree.walk(|step| match step {
+            Step::Enter(block) => {
+                marks.push(self.log.len());
+                self.rename(block);
+            }
+            Step::Leave(_) => {
+                let mark = marks.pop().unwrap_or(0);
+                for (variable, value) in self.log.drain(mark..).rev() {
+                    self.current[variable as usize] = value;
                 }
             }
-        }
+        });
     }
 
     /// Blocks that no path leads to: their values do not matter, but phis want entries for them.
