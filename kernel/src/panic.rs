@@ -100,7 +100,7 @@ fn is_call_modrm(byte: Option<u8>) -> bool {
 
 /// A word of kernel memory, or `None` where nothing is mapped.
 fn read_kernel_word(at: u64) -> Option<u64> {
-    if at < kernel::layout::KERNEL_HALF || at > u64::MAX - PAGE_SIZE {
+    if !(kernel::layout::KERNEL_HALF..=u64::MAX - PAGE_SIZE).contains(&at) {
         return None;
     }
     let bytes: [Option<u8>; 8] =

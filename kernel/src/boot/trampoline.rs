@@ -161,9 +161,9 @@ fn copy(page: PhysAddr, parameters: &Parameters) {
     unsafe {
         ptr::copy_nonoverlapping(
             ptr::from_ref(parameters).cast::<u8>(),
-            to.add(offset),
+            to.wrapping_add(offset),
             size_of::<Parameters>(),
-        )
+        );
     };
 }
 

@@ -11,7 +11,6 @@ use crate::metal::apic::{Bus, TscClock};
 use crate::metal::cpu::{self, Continuation};
 use crate::metal::percore;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use kernel::bootinfo::BootInfo;
 use kit::Kit;
 use smp::call::{Calls, Limit, Request, Verdict};
@@ -142,9 +141,4 @@ impl Machine {
         self.quiesce.forget(me());
         cpu::stop()
     }
-}
-
-/// All cores of the topology but the one that runs.
-pub(crate) fn others() -> Vec<CoreId> {
-    machine().online().without(me()).iter().collect()
 }

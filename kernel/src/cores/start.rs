@@ -86,15 +86,12 @@ fn start_others(machine: &'static Machine, info: &BootInfo) -> Vec<Outcome> {
     if aps.is_empty() {
         return Vec::new();
     }
-    let trampoline = match trampoline::install(info) {
-        Ok(Some(trampoline)) => trampoline,
-        Ok(None) | Err(_) => {
-            log!(
-                Warning,
-                "no page below 1 MiB for the other cores to start on"
-            );
-            return Vec::new();
-        }
+    let Ok(Some(trampoline)) = trampoline::install(info) else {
+        log!(
+            Warning,
+            "no page below 1 MiB for the other cores to start on"
+        );
+        return Vec::new();
     };
     let page = StartupPage::at(trampoline.page().0)
         .expect("the trampoline lies on a page that a SIPI can name");

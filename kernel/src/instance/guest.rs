@@ -130,7 +130,6 @@ pub(crate) fn load(program: Arc<jit::instance::Program>, setup: Setup) -> Result
         code_limit: CODE_LIMIT,
         tier_up: setup.tier_up,
     };
-    let name = program.module.name.clone();
     let id = registry().reserve().ok_or("too many instances")?;
     let instance = jit::instance::Instance::new(id, program, config, memory)
         .map_err(|why| format!("{why}"))?;
@@ -142,7 +141,7 @@ pub(crate) fn load(program: Arc<jit::instance::Program>, setup: Setup) -> Result
         finished: Mutex::default(),
         line: Mutex::new(BoundedText::new()),
     });
-    let process = Process::new(&name, space, Box::new(Handle(guest.clone())));
+    let process = Process::new(space, Box::new(Handle(guest.clone())));
     process.hold();
     instance.memory().settle(Arc::downgrade(&process));
     registry().insert(instance.clone());
@@ -527,4 +526,4 @@ fn top_of_stack(rsp: u64) -> Option<u64> {
     Some(u64::from_le_bytes(word))
 }
 
-const _: () = assert!(abi::STACK_SIZE as u64 % PAGE_SIZE == 0);
+const _: () = assert!((abi::STACK_SIZE as u64).is_multiple_of(PAGE_SIZE));

@@ -30,7 +30,6 @@ pub(crate) struct Arena {
     limit: u64,
     mapped: Cell<u64>,
     used: Cell<u64>,
-    peak: Cell<u64>,
     exhausted: Cell<bool>,
     note: Cell<Note>,
 }
@@ -44,7 +43,6 @@ impl Arena {
             limit: limit.min(RESERVED - STEP),
             mapped: Cell::new(0),
             used: Cell::new(0),
-            peak: Cell::new(0),
             exhausted: Cell::new(false),
             note: Cell::new(Note::new()),
         }
@@ -82,11 +80,6 @@ impl Arena {
         self.note.take()
     }
 
-    /// The most bytes that were ever in use, and the bytes mapped.
-    pub(crate) fn sizes(&self) -> (u64, u64) {
-        (self.peak.get(), self.mapped.get())
-    }
-
     /// Forgets every block.
     ///
     /// # Safety
@@ -103,7 +96,7 @@ impl Arena {
             self.exhausted.set(true);
             return ptr::null_mut();
         }
-        self.set_used(end - self.start);
+        self.used.set(end - self.start);
         start as *mut u8
     }
 
@@ -117,13 +110,8 @@ impl Arena {
         let last = memory >= self.start && memory + old == self.start + self.used.get();
         let fits = memory.saturating_sub(self.start).saturating_add(new) <= self.limit;
         if last && fits {
-            self.set_used(memory - self.start + new);
+            self.used.set(memory - self.start + new);
         }
         last && fits
-    }
-
-    fn set_used(&self, used: u64) {
-        self.used.set(used);
-        self.peak.set(self.peak.get().max(used));
     }
 }

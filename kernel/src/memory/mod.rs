@@ -210,6 +210,8 @@ pub(crate) fn write_shared_word(frame: Frame, index: usize, value: u64) {
 /// Writes to the kernel's text, which must fault. For the test of exactly that.
 pub(crate) fn write_to_kernel_text() {
     let (start, _) = paging::text_range();
+    // SAFETY: the kernel's text is mapped and readable.
+    let byte = unsafe { ptr::read_volatile(start as *const u8) };
     // SAFETY: the fault comes before anything is written; were it to succeed, the byte would be the one already there.
-    unsafe { ptr::write_volatile(start as *mut u8, ptr::read_volatile(start as *const u8)) };
+    unsafe { ptr::write_volatile(start as *mut u8, byte) };
 }

@@ -199,15 +199,9 @@ pub(crate) fn map_device(phys: PhysAddr, size: u64) -> Result<Registers, MapErro
     let virt = VirtAddr(*next);
     for page in 0..pages {
         let at = page * PAGE_SIZE;
+        let (to, from) = (virt.add(at), PhysAddr(first + at));
         // SAFETY: device memory, on which no reference exists; callers name ranges that firmware or a BAR reported.
-        unsafe {
-            map(
-                kernel_root(),
-                virt.add(at),
-                PhysAddr(first + at),
-                Rights::DEVICE,
-            )?
-        };
+        unsafe { map(kernel_root(), to, from, Rights::DEVICE)? };
     }
     *next += (pages + 1) * PAGE_SIZE;
     // SAFETY: mapped just above, and never unmapped.
@@ -229,7 +223,7 @@ pub(crate) fn unmap(root: PhysAddr, virt: VirtAddr) -> Option<(PhysAddr, bool)> 
 /// The frame behind a 4 KiB page, if it is mapped.
 pub(crate) fn translate(root: PhysAddr, virt: VirtAddr) -> Option<PhysAddr> {
     let entry = read_entry(find_table(root, virt)?, virt.index(1));
-    (entry & PRESENT != 0).then(|| PhysAddr((entry & ADDRESS) | (virt.0 % PAGE_SIZE)))
+    (entry & PRESENT != 0).then_some(PhysAddr((entry & ADDRESS) | (virt.0 % PAGE_SIZE)))
 }
 
 /// Physical address of any mapped byte of the kernel's half, large pages included.
@@ -282,12 +276,17 @@ pub(crate) unsafe fn free_root(root: PhysAddr, private_slots: core::ops::Range<u
 /// Reads an entry of a page table; also what the judge reads through.
 pub(crate) fn read_entry(table: PhysAddr, index: usize) -> u64 {
     // SAFETY: tables lie in frames of the allocator, which the direct map shows; `index` is below 512.
-    unsafe { ptr::read_volatile((table.direct().0 as *const u64).add(index & 511)) }
+    unsafe { ptr::read_volatile((table.direct().0 as *const u64).wrapping_add(index & 511)) }
 }
 
 fn write_entry(table: PhysAddr, index: usize, entry: u64) {
     // SAFETY: as in `read_entry`; no Rust object lives in a page table.
-    unsafe { ptr::write_volatile((table.direct().0 as *mut u64).add(index & 511), entry) };
+    unsafe {
+        ptr::write_volatile(
+            (table.direct().0 as *mut u64).wrapping_add(index & 511),
+            entry,
+        );
+    };
 }
 
 fn free_below(entry: u64, level: u32) {

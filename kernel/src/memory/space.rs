@@ -13,7 +13,6 @@ use kernel::layout::{PAGE_SIZE, PhysAddr, USER_END, VirtAddr};
 #[derive(Debug)]
 pub(crate) struct Space {
     root: PhysAddr,
-    owned_pages: u64,
 }
 
 impl Space {
@@ -21,18 +20,12 @@ impl Space {
     pub(crate) fn new() -> Result<Self, OutOfMemory> {
         Ok(Self {
             root: paging::new_root()?,
-            owned_pages: 0,
         })
     }
 
     /// Physical address of the tables.
     pub(crate) fn root(&self) -> PhysAddr {
         self.root
-    }
-
-    /// Pages that belong to this space.
-    pub(crate) fn owned_pages(&self) -> u64 {
-        self.owned_pages
     }
 
     /// Maps fresh zeroed frames over `[start, start + size)`; both are multiples of the page size.
@@ -51,7 +44,6 @@ impl Space {
                 release_frame(frame);
                 return Err(error);
             }
-            self.owned_pages += 1;
         }
         Ok(())
     }
@@ -85,7 +77,6 @@ impl Space {
     pub(crate) fn unmap(&mut self, start: u64, size: u64, mut freed: impl FnMut(Frame)) {
         for at in pages(start, size) {
             if let Some((phys, true)) = paging::unmap(self.root, at) {
-                self.owned_pages -= 1;
                 freed(Frame::containing(phys.0));
             }
         }

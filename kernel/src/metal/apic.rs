@@ -195,10 +195,11 @@ impl Apic {
     fn write(self, register: u64, value: u32) {
         match self.access {
             Access::Memory(registers) => registers.write(register, value),
-            // SAFETY: the registers written here set interrupts up, whose vectors all have gates.
-            Access::Msr => unsafe {
-                cpu::write_msr(X2APIC_BASE + (register >> 4) as u32, u64::from(value))
-            },
+            Access::Msr => {
+                let register = X2APIC_BASE + (register >> 4) as u32;
+                // SAFETY: the registers written here set interrupts up, whose vectors all have gates.
+                unsafe { cpu::write_msr(register, u64::from(value)) }
+            }
         }
     }
 

@@ -156,8 +156,10 @@ pub(crate) fn flush_page(address: u64) {
 
 /// Drops all of this core's TLB entries that are not global, by reloading CR3.
 pub(crate) fn flush_all() {
+    // SAFETY: reading CR3 in ring 0 has no side effect.
+    let root = unsafe { controlregs::cr3() };
     // SAFETY: the same tables stay in use.
-    unsafe { controlregs::cr3_write(controlregs::cr3()) }
+    unsafe { controlregs::cr3_write(root) }
 }
 
 /// Executes a serialising instruction: from here on, this core fetches what other cores stored before (SDM volume 3, 9.1.3).

@@ -4,6 +4,7 @@
 //! way back a base whose +8 is the user's data and +16 the user's code. The place of 32-bit user code stays empty: no
 //! ring-3 program can leave 64-bit mode.
 
+use core::cell::UnsafeCell;
 use x86::Ring;
 use x86::dtables::{self, DescriptorTablePointer};
 use x86::segmentation::{self, SegmentSelector};
@@ -92,32 +93,44 @@ impl Segments {
     }
 }
 
-/// The stack that serves all traps of the BSP until memory is set up.
-#[repr(align(16384))]
-struct EarlyStack([u8; 16384]);
+/// What serves all traps of the BSP until memory is set up: one stack, and the descriptors that name it.
+#[repr(C, align(16384))]
+struct Early {
+    stack: [u8; EARLY_STACK_SIZE],
+    segments: Segments,
+}
 
-static mut EARLY_STACK: EarlyStack = EarlyStack([0; 16384]);
-static mut EARLY_SEGMENTS: Segments = Segments {
-    descriptors: [0; 8],
-    task_state: TaskState {
-        reserved_0: 0,
-        ring_stacks: [0; 3],
-        reserved_1: 0,
-        interrupt_stacks: [0; 7],
-        reserved_2: 0,
-        reserved_3: 0,
-        io_map: 0,
+const EARLY_STACK_SIZE: usize = 16384;
+
+struct EarlyCell(UnsafeCell<Early>);
+
+// SAFETY: used by `install_early` alone, which runs once, on the only core that runs then.
+unsafe impl Sync for EarlyCell {}
+
+static EARLY: EarlyCell = EarlyCell(UnsafeCell::new(Early {
+    stack: [0; EARLY_STACK_SIZE],
+    segments: Segments {
+        descriptors: [0; 8],
+        task_state: TaskState {
+            reserved_0: 0,
+            ring_stacks: [0; 3],
+            reserved_1: 0,
+            interrupt_stacks: [0; 7],
+            reserved_2: 0,
+            reserved_3: 0,
+            io_map: 0,
+        },
     },
-};
+}));
 
 /// Gives the BSP descriptors and one interrupt stack before there is memory to allocate. `record` is the address of its
 /// `PerCore`. Called once, first of all.
 pub(crate) fn install_early(record: u64) {
-    let top = &raw mut EARLY_STACK as u64 + 16384 - 8;
-    // SAFETY: the top word of a stack that nothing uses yet.
-    unsafe { core::ptr::write(top as *mut u64, record) };
     // SAFETY: called once, on the only core that runs, so there is no other reference.
-    let segments = unsafe { &mut *(&raw mut EARLY_SEGMENTS) };
-    *segments = Segments::new([top - 8; INTERRUPT_STACKS]);
-    segments.install();
+    let early = unsafe { &mut *EARLY.0.get() };
+    // The top word leads to the core's record, as on every interrupt stack (`stubs.s`).
+    early.stack[EARLY_STACK_SIZE - 8..].copy_from_slice(&record.to_le_bytes());
+    let top = early.stack.as_ptr() as u64 + EARLY_STACK_SIZE as u64 - 16;
+    early.segments = Segments::new([top; INTERRUPT_STACKS]);
+    early.segments.install();
 }

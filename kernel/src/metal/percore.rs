@@ -42,7 +42,12 @@ pub(crate) struct PerCore {
 }
 
 /// The BSP's record, in use before there is memory to allocate.
-static mut BOOT_CORE: PerCore = PerCore::new(0);
+static BOOT_CORE: BootCore = BootCore(PerCore::new(0));
+
+struct BootCore(PerCore);
+
+// SAFETY: only the BSP uses the record (`boot_core`).
+unsafe impl Sync for BootCore {}
 
 impl PerCore {
     /// A record for core `index`; `install` completes it.
@@ -115,8 +120,7 @@ impl Handle {
 
 /// The BSP's record; for the first call of `install` only.
 pub(crate) fn boot_core() -> &'static PerCore {
-    // SAFETY: the static is never referenced mutably; `PerCore` is all cells and only the BSP uses this one.
-    unsafe { &*ptr::addr_of!(BOOT_CORE) }
+    &BOOT_CORE.0
 }
 
 /// The record of the core that runs.

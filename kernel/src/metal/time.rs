@@ -44,14 +44,6 @@ pub(crate) fn ticks_per_us() -> u64 {
     TICKS_PER_US.load(Ordering::Relaxed)
 }
 
-/// Busy-waits; for hardware that asks for short pauses only.
-pub(crate) fn spin_us(us: u64) {
-    let end = now_us() + us;
-    while now_us() < end {
-        super::cpu::relax();
-    }
-}
-
 /// Measures the TSC, and with it `counter`, over ten milliseconds. Returns how much `counter` advanced per second and
 /// whether the PIT answered.
 pub(crate) fn calibrate(counter: impl Fn() -> u64) -> (u64, bool) {

@@ -40,7 +40,7 @@ type Command = (
 const COMMANDS: &[Command] = &[
     ("help", "", "this list", |_, _| help()),
     ("ls", "", "module files", |shell, _| {
-        show::files(&shell.files)
+        show::files(&shell.files);
     }),
     (
         "run",
@@ -49,7 +49,7 @@ const COMMANDS: &[Command] = &[
         |shell, words| shell.run(words),
     ),
     ("top", "", "hottest functions so far", |shell, _| {
-        show::top(&shell.history)
+        show::top(&shell.history);
     }),
     (
         "tiers",
@@ -68,10 +68,10 @@ const COMMANDS: &[Command] = &[
         },
     ),
     ("stat", "", "memory, console, events", |_, _| {
-        show::statistics()
+        show::statistics();
     }),
     ("cores", "", "roles and work of the cores", |_, _| {
-        show::cores()
+        show::cores();
     }),
     ("poweroff", "", "end the machine", |_, _| {}),
 ];
@@ -128,11 +128,7 @@ impl Shell<'_> {
                     console::prompt("\r\n");
                     return line;
                 }
-                0x08 | 0x7f => {
-                    if line.pop().is_some() {
-                        console::prompt("\x08 \x08");
-                    }
-                }
+                0x08 | 0x7f if line.pop().is_some() => console::prompt("\x08 \x08"),
                 b' '..0x7f if line.len() < MAX_LINE => {
                     let typed = char::from(byte);
                     line.push(typed);

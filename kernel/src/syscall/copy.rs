@@ -1,4 +1,4 @@
-//! Copies between the kernel and the program that runs on this core, which survive any address.
+//! Copies from the memory of the program that runs on this core, which survive any address.
 //!
 //! A program's memory can vanish or change at any moment (another of its tasks, on another core), so the kernel never
 //! makes a Rust reference to it: arguments are copied exactly once and checked on the copy. The copy loop may fault;
@@ -30,14 +30,6 @@ pub(crate) fn from_user(from: u64, to: &mut [u8]) -> Result<(), BadAddress> {
 pub(crate) fn from_user_unchecked(from: u64, to: &mut [u8]) -> Result<(), BadAddress> {
     // SAFETY: `to` is writable for its length; the source's faults are fixed up, and reading has no side effect.
     let left = unsafe { copy_user(to.as_mut_ptr(), from as *const u8, to.len()) };
-    if left == 0 { Ok(()) } else { Err(BadAddress) }
-}
-
-/// Copies to the running program's memory at `to`. On failure a part may have been written.
-pub(crate) fn to_user(to: u64, from: &[u8]) -> Result<(), BadAddress> {
-    check(to, from.len())?;
-    // SAFETY: the target is below the kernel's half, where no Rust object lives, and its faults are fixed up.
-    let left = unsafe { copy_user(to as *mut u8, from.as_ptr(), from.len()) };
     if left == 0 { Ok(()) } else { Err(BadAddress) }
 }
 

@@ -51,8 +51,6 @@ pub(crate) enum Action {
     Continue,
     /// Let others run, then go on.
     Yield,
-    /// Go on when another task or the kernel unblocks this one.
-    Block,
     /// Go on after this many microseconds.
     Sleep(u64),
     /// The task is over, with this result.

@@ -116,7 +116,8 @@ impl Executive {
         let (outcome, result) = match leave {
             Leave::Pause => return,
             Leave::Exit(result) => {
-                scheduler().exit(&mut self.core, now());
+                // Whatever it answers, a task that its own core ends is this core's to tear down.
+                let _outcome = scheduler().exit(&mut self.core, now());
                 (Outcome::Killed, result)
             }
             // Kernel work has no budget, so `Exhausted` does not come out of `run_kernel`.
@@ -213,7 +214,6 @@ impl Executive {
         match process.program().syscall(task) {
             Action::Continue => None,
             Action::Yield => Some(Leave::Yield),
-            Action::Block => Some(Leave::Block(Ticks::NEVER)),
             Action::Sleep(us) => Some(Leave::Block(
                 now().after(Ticks(us.saturating_mul(time::ticks_per_us()))),
             )),

@@ -63,7 +63,6 @@ pub(crate) enum AddTaskError {
 /// A ring-3 process.
 #[derive(Debug)]
 pub(crate) struct Process {
-    name: String,
     space: Mutex<Space>,
     tlb: shootdown::Space,
     program: Box<dyn Program>,
@@ -82,11 +81,10 @@ static NEXT_SPACE: AtomicU64 = AtomicU64::new(1);
 
 impl Process {
     /// A process without tasks that will run `program` in `space`.
-    pub(crate) fn new(name: &str, space: Space, program: Box<dyn Program>) -> Arc<Self> {
+    pub(crate) fn new(space: Space, program: Box<dyn Program>) -> Arc<Self> {
         // ORDERING: Relaxed: only the uniqueness of the number matters.
         let id = SpaceId(NEXT_SPACE.fetch_add(1, Ordering::Relaxed));
         Arc::new(Self {
-            name: name.into(),
             space: Mutex::new(space),
             tlb: shootdown::Space::new(id, machine().topology.cores().len()),
             program,
@@ -96,11 +94,6 @@ impl Process {
             ending: Once::new(),
             quarantined: AtomicU64::new(0),
         })
-    }
-
-    /// What a person calls it.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
     }
 
     /// What it runs.
@@ -120,7 +113,8 @@ impl Process {
         let last = self.holds.fetch_sub(1, Ordering::AcqRel) == 1;
         if last && self.tasks.lock().is_empty() {
             // ORDERING: Relaxed: written under the lock of `tasks`, which was just held.
-            self.ending.call_once(|| Ending::Exited(self.last_result.load(Ordering::Relaxed)));
+            self.ending
+                .call_once(|| Ending::Exited(self.last_result.load(Ordering::Relaxed)));
         }
     }
 
@@ -243,10 +237,5 @@ impl Process {
     /// Works on the address space; for loading, for the judge, and for whoever owns code mappings in it.
     pub(crate) fn with_space<R>(&self, work: impl FnOnce(&mut Space) -> R) -> R {
         work(&mut self.space.lock())
-    }
-
-    /// The translations' bookkeeping, for unmappings by the owner of code mappings.
-    pub(crate) fn tlb(&self) -> &shootdown::Space {
-        &self.tlb
     }
 }

@@ -7,7 +7,7 @@ use crate::memory::{self, space};
 use crate::tasks::executive::Executive;
 use crate::tasks::process::Process;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use kernel::judge::{self, Violation};
 use kernel::layout::PhysAddr;
@@ -52,10 +52,6 @@ fn read(table: u64, index: usize) -> u64 {
 fn report(found: &[Violation]) -> Result<(), String> {
     match found {
         [] => Ok(()),
-        [first, ..] => Err(format!(
-            "{} violations, the first: {}",
-            found.len(),
-            first.to_string()
-        )),
+        [first, ..] => Err(format!("{} violations, the first: {}", found.len(), first)),
     }
 }

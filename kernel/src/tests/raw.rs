@@ -64,7 +64,7 @@ pub(super) fn process(code: &[u8]) -> Result<Arc<Process>, String> {
         space.map_fresh(DATA, 4096, Rights::USER_WRITE)
     };
     fill().map_err(|error| format!("{error:?}"))?;
-    Ok(Process::new("raw", space, Box::new(Raw)))
+    Ok(Process::new(space, Box::new(Raw)))
 }
 
 /// Starts task `number` of a process, with a stack of its own.

@@ -14,12 +14,7 @@ use sched::{TaskSpec, Ticks};
 /// Many tasks of one process count together; none is lost, and all workers took part.
 pub(super) fn tasks_run_on_all_workers(executive: &mut Executive) -> Result<(), String> {
     let guests = machine().roles().guests();
-    let runs = || {
-        guests
-            .iter()
-            .map(|core| runs_of(core))
-            .collect::<alloc::vec::Vec<u64>>()
-    };
+    let runs = || guests.iter().map(runs_of).collect::<alloc::vec::Vec<u64>>();
     let before = runs();
     let (process, ending) = raw::run(executive, programs::count(), 64)?;
     ensure(

@@ -59,10 +59,10 @@ pub(crate) enum Step {
 }
 
 /// Why a contained call did not finish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// It panicked with this message.
-    Panic(Note),
+    Panic(Box<Note>),
     /// It ran into the guard of its stack.
     StackOverflow,
     /// Its arena was used up.
@@ -93,11 +93,6 @@ impl Enclosure {
             arena: Box::new(Arena::new(arena_limit)),
             context: None,
         })
-    }
-
-    /// The arena, for its figures.
-    pub(crate) fn arena(&self) -> &Arena {
-        &self.arena
     }
 
     /// Runs `work` to its end, and then `keep` on its result, outside of the arena. `interrupt` handles what comes
@@ -161,7 +156,7 @@ impl Enclosure {
                     continue;
                 }
                 Trap::Panicked if self.arena.is_exhausted() => Failure::ArenaFull,
-                Trap::Panicked => Failure::Panic(self.arena.take_note()),
+                Trap::Panicked => Failure::Panic(Box::new(self.arena.take_note())),
                 Trap::Fault(fault) if context.is_stack_overflow(fault, self.stack.low) => {
                     Failure::StackOverflow
                 }
@@ -194,11 +189,6 @@ impl<T: 'static> Chamber<T> {
     /// Whether a call was started and has not ended.
     pub(crate) fn is_busy(&self) -> bool {
         self.shared.is_some()
-    }
-
-    /// The arena, for its figures.
-    pub(crate) fn arena(&self) -> &Arena {
-        self.enclosure.arena()
     }
 
     /// Prepares a call; nothing runs before [`Chamber::step`]. A call that is under way is abandoned.

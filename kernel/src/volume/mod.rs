@@ -220,7 +220,7 @@ fn find<D: BlockDevice>(
 fn directory_error(error: &hadris_fat::Error, failure: &Failure) -> DiskError {
     match failure.take() {
         Some(failure) => DiskError::Device(failure),
-        None => DiskError::Damaged(describe(&error)),
+        None => DiskError::Damaged(describe(error)),
     }
 }
 
