@@ -1,9 +1,7 @@
 //! The command as a user types it: what it prints, and its exit status.
 #![expect(
     clippy::unwrap_used,
-    clippy::std_instead_of_core,
-    clippy::std_instead_of_alloc,
-    reason = "a test on Linux: a failed expectation is a failed test"
+    reason = "a test: a failed expectation is a failed test"
 )]
 
 use std::path::{Path, PathBuf};
