@@ -199,6 +199,7 @@ mod tests {
     fn call_until_hot(cores: &[usize], profile: &Profile, counters: &Counters) -> (u64, Tier) {
         for call in 1..1_000_000 {
             let core = cores[call as usize % cores.len()];
+            // ORDERING: Relaxed: one thread; pairs with nothing.
             if counters[core][0].fetch_sub(1, Ordering::Relaxed) > 0 {
                 continue;
             }
@@ -226,6 +227,7 @@ mod tests {
     #[test]
     fn forged_counters_are_only_hints() {
         let (profile, counters) = setup(2);
+        // ORDERING: Relaxed: one thread; pairs with nothing.
         counters[0][0].store(i32::MIN, Ordering::Relaxed);
         counters[1][0].store(i32::MAX, Ordering::Relaxed);
         assert_eq!(
@@ -242,6 +244,7 @@ mod tests {
         assert_eq!(thresholds.tier_for(20_000), Some(Tier::O3));
         assert_eq!(thresholds.missing(100), Some(900));
         let (profile, counters) = setup(1);
+        // ORDERING: Relaxed: one thread; pairs with nothing.
         counters[0][1].store(-1, Ordering::Relaxed);
         assert_eq!(
             profile.trip(0, 0, Event::Loop, |core| &counters[core]),
