@@ -1,5 +1,7 @@
 //! Calls at the baseline tier: signatures of every shape, natively against the interpreter.
 
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+
 mod exec;
 
 use exec::check_text;

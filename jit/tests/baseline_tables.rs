@@ -9,7 +9,7 @@ use jit::abi::{self, Part};
 use jit::tier::{Compiled, Declined, Job, baseline};
 
 fn compile(module: &Module, counting: bool) -> Vec<Option<Compiled>> {
-    compile_all(module, &Place::new(module), cpu(), counting).unwrap()
+    compile_all(module, &Place::new(module), cpu(), counting).expect("supported")
 }
 
 /// The instruction that the tables name for a code offset.
