@@ -1,8 +1,7 @@
 //! Emission: bytes from allocated machine code.
 //!
 //! ```text
-//!   order      blocks that rarely run go to the end
-//!   threading  a block that turned out empty is skipped by whoever jumps to it
+//!   layout     the order of blocks, what is skipped, which jumps are short
 //!   blocks     the allocator's moves and the instructions (`inst`), jumps where control does not fall through
 //!   cold       what counters do when they trip
 //! ```
@@ -10,21 +9,30 @@
 mod branch;
 mod float;
 mod inst;
+mod layout;
 
 use super::frame::Frame;
 use super::regalloc::{Allocation, Loc};
-use super::vcode::{MInst, VCode};
+use super::vcode::VCode;
 use crate::abi;
 use crate::tier::{Compiled, Declined, Job, LoopPoint, Reloc, SideTables};
 use alloc::vec;
 use alloc::vec::Vec;
 use asm::{CodeBuffer, Cond, Enc, Gpr, Label, Mem, Size, Unary, VecLoad, VecStore};
 use ir::InstId;
+use layout::Layout;
 
 /// Larger code than this, in bytes, is declined.
 const MAX_CODE: u32 = 16 << 20;
 /// Loop headers start at a multiple of this.
 const LOOP_ALIGN: u32 = 16;
+
+/// The block being emitted: its number and its place in the order.
+#[derive(Clone, Copy, Debug)]
+struct Here {
+    number: u32,
+    place: u32,
+}
 
 /// Code that runs when a counter trips.
 #[derive(Debug)]
@@ -48,8 +56,7 @@ struct Emit<'a> {
     asm: CodeBuffer,
     enc: Enc,
     labels: Vec<Label>,
-    /// By block: where a jump to it really goes.
-    forward: Vec<u32>,
+    layout: Layout,
     constants: Vec<Option<Label>>,
     tables: SideTables,
     cold: Vec<Cold>,
@@ -79,13 +86,12 @@ pub(super) fn run(
             Enc::Legacy
         },
         labels,
-        forward: Vec::new(),
+        layout: Layout::new(code, allocation),
         constants: vec![None; code.constants.len()],
         tables: SideTables::default(),
         cold: Vec::new(),
         func: job.bindings.funcs[job.func.index()],
     };
-    emit.forward = emit.thread();
     emit.prologue(job.counting);
     emit.blocks();
     emit.cold_code();
@@ -93,36 +99,6 @@ pub(super) fn run(
 }
 
 impl Emit<'_> {
-    /// For each block the one that is reached through it: itself unless it is empty.
-    fn thread(&self) -> Vec<u32> {
-        let count = self.code.blocks.len();
-        let mut forward: Vec<u32> = (0..count as u32).collect();
-        // From the end a target further on has its answer already. One further back must stay itself, or
-        // an empty loop would go nowhere.
-        for at in (1..count).rev() {
-            if !self.is_empty(at) {
-                continue;
-            }
-            let to = self.code.succs(at)[0] as usize;
-            if to > at {
-                forward[at] = forward[to];
-            } else if !self.is_empty(to) {
-                forward[at] = to as u32;
-            }
-        }
-        forward
-    }
-
-    /// Whether a block does nothing but jump.
-    fn is_empty(&self, at: usize) -> bool {
-        let insts = &self.code.blocks[at].insts;
-        let only = insts.end - insts.start == 1;
-        only && self.code.insts[insts.start as usize] == MInst::Jump && {
-            let next = self.allocation.first_move(insts.start);
-            self.allocation.move_at(next, insts.start, false).is_none()
-        }
-    }
-
     fn prologue(&mut self, counting: bool) {
         self.frame.enter(&mut self.asm);
         if counting {
@@ -148,36 +124,26 @@ impl Emit<'_> {
     }
 
     fn blocks(&mut self) {
-        let order = self.order();
-        for (at, &block) in order.iter().enumerate() {
-            let next = order.get(at + 1).copied();
-            self.block(block, next);
+        for at in 0..self.layout.order.len() as u32 {
+            self.block(at);
             if self.asm.overflowed() {
                 return;
             }
         }
     }
 
-    /// Blocks in the order in which they are emitted; threaded ones are left out.
-    fn order(&self) -> Vec<u32> {
-        let all = 0..self.code.blocks.len() as u32;
-        let kept = all.filter(|&at| self.forward[at as usize] == at);
-        let (cold, warm): (Vec<u32>, Vec<u32>) =
-            kept.partition(|&at| at != 0 && self.code.blocks[at as usize].cold);
-        warm.into_iter().chain(cold).collect()
-    }
-
-    fn block(&mut self, at: u32, next: Option<u32>) {
-        let block = &self.code.blocks[at as usize];
-        if block.is_header {
+    /// Emits the block at position `place` of the order.
+    fn block(&mut self, place: u32) {
+        let number = self.layout.order[place as usize];
+        if self.layout.is_aligned(place) {
             self.asm.align(LOOP_ALIGN);
         }
-        self.asm.bind(self.labels[at as usize]);
-        let insts = block.insts.clone();
+        self.asm.bind(self.labels[number as usize]);
+        let insts = self.code.blocks[number as usize].insts.clone();
         let mut edit = self.allocation.first_move(insts.start);
         for inst in insts {
             edit = self.moves(edit, inst, false);
-            self.inst(at, inst, next);
+            self.inst(Here { number, place }, inst);
             edit = self.moves(edit, inst, true);
         }
     }

@@ -1,6 +1,6 @@
 //! Jumps: what does not fall through.
 
-use super::Emit;
+use super::{Emit, Here};
 use crate::tier::opt::backend::vcode::{SwitchInfo, Test};
 use alloc::vec::Vec;
 use asm::{Alu, Cond, Gpr, Label, Mem, Scale, Size};
@@ -12,48 +12,64 @@ impl Emit<'_> {
     /// Where control really goes to from `block` for its successor `number`.
     fn target(&self, block: u32, number: u32) -> u32 {
         let to = self.code.succs(block as usize)[number as usize];
-        self.forward[to as usize]
+        self.layout.forward[to as usize]
     }
 
     /// `Jump`.
-    pub(super) fn jump(&mut self, block: u32, next: Option<u32>) {
-        let to = self.target(block, 0);
-        self.go(to, next);
+    pub(super) fn jump(&mut self, here: Here) {
+        let to = self.target(here.number, 0);
+        self.go(here, to);
     }
 
-    fn go(&mut self, to: u32, next: Option<u32>) {
-        if next != Some(to) {
-            self.asm.jmp(self.labels[to as usize]);
+    fn go(&mut self, here: Here, to: u32) {
+        if self.layout.next(here.place) == Some(to) {
+            return;
+        }
+        let label = self.labels[to as usize];
+        if self.layout.is_near(here.place, to) {
+            self.asm.jmp_short(label);
+        } else {
+            self.asm.jmp(label);
         }
     }
 
     /// `Branch`.
-    pub(super) fn branch(&mut self, test: Test, block: u32, next: Option<u32>) {
-        let (then, other) = (self.target(block, 0), self.target(block, 1));
+    pub(super) fn branch(&mut self, test: Test, here: Here) {
+        let (then, other) = (self.target(here.number, 0), self.target(here.number, 1));
         if then == other {
-            return self.go(then, next);
+            return self.go(here, then);
         }
-        if next == Some(then) {
-            return self.jump_if(test.invert(), self.labels[other as usize]);
+        if self.layout.next(here.place) == Some(then) {
+            return self.go_if(test.invert(), here, other);
         }
-        self.jump_if(test, self.labels[then as usize]);
-        self.go(other, next);
+        self.go_if(test, here, then);
+        self.go(here, other);
     }
 
-    /// Jumps to `label` if `test` holds.
-    fn jump_if(&mut self, test: Test, label: Label) {
+    /// Jumps to block `to` if `test` holds.
+    fn go_if(&mut self, test: Test, here: Here, to: u32) {
+        let near = self.layout.is_near(here.place, to);
         match test {
-            Test::One(cond) => self.asm.jcc(cond, label),
+            Test::One(cond) => self.jcc(cond, to, near),
             Test::Either(a, b) => {
-                self.asm.jcc(a, label);
-                self.asm.jcc(b, label);
+                self.jcc(a, to, near);
+                self.jcc(b, to, near);
             }
             Test::Both(a, b) => {
                 let past = self.asm.label();
                 self.asm.jcc_short(a.invert(), past);
-                self.asm.jcc(b, label);
+                self.jcc(b, to, near);
                 self.asm.bind(past);
             }
+        }
+    }
+
+    fn jcc(&mut self, cond: Cond, to: u32, near: bool) {
+        let label = self.labels[to as usize];
+        if near {
+            self.asm.jcc_short(cond, label);
+        } else {
+            self.asm.jcc(cond, label);
         }
     }
 

@@ -1,6 +1,6 @@
 //! One machine instruction after the other.
 
-use super::Emit;
+use super::{Emit, Here};
 use crate::tier::opt::backend::frame;
 use crate::tier::opt::backend::regalloc::Loc;
 use crate::tier::opt::backend::vcode::{Base, Combine, Locked, MInst, Mem, Src, Target, Test};
@@ -96,25 +96,25 @@ impl Emit<'_> {
         }
     }
 
-    /// Emits instruction number `at` of `block`; block `next` follows.
-    pub(super) fn inst(&mut self, block: u32, at: u32, next: Option<u32>) {
+    /// Emits instruction number `at` of block `here`.
+    pub(super) fn inst(&mut self, here: Here, at: u32) {
         let inst = self.code.insts[at as usize];
         let mut ops = Ops { inst: at, next: 0 };
         if may_fault(inst) {
             self.note(self.code.origins[at as usize]);
         }
         match inst {
-            MInst::Jump => self.jump(block, next),
-            MInst::Branch(test) => self.branch(test, block, next),
+            MInst::Jump => self.jump(here),
+            MInst::Branch(test) => self.branch(test, here),
             MInst::Switch(number) => {
                 let (scratch, value) = (self.gpr(&mut ops), self.gpr(&mut ops));
                 let info = &self.code.switches[number as usize];
-                self.switch(info, block, value, scratch);
+                self.switch(info, here.number, value, scratch);
             }
             MInst::Table(number) => {
                 let gprs = [self.gpr(&mut ops), self.gpr(&mut ops), self.gpr(&mut ops)];
                 let info = &self.code.switches[number as usize];
-                self.table(info, block, gprs);
+                self.table(info, here.number, gprs);
             }
             MInst::Ret => self.frame.leave(&mut self.asm),
             MInst::Trap | MInst::Ud2 => frame::trap(&mut self.asm),

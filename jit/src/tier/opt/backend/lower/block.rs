@@ -40,10 +40,10 @@ impl Lower<'_> {
             }
             let block = &mut self.code.blocks[number];
             block.insts = start..self.rev.len() as u32;
-            let inside = match source {
-                Source::Real(id) | Source::Edge(id, _) => id,
+            block.depth = match source {
+                Source::Real(id) => loops.depth(id),
+                Source::Edge(from, to) => loops.depth(from).min(loops.depth(to)),
             };
-            block.depth = loops.depth(inside);
             let start = self.code.edges.len() as u32;
             match source {
                 Source::Real(id) => self.order.targets(id, &succs, &mut self.code.edges),
