@@ -91,6 +91,12 @@ impl Snapshot {
         highest(self.0 >> REQUESTED)
     }
 
+    /// Whether a compilation is requested or in progress.
+    #[must_use]
+    pub fn is_pending(self) -> bool {
+        self.0 >> REQUESTED & (TIERS | TIERS << (IN_PROGRESS - REQUESTED)) != 0
+    }
+
     /// Whether `tier` declined this function.
     #[must_use]
     pub fn has_declined(self, tier: Tier) -> bool {
@@ -232,10 +238,13 @@ mod tests {
         assert_eq!(state.request(Tier::O1), Requested::New);
         assert_eq!(state.request(Tier::O1), Requested::Already);
         assert_eq!(state.request(Tier::O3), Requested::Upgraded);
+        assert!(state.load().is_pending());
         assert_eq!(state.take(), Some(Tier::O3));
+        assert!(state.load().is_pending(), "in progress");
         assert_eq!(state.take(), None);
         assert_eq!(state.request(Tier::O3), Requested::Already, "in progress");
         state.finish(Tier::O3, false);
+        assert!(!state.load().is_pending());
         assert_eq!(state.request(Tier::O3), Requested::New);
     }
 
