@@ -37,6 +37,8 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// `cores=N`: use at most N cores.
     pub max_cores: usize,
+    /// `lose=N`: do not prepare core N, so that it parks when it comes and is declared lost. For a test of that.
+    pub lose: Option<usize>,
     /// `jit.workers=N`: cores (or tasks) that compile in the background; 0 turns the background compiler off.
     pub jit_workers: usize,
     /// `t1=N t2=N t3=N`: calls before a function is asked for at O1, O2, O3.
@@ -58,6 +60,7 @@ impl Default for Options {
             modules: Vec::new(),
             arguments: Vec::new(),
             max_cores: usize::MAX,
+            lose: None,
             jit_workers: 1,
             thresholds: [100, 1000, 10_000],
             log_level: LogLevel::Info,
@@ -124,6 +127,7 @@ fn apply(options: &mut Options, word: &str) -> Result<(), Warning> {
         "run" => options.modules = list(value),
         "args" => options.arguments = list(value),
         "cores" => options.max_cores = number(value).filter(|&n| n >= 1).ok_or_else(bad)? as usize,
+        "lose" => options.lose = Some(number(value).ok_or_else(bad)? as usize),
         "jit.workers" => options.jit_workers = number(value).ok_or_else(bad)? as usize,
         "t1" => options.thresholds[0] = number(value).ok_or_else(bad)?,
         "t2" => options.thresholds[1] = number(value).ok_or_else(bad)?,

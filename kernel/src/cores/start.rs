@@ -52,7 +52,7 @@ pub(crate) fn start(info: &BootInfo, options: &Options) {
     });
     machine.slots[CoreId::BSP].occupy(time::now_us());
     machine.quiesce.resume(CoreId::BSP);
-    let outcomes = start_others(machine, info);
+    let outcomes = start_others(machine, info, options.lose);
     let roles = Roles::assign(count, report::online(&outcomes), options.jit_workers);
     let report = Report::new(&machine.topology, &outcomes, &roles).to_string();
     report.lines().for_each(|line| say!("{line}"));
@@ -81,7 +81,7 @@ fn find(info: &BootInfo, options: &Options) -> Topology {
         .unwrap_or_else(|why| Topology::bsp_alone(bsp, why))
 }
 
-fn start_others(machine: &'static Machine, info: &BootInfo) -> Vec<Outcome> {
+fn start_others(machine: &'static Machine, info: &BootInfo, lose: Option<usize>) -> Vec<Outcome> {
     let aps = machine.topology.aps();
     if aps.is_empty() {
         return Vec::new();
@@ -103,7 +103,9 @@ fn start_others(machine: &'static Machine, info: &BootInfo) -> Vec<Outcome> {
         timing: Timing::MODERN,
     };
     let outcomes = bringup.run(aps, |event| {
-        if let Event::Preparing(core) = event {
+        if let Event::Preparing(core) = event
+            && Some(core.id.index()) != lose
+        {
             prepare(machine, core);
         }
     });

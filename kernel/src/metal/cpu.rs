@@ -102,13 +102,42 @@ pub(crate) fn write_protect_and_no_execute_are_on() -> bool {
     write_protect && read_msr(msr::IA32_EFER) & (1 << 11) != 0
 }
 
-/// The names of the optional protections that are on.
-pub(crate) fn protections() -> [(&'static str, bool); 3] {
+/// An optional protection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Protection {
+    /// Its name in the SDM.
+    pub(crate) name: &'static str,
+    /// Whether this processor has it.
+    pub(crate) available: bool,
+    /// Whether it is on.
+    pub(crate) on: bool,
+}
+
+/// The optional protections.
+pub(crate) fn protections() -> [Protection; 3] {
     let cr4 = read_cr4();
+    let extended = CpuId::new().get_extended_feature_info();
+    let protection = |name, test: fn(&raw_cpuid::ExtendedFeatures) -> bool, bit| Protection {
+        name,
+        available: extended.as_ref().is_some_and(test),
+        on: cr4.contains(bit),
+    };
     [
-        ("SMEP", cr4.contains(Cr4::CR4_ENABLE_SMEP)),
-        ("SMAP", cr4.contains(Cr4::CR4_ENABLE_SMAP)),
-        ("UMIP", cr4.contains(Cr4::CR4_ENABLE_UMIP)),
+        protection(
+            "SMEP",
+            raw_cpuid::ExtendedFeatures::has_smep,
+            Cr4::CR4_ENABLE_SMEP,
+        ),
+        protection(
+            "SMAP",
+            raw_cpuid::ExtendedFeatures::has_smap,
+            Cr4::CR4_ENABLE_SMAP,
+        ),
+        protection(
+            "UMIP",
+            raw_cpuid::ExtendedFeatures::has_umip,
+            Cr4::CR4_ENABLE_UMIP,
+        ),
     ]
 }
 

@@ -1,15 +1,21 @@
 //! Cores: all are up, answer, and have a timer; and the machine can be brought down by any of them.
 
 use super::ensure;
+use super::raw::PATIENCE_US;
 use crate::cores::machine;
 use crate::metal::{apic, cpu, time};
+use crate::tasks;
+use crate::tasks::body::{KernelWork, WorkStep};
 use crate::tasks::executive::Executive;
 use crate::trap::interrupts::Idle;
+use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use sched::TaskSpec;
+use smp::CoreId;
 use smp::call::Request;
 
-/// Every core of the ACPI tables is online, with its protections on.
+/// Every core of the ACPI tables is online, and the protections that the processor has are on.
 pub(super) fn bringup(_executive: &mut Executive) -> Result<(), String> {
     let (listed, online) = (machine().topology.cores().len(), machine().online().len());
     ensure(
@@ -20,13 +26,22 @@ pub(super) fn bringup(_executive: &mut Executive) -> Result<(), String> {
         cpu::write_protect_and_no_execute_are_on(),
         "CR0.WP or EFER.NXE is off",
     )?;
-    let missing: String = cpu::protections()
-        .iter()
-        .filter(|(_, on)| !on)
-        .map(|(name, _)| *name)
-        .collect();
-    // QEMU's `max` processor has all of them.
-    ensure(missing.is_empty(), &format!("off: {missing}"))
+    for protection in cpu::protections() {
+        let wrong = format!("{} is not as CPUID has it", protection.name);
+        ensure(protection.on == protection.available, &wrong)?;
+    }
+    Ok(())
+}
+
+/// A core that never claims its slot (`lose=N` on the command line) is left out, and the rest works.
+pub(super) fn a_lost_core_is_left_out(executive: &mut Executive) -> Result<(), String> {
+    let (listed, online) = (machine().topology.cores().len(), machine().online().len());
+    ensure(
+        online + 1 == listed,
+        &format!("{online} of {listed} cores are online"),
+    )?;
+    ipi(executive)?;
+    super::tasks::tasks_run_on_all_workers(executive)
 }
 
 /// The one-shot timer comes once, and not before its time.
@@ -64,6 +79,28 @@ pub(super) fn ipi(_executive: &mut Executive) -> Result<(), String> {
 /// Panics; the exit status and the output are checked by who started the machine.
 pub(super) fn panic_here(_executive: &mut Executive) -> Result<(), String> {
     panic!("asked for by test=panic")
+}
+
+/// Panics on another core, which must stop this one and report.
+pub(super) fn panic_elsewhere(executive: &mut Executive) -> Result<(), String> {
+    let others = machine().online().without(CoreId::BSP);
+    let core = others.iter().next().ok_or("there is no other core")?;
+    let spec = TaskSpec {
+        pin: sched::CoreId::new(core.index()),
+        ..TaskSpec::default()
+    };
+    tasks::spawn_kernel(spec, Box::new(Panicking)).map_err(|error| error.to_string())?;
+    executive.run_until(PATIENCE_US, || false);
+    Err("the machine goes on".into())
+}
+
+#[derive(Debug)]
+struct Panicking;
+
+impl KernelWork for Panicking {
+    fn step(&mut self) -> WorkStep {
+        panic!("asked for by test=panic-elsewhere")
+    }
 }
 
 /// Does what only a bug does: writes to the kernel's text.

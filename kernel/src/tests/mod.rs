@@ -64,7 +64,9 @@ const TESTS: &[(&str, Test)] = &[
 const FATAL: &[(&str, Test)] = &[
     ("no-disk", disk::no_disk),
     ("any-disk", disk::any_disk),
+    ("lost-core", cores::a_lost_core_is_left_out),
     ("panic", cores::panic_here),
+    ("panic-elsewhere", cores::panic_elsewhere),
     ("panic-trap", cores::panic_by_trap),
 ];
 

@@ -2,8 +2,9 @@
 
 use super::raw::{self, PATIENCE_US};
 use super::{ensure, programs};
+use crate::console::say;
 use crate::cores::machine;
-use crate::metal::time;
+use crate::metal::{cpu, time};
 use crate::tasks::executive::Executive;
 use crate::tasks::process::Ending;
 use crate::tasks::scheduler;
@@ -54,6 +55,10 @@ pub(super) fn endless_tasks_share_a_core(executive: &mut Executive) -> Result<()
 
 /// All registers survive being taken off a core many times.
 pub(super) fn registers_survive_preemption(executive: &mut Executive) -> Result<(), String> {
+    if !cpu::code_features().avx {
+        say!("# without AVX there is less to keep; `tasks` and `guests` cover the rest");
+        return Ok(());
+    }
     let count = machine().roles().guests().len().min(4) as u64 + 1;
     let process = raw::start(programs::registers(), count)?;
     let ending = raw::wait(executive, &process)?;
