@@ -120,7 +120,9 @@ pub(super) fn unloading_frees_everything(executive: &mut Executive) -> Result<()
         }
         seen.push((before, figures()));
     }
-    Err(format!("free frames and code bytes before and after: {seen:?}"))
+    Err(format!(
+        "free frames and code bytes before and after: {seen:?}"
+    ))
 }
 
 fn load(module: &Module, setup: Setup) -> Result<(Loaded, u32), String> {
