@@ -265,6 +265,12 @@ impl<'a> Graph<'a> {
         self.blocks.len()
     }
 
+    /// A new block without instructions, last in layout order.
+    pub fn add_block(&mut self) -> BlockId {
+        self.blocks.push(Vec::new());
+        BlockId(self.blocks.len() as u32 - 1)
+    }
+
     /// The blocks that are not removed, in layout order.
     pub fn blocks(&self) -> impl Iterator<Item = BlockId> + use<> {
         let live: Vec<_> = (0..self.blocks.len() as u32)

@@ -14,7 +14,9 @@
 
 use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
-use super::passes::{address, cse, dce, forward, simplify, simplify_cfg, sroa, strength};
+use super::passes::{
+    address, cse, dce, forward, hoist, induction, simplify, simplify_cfg, sroa, strength,
+};
 use crate::tier::{Declined, Tier};
 use alloc::vec::Vec;
 use core::fmt;
@@ -23,7 +25,9 @@ use ir::{FuncAttrs, FuncId, Inst, InstId, Module, Op, verify};
 /// A pass: its name, unique in a list, and what it does.
 pub type Pass = (&'static str, fn(&mut Graph<'_>));
 
-/// Scalar clean-up: what clang's -O0 leaves undone becomes values in registers.
+/// Scalar clean-up: what clang's -O0 leaves undone becomes values in registers. Invariant code and
+/// products with counters leave loops already here: without that, -O0 loops over matrices are no
+/// faster than at baseline, which keeps variables in registers, too.
 pub const O1: &[Pass] = &[
     ("simplify-cfg", simplify_cfg::run),
     ("expand-copies", sroa::expand_copies),
@@ -34,6 +38,8 @@ pub const O1: &[Pass] = &[
     ("strength", strength::run),
     ("cse", cse::run),
     ("forward", forward::run),
+    ("hoist", hoist::run),
+    ("induction", induction::run),
     ("simplify-late", simplify::run),
     ("dce", dce::run),
     ("simplify-cfg-late", simplify_cfg::run),

@@ -1,0 +1,171 @@
+//! Induction variables: products with a loop's counter become sums.
+//!
+//! *Before*: loops count with a phi `i = [start, preheader], [i + step, latch]`. *During*, for each
+//! loop: an address `base + i*s + d` whose base is made outside and whose scale is none of the
+//! machine's, and a product `i * c`, become phis of their own:
+//!
+//! ```text
+//!   p = phi [base + start*s + d, preheader], [p + step*s, latch]
+//! ```
+//!
+//! *After*: such products are gone, up to [`MAX_DERIVED`] a loop, since each takes a register all
+//! the loop long. All of this is arithmetic modulo 2^width, so it is exact whatever wraps.
+
+use super::hoist::is_addressing_mode;
+use super::nest::Nest;
+use crate::tier::opt::graph::Graph;
+use alloc::vec::Vec;
+use ir::cfg::LoopId;
+use ir::{BlockId, InstId, Op, TypeId, Value};
+
+/// Derived variables that one loop may get.
+const MAX_DERIVED: usize = 4;
+
+/// Replaces products with counters.
+pub fn run(graph: &mut Graph<'_>) {
+    let mut nest = Nest::new(graph);
+    let mut members: Vec<Vec<BlockId>> = nest.all().map(|_| Vec::new()).collect();
+    for &block in nest.cfg.rpo() {
+        if let Some(id) = nest.innermost(block) {
+            members[id.index()].push(block);
+        }
+    }
+    for id in nest.all() {
+        let counters = counters(graph, &nest, id);
+        if counters.is_empty() {
+            continue;
+        }
+        let mut derived = 0;
+        // The blocks of inner loops have counters of their own to look for.
+        for &block in &members[id.index()] {
+            for at in graph.insts(block).to_vec() {
+                if derived < MAX_DERIVED
+                    && let Some(product) = product(graph, &nest, id, &counters, at)
+                    && graph.fuel.spend()
+                {
+                    derive(graph, &mut nest, id, &product, at);
+                    derived += 1;
+                }
+            }
+        }
+    }
+}
+
+/// A phi of a loop's header that grows by a constant in each turn.
+#[derive(Clone, Copy)]
+struct Counter {
+    phi: InstId,
+    /// The entries from outside and from the latch.
+    start: Value,
+    step: u64,
+}
+
+/// What becomes a variable of its own.
+struct Product {
+    counter: Counter,
+    /// What it grows by in each turn.
+    step: u64,
+}
+
+/// The counters of a loop that has one latch and is entered from one block.
+fn counters(graph: &Graph<'_>, nest: &Nest, id: LoopId) -> Vec<Counter> {
+    let Some(latch) = nest.latch(id) else {
+        return Vec::new();
+    };
+    let header = nest.header(id);
+    let insts = graph.insts(header).iter().copied();
+    insts
+        .take_while(|&at| graph.inst(at).op == Op::Phi)
+        .filter_map(|phi| counter(graph, phi, latch))
+        .collect()
+}
+
+fn counter(graph: &Graph<'_>, phi: InstId, latch: BlockId) -> Option<Counter> {
+    let entries = graph.phi(phi);
+    let &[a, b] = entries.as_slice() else {
+        return None;
+    };
+    let (start, next) = if a.0 == latch { (b.1, a.1) } else { (a.1, b.1) };
+    let sum = graph.inst(next.as_inst()?);
+    let step = graph.const_int(Value(sum.args[1]))?;
+    let counts = sum.op == Op::Add && Value(sum.args[0]) == Value::inst(phi);
+    counts.then_some(Counter { phi, start, step })
+}
+
+/// Whether an instruction is a product with a counter that is worth a variable.
+fn product(
+    graph: &Graph<'_>,
+    nest: &Nest,
+    id: LoopId,
+    counters: &[Counter],
+    at: InstId,
+) -> Option<Product> {
+    let inst = graph.inst(at);
+    let [a, b, c] = inst.args;
+    let counted = |value: u32| {
+        let counter = counters.iter().find(|c| Value::inst(c.phi) == Value(value));
+        counter.copied()
+    };
+    let (counter, factor) = match inst.op {
+        Op::PtrAdd if !is_addressing_mode(graph, inst) && nest.is_outside(id, Value(a)) => {
+            (counted(b)?, graph.code().words(c, 1)[0].into())
+        }
+        Op::Mul => (counted(a)?, graph.const_int(Value(b))?),
+        _ => return None,
+    };
+    let step = counter.step.wrapping_mul(factor);
+    Some(Product { counter, step })
+}
+
+/// Makes the variable and puts it in the place of the product `at`.
+fn derive(graph: &mut Graph<'_>, nest: &mut Nest, id: LoopId, product: &Product, at: InstId) {
+    let (Some(latch), Some(preheader)) = (nest.latch(id), nest.preheader(graph, id)) else {
+        return;
+    };
+    nest.adopt(id, preheader);
+    let inst = *graph.inst(at);
+    // The product at the start, with the counter's start in the counter's place.
+    let mut first = inst;
+    first.flags = ir::Flags::default();
+    let start = entry_from(graph, product.counter, preheader);
+    let slot = usize::from(inst.op == Op::PtrAdd);
+    first.args[slot] = start.0;
+    if inst.op == Op::PtrAdd {
+        let words: [u32; 2] = [0, 1].map(|n| graph.code().words(inst.args[2], 2)[n]);
+        first.args[2] = graph.pool(&words);
+    }
+    let first = graph.make(first, at);
+    insert_at_end(graph, preheader, first);
+    nest.settle(first, preheader);
+    let phi = graph.make_phi(inst.ty, at);
+    let next = if inst.ty == TypeId::PTR {
+        let args = [Value::inst(phi).0, Value::NONE.0, product.step as u32];
+        graph.op(Op::PtrAdd, inst.ty, args, at)
+    } else {
+        let step = graph.int(inst.ty, product.step);
+        graph.op(Op::Add, inst.ty, [Value::inst(phi).0, step.0, 0], at)
+    };
+    insert_at_end(graph, latch, next);
+    nest.settle(next, latch);
+    graph.set_phi(
+        phi,
+        &[(preheader, Value::inst(first)), (latch, Value::inst(next))],
+    );
+    let header = nest.header(id);
+    graph.insts_mut(header).insert(0, phi);
+    nest.settle(phi, header);
+    graph.replace(at, Value::inst(phi));
+}
+
+/// Where a counter starts; the preheader may have been made since the counter was found.
+fn entry_from(graph: &Graph<'_>, counter: Counter, preheader: BlockId) -> Value {
+    let entries = graph.phi(counter.phi);
+    let found = entries.iter().find(|entry| entry.0 == preheader);
+    found.map_or(counter.start, |entry| entry.1)
+}
+
+/// Puts an instruction before the terminator of a block.
+fn insert_at_end(graph: &mut Graph<'_>, block: BlockId, id: InstId) {
+    let end = graph.insts(block).len() - 1;
+    graph.insts_mut(block).insert(end, id);
+}
