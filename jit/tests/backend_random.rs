@@ -32,6 +32,12 @@ fn alone(job: &Job<'_>) -> Result<Compiled, Declined> {
     backend::compile(job, body, Tier::O1)
 }
 
+/// The back end with registers allocated in a single pass.
+fn fast(job: &Job<'_>) -> Result<Compiled, Declined> {
+    let body = job.function().body.as_ref().expect("a definition");
+    backend::compile(job, body, Tier::Baseline)
+}
+
 /// Passes and back end.
 fn whole(job: &Job<'_>) -> Result<Compiled, Declined> {
     jit::tier::compile(job, Tier::O1)
@@ -85,6 +91,11 @@ fn long_functions_agree() {
         ..config()
     };
     run(alone, &config, 20);
+}
+
+#[test]
+fn programs_with_registers_of_a_single_pass_agree() {
+    run(fast, &config(), 100);
 }
 
 #[test]

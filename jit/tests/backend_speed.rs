@@ -12,8 +12,8 @@ use jit::tier::{Compiled, Declined, Job, Tier, baseline};
 use std::time::Instant;
 
 /// Calls in a round, and rounds of which the fastest counts.
-const CALLS: u32 = 200;
-const ROUNDS: u32 = 7;
+const CALLS: u32 = 100;
+const ROUNDS: u32 = 15;
 
 fn alone(job: &Job<'_>) -> Result<Compiled, Declined> {
     let body = job.function().body.as_ref().expect("a definition");
@@ -85,28 +85,32 @@ fn add_driver(module: &mut ir::Module, check: &modules::Check) -> FuncId {
     FuncId(module.funcs.len() as u32 - 1)
 }
 
-/// Nanoseconds that one call of each check of `demo` takes, all together.
-fn time(demo: &modules::Module, tier: exec::Tier) -> f64 {
+/// Nanoseconds that one call of each check of `demo` takes, by check and tier. The tiers take turns, so
+/// that what else the machine does hits all of them.
+fn times(demo: &modules::Module) -> Vec<[f64; TIERS.len()]> {
     let mut module = load(demo);
-    let drivers: Vec<FuncId> = demo
-        .checks
-        .iter()
-        .map(|check| add_driver(&mut module, check))
-        .collect();
+    let checks = demo.checks.iter();
+    let drivers: Vec<FuncId> = checks.map(|check| add_driver(&mut module, check)).collect();
     ir::verify::module(&module).expect("the drivers are valid");
     let place = Place::new(&module);
-    let compiled = exec::compile_with(tier, &module, &place, cpu(), false).expect("compiles");
+    let compile = |(_, tier): (_, exec::Tier)| {
+        exec::compile_with(tier, &module, &place, cpu(), false).expect("compiles")
+    };
+    let compiled = TIERS.map(compile);
+    let mut best = vec![[f64::MAX; TIERS.len()]; drivers.len()];
     let mut machine = Machine::get();
-    machine.load(&module, &place, &compiled);
-    let mut best = f64::MAX;
     for _ in 0..ROUNDS {
-        let start = Instant::now();
-        for (check, &driver) in demo.checks.iter().zip(&drivers) {
-            let got = machine.call(&module, driver, &[u64::from(CALLS)]);
-            let expected = (check.expected as u32).wrapping_mul(CALLS);
-            assert_eq!(got, Outcome::Returned(u64::from(expected)));
+        for (tier, code) in compiled.iter().enumerate() {
+            machine.load(&module, &place, code);
+            for (at, (check, &driver)) in demo.checks.iter().zip(&drivers).enumerate() {
+                let start = Instant::now();
+                let got = machine.call(&module, driver, &[u64::from(CALLS)]);
+                let nanos = start.elapsed().as_nanos() as f64 / f64::from(CALLS);
+                let expected = (check.expected as u32).wrapping_mul(CALLS);
+                assert_eq!(got, Outcome::Returned(u64::from(expected)));
+                best[at][tier] = best[at][tier].min(nanos);
+            }
         }
-        best = best.min(start.elapsed().as_nanos() as f64 / f64::from(CALLS));
     }
     best
 }
@@ -115,22 +119,24 @@ fn time(demo: &modules::Module, tier: exec::Tier) -> f64 {
 #[ignore = "a measurement"]
 fn demos_by_tier() {
     println!(
-        "{:24} {:>12} {:>8} {:>8}",
-        "module", "baseline ns", "backend", "o1"
+        "{:46} {:>11} {:>8} {:>8}",
+        "", "baseline ns", "backend", "o1"
     );
     let mut logs = [0.0; 2];
     let mut count = 0.0;
     for demo in modules::DEMOS {
-        let times = TIERS.map(|(_, tier)| time(&demo, tier));
-        let ratio = [times[0] / times[1], times[0] / times[2]];
-        println!(
-            "{:24} {:12.0} {:8.2} {:8.2}",
-            demo.file_name, times[0], ratio[0], ratio[1]
-        );
-        if demo.level == 0 {
-            count += 1.0;
-            logs[0] += ratio[0].ln();
-            logs[1] += ratio[1].ln();
+        for (check, times) in demo.checks.iter().zip(times(&demo)) {
+            let ratio = [times[0] / times[1], times[0] / times[2]];
+            let name = format!("{} {} {:?}", demo.file_name, check.function, check.args);
+            println!(
+                "{name:46} {:11.0} {:8.2} {:8.2}",
+                times[0], ratio[0], ratio[1]
+            );
+            if demo.level == 0 {
+                count += 1.0;
+                logs[0] += ratio[0].ln();
+                logs[1] += ratio[1].ln();
+            }
         }
     }
     let mean = logs.map(|log: f64| (log / count).exp());

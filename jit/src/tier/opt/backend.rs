@@ -21,14 +21,19 @@ use crate::tier::{Compiled, Declined, Job, Tier};
 use ir::Body;
 use regalloc::Effort;
 
-/// Compiles `body`, a version of the job's function, for `tier`.
+/// Bodies with more instructions get registers in a single pass: splitting and backtracking take
+/// more than linear time.
+const MAX_GOOD: usize = 1 << 16;
+
+/// Compiles `body`, a version of the job's function, for `tier`. Instructions and blocks in the side
+/// tables are the body's. For `Tier::Baseline` registers are allocated in a single pass.
 ///
 /// # Errors
 /// The body is too large or uses something that is not supported yet.
 pub fn compile(job: &Job<'_>, body: &Body, tier: Tier) -> Result<Compiled, Declined> {
     let effort = match tier {
-        Tier::Baseline => Effort::Fast,
-        Tier::O1 | Tier::O2 | Tier::O3 => Effort::Good,
+        Tier::O1 | Tier::O2 | Tier::O3 if body.insts.len() <= MAX_GOOD => Effort::Good,
+        _ => Effort::Fast,
     };
     let code = lower::run(job, body)?;
     let allocation = regalloc::run(&code, effort)?;

@@ -347,3 +347,39 @@ fn bits_of(part: abi::Part) -> u32 {
         _ => 64,
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::vcode::{Src, Test};
+    use super::*;
+    use asm::{Cond, Size};
+
+    fn seq(list: &[MInst]) -> Vec<Pending> {
+        let pending = |&inst| Pending {
+            inst,
+            range: (0, 0),
+            origin: InstId(0),
+        };
+        list.iter().map(pending).collect()
+    }
+
+    #[test]
+    fn an_instruction_between_flags_and_their_reader_is_noticed() {
+        let compare = MInst::Cmp {
+            size: Size::B32,
+            src: Src::Imm(1),
+        };
+        let read = MInst::Branch(Test::One(Cond::E));
+        assert!(flags_are_read_at_once(&seq(&[
+            MInst::Imm(0),
+            compare,
+            read
+        ])));
+        assert!(!flags_are_read_at_once(&seq(&[
+            compare,
+            MInst::Imm(0),
+            read
+        ])));
+        assert!(!flags_are_read_at_once(&seq(&[read])));
+    }
+}

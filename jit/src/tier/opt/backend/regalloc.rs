@@ -13,6 +13,7 @@ use super::vcode::{MInst, Place, Role, VCode, Vreg};
 use crate::tier::Declined;
 use alloc::vec::Vec;
 use asm::{Gpr, Xmm};
+use regalloc2::checker::{Checker, CheckerErrors};
 use regalloc2::{
     Algorithm, Block, Edit, Inst, InstPosition, InstRange, MachineEnv, Operand, OperandConstraint,
     OperandKind, OperandPos, Output, PReg, PRegSet, RegAllocError, RegClass, RegallocOptions, VReg,
@@ -130,8 +131,10 @@ pub(super) fn run(code: &VCode, effort: Effort) -> Result<Allocation, Declined> 
         },
     };
     let output = regalloc2::run(&input, &env, &options).map_err(refuse)?;
-    if cfg!(debug_assertions) {
-        check(&input, &env, &output);
+    if cfg!(debug_assertions)
+        && let Err(errors) = check(&input, &env, &output)
+    {
+        panic!("the allocator's result is wrong: {errors:?}");
     }
     let saved = written_callee_saved(&output);
     let mut live: Vec<(u32, Loc)> = Vec::with_capacity(output.debug_locations.len());
@@ -159,12 +162,11 @@ fn refuse(error: RegAllocError) -> Declined {
     Declined::LimitExceeded("register allocation")
 }
 
-fn check(input: &Input<'_>, env: &MachineEnv, output: &Output) {
-    let mut checker = regalloc2::checker::Checker::new(input, env);
+/// Follows every value through the allocator's result.
+fn check(input: &Input<'_>, env: &MachineEnv, output: &Output) -> Result<(), CheckerErrors> {
+    let mut checker = Checker::new(input, env);
     checker.prepare(output);
-    if let Err(errors) = checker.run() {
-        panic!("the allocator's result is wrong: {errors:?}");
-    }
+    checker.run()
 }
 
 fn written_callee_saved(output: &Output) -> Vec<Gpr> {
@@ -360,5 +362,96 @@ impl regalloc2::Function for Input<'_> {
             RegClass::Int => 1,
             _ => (self.code.vector_bytes / 8) as usize,
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::vcode::{Operand as Mention, VBlock};
+    use super::*;
+    use asm::Size;
+    use ir::InstId;
+
+    /// Code of one block: each instruction with its operands.
+    fn code(list: &[(MInst, &[Mention])], num_vregs: u32) -> VCode {
+        let mut code = VCode {
+            num_vregs,
+            vector_bytes: 8,
+            ..VCode::default()
+        };
+        for &(inst, operands) in list {
+            let from = code.operands.len() as u32;
+            code.insts.push(inst);
+            code.operands.extend_from_slice(operands);
+            code.ranges.push((from, code.operands.len() as u32));
+            code.origins.push(InstId(0));
+        }
+        let insts = 0..code.insts.len() as u32;
+        code.blocks.push(VBlock {
+            insts,
+            ..VBlock::default()
+        });
+        code
+    }
+
+    /// `a + b` of two parameters.
+    fn sum() -> VCode {
+        let [a, b, c] = [0, 1, 2].map(|index| Vreg::new(index, false));
+        code(
+            &[
+                (
+                    MInst::Args,
+                    &[Mention::to_gpr(a, Gpr::Rdi), Mention::to_gpr(b, Gpr::Rsi)],
+                ),
+                (
+                    MInst::Add { size: Size::B32 },
+                    &[Mention::def(c), Mention::reg(a), Mention::reg(b)],
+                ),
+                (MInst::Ret, &[Mention::in_gpr(c, Gpr::Rax)]),
+            ],
+            3,
+        )
+    }
+
+    #[test]
+    fn fixed_operands_get_their_registers_at_any_effort() {
+        for effort in [Effort::Fast, Effort::Good] {
+            let allocation = run(&sum(), effort).unwrap();
+            assert_eq!(allocation.loc(0, 0), Loc::Gpr(Gpr::Rdi));
+            assert_eq!(allocation.loc(2, 0), Loc::Gpr(Gpr::Rax));
+            assert!(effort == Effort::Fast || allocation.saved.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_checker_finds_a_wrong_register() {
+        let code = sum();
+        let input = Input::new(&code);
+        let env = environment(&code);
+        let mut output = regalloc2::run(&input, &env, &RegallocOptions::default()).unwrap();
+        assert!(check(&input, &env, &output).is_ok());
+        // The second input of the sum is read from where the first one is.
+        let inputs = output.inst_alloc_offsets[1] as usize + 1;
+        output.allocs[inputs + 1] = output.allocs[inputs];
+        assert!(check(&input, &env, &output).is_err());
+    }
+
+    #[test]
+    fn values_that_live_across_a_call_go_where_calls_keep_them() {
+        let kept = Vreg::new(0, false);
+        let mut code = code(
+            &[
+                (MInst::Args, &[Mention::to_gpr(kept, Gpr::Rdi)]),
+                (MInst::Call(0), &[]),
+                (MInst::Ret, &[Mention::in_gpr(kept, Gpr::Rax)]),
+            ],
+            1,
+        );
+        code.calls.push(super::super::vcode::CallInfo {
+            target: super::super::vcode::Target::Slot(0),
+            clobbers: super::super::vcode::gprs(CALLER_SAVED) | 0xffff_0000,
+        });
+        let allocation = run(&code, Effort::Good).unwrap();
+        assert!(allocation.saved.len() == 1 || allocation.slots() == 1);
     }
 }
