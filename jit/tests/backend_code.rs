@@ -203,7 +203,11 @@ entry:
         assert_eq!(outcome, Outcome::Faulted(signal));
         let at = machine.fault_offset();
         let insts = &all[func.index()].as_ref().unwrap().tables.insts;
-        let entry = insts.iter().rev().find(|entry| u64::from(entry.0) <= at).unwrap();
+        let entry = insts
+            .iter()
+            .rev()
+            .find(|entry| u64::from(entry.0) <= at)
+            .unwrap();
         assert_eq!(entry.1, ir::InstId(inst));
     }
 }

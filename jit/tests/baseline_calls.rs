@@ -4,9 +4,9 @@
 
 mod exec;
 
+use core::fmt::Write;
 use exec::check_text;
 use ir::random::Random;
-use std::fmt::Write;
 
 const TYPES: [&str; 8] = ["i1", "i8", "i16", "i32", "i64", "i40", "float", "double"];
 
