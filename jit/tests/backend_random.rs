@@ -2,6 +2,8 @@
 //!
 //! A failing seed prints its program; `BACKEND_SEEDS=from..to` runs others than the everyday ones.
 
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+
 mod exec;
 
 use exec::{check_with, cpu, old_cpu};
