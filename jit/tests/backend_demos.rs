@@ -1,5 +1,7 @@
 //! The demo modules through the optimising tiers: every check at every level of clang.
 
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+
 mod exec;
 
 use exec::{Machine, Outcome, Place, cpu, old_cpu};
