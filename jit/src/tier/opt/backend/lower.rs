@@ -46,7 +46,7 @@ use crate::tier::{CpuFeatures, Declined, Job};
 use alloc::vec;
 use alloc::vec::Vec;
 use ir::cfg::{Cfg, Dominators, Loops};
-use ir::{BlockId, Body, Inst, InstId, Op, Types, Value};
+use ir::{BlockId, Body, Inst, InstId, Op, Types, Value, ValueKind};
 use order::Order;
 
 /// More instructions than this in a body are declined.
@@ -64,13 +64,15 @@ pub(super) struct Lower<'a> {
     cpu: CpuFeatures,
     order: Order,
     code: VCode,
-    /// By instruction: number of uses in reachable code.
+    /// By value (parameters, then instructions): number of uses in reachable code.
     uses: Vec<u32>,
+    /// By value: whether it is used in another block than its own.
+    far: Vec<bool>,
     /// By instruction: memory effects before it in its block.
     epoch: Vec<u32>,
     /// By instruction: its block.
     block_of: Vec<BlockId>,
-    /// By value (parameters, then instructions): one more than the number of the virtual register of
+    /// By value: one more than the number of the virtual register of
     /// its first part; 0 if nobody asked for it.
     first: Vec<u32>,
     /// Values that were asked for and whose definition has not been met yet; others are dropped now
@@ -120,6 +122,7 @@ pub(super) fn run(job: &Job<'_>, body: &Body) -> Lowered<VCode> {
 impl<'a> Lower<'a> {
     fn new(job: &'a Job<'a>, body: &'a Body, order: Order) -> Self {
         let insts = body.insts.len();
+        let values = body.params.len() + insts;
         let code = VCode {
             vector_bytes: 8,
             frame_pointer: job.counting,
@@ -132,10 +135,11 @@ impl<'a> Lower<'a> {
             cpu: job.cpu,
             order,
             code,
-            uses: vec![0; insts],
+            uses: vec![0; values],
+            far: vec![false; values],
             epoch: vec![0; insts],
             block_of: vec![BlockId(0); insts],
-            first: vec![0; body.params.len() + insts],
+            first: vec![0; values],
             demanded: Vec::new(),
             live_listed: 0,
             alloca: vec![None; insts],
@@ -160,14 +164,25 @@ impl<'a> Lower<'a> {
                 self.epoch[inst.index()] = epoch;
                 let data = self.body.inst(inst);
                 epoch += u32::from(has_effect(data));
-                let uses = &mut self.uses;
-                self.body.for_each_operand(data, |value| {
-                    if let Some(used) = value.as_inst() {
-                        uses[used.index()] += 1;
-                    }
-                });
+                self.count_operands(id, data);
             }
         }
+    }
+
+    fn count_operands(&mut self, block: BlockId, inst: &Inst) {
+        let params = self.body.params.len();
+        let (uses, far, block_of) = (&mut self.uses, &mut self.far, &self.block_of);
+        // What a phi takes leaves its predecessor: that is no use far from the definition.
+        let is_phi = inst.op == Op::Phi;
+        self.body.for_each_operand(inst, |value| {
+            let (at, home) = match value.kind() {
+                ValueKind::Inst(id) => (params + id.index(), block_of[id.index()]),
+                ValueKind::Arg(n) => (n as usize, BlockId(0)),
+                ValueKind::Const(_) | ValueKind::None => return,
+            };
+            uses[at] += 1;
+            far[at] |= !is_phi && home != block;
+        });
     }
 
     /// Code for the IR instruction `id`, which is no phi and no terminator.

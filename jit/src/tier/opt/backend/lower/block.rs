@@ -153,7 +153,7 @@ impl Lower<'_> {
         let joins = self.order.is_join(block);
         let phis = self.body.block(block).insts();
         let phis = phis.take_while(move |&id| joins && self.body.inst(id).op == Op::Phi);
-        phis.filter(|id| self.uses[id.index()] != 0)
+        phis.filter(|id| self.uses[self.body.params.len() + id.index()] != 0)
     }
 
     fn block_parameters(&mut self, number: usize, id: BlockId) -> Lowered {
@@ -286,7 +286,7 @@ impl Lower<'_> {
         }
         let (spots, _) = convention::assign(&lists);
         let mut operands = Vec::new();
-        let mut loads = Vec::new();
+        let (mut loads, mut copies) = (Vec::new(), Vec::new());
         let mut spots = spots.into_iter();
         if let (true, Some(pointer)) = (hidden, self.result_pointer) {
             operands.extend(spots.next().and_then(|spot| spot.result(pointer)));
@@ -300,8 +300,15 @@ impl Lower<'_> {
                 let Some(vreg) = self.wanted_param(n, part)? else {
                     continue;
                 };
+                let lasts = self.far[n as usize] || self.uses[n as usize] > 1;
                 match spot {
                     Spot::Stack(offset) => loads.push((vreg, kind, offset)),
+                    // As `detached`, for a definition.
+                    _ if lasts && !self.code.calls.is_empty() => {
+                        let raw = self.fresh(vreg.is_vector());
+                        operands.extend(spot.result(raw));
+                        copies.push((vreg, raw));
+                    }
                     _ => operands.extend(spot.result(vreg)),
                 }
             }
@@ -310,6 +317,9 @@ impl Lower<'_> {
             operands.push(Operand::to_gpr(image, Gpr::R10));
         }
         self.push(MInst::Args, &operands);
+        for (vreg, raw) in copies {
+            self.copy(vreg, raw);
+        }
         for (vreg, kind, offset) in loads {
             self.load_part(vreg, kind, Mem::at(Base::Incoming, offset as i32), &[]);
         }

@@ -236,6 +236,7 @@ impl<'a> Lower<'a> {
                     if give.is_int() == want.is_int() && give.home_size() == want.home_size() =>
                 {
                     let vreg = self.use_part(site.args[number], at)?;
+                    let vreg = self.detached(site.args[number], vreg);
                     self.converted(vreg, give, want)
                 }
                 _ => self.zero(want),
@@ -313,7 +314,7 @@ impl<'a> Lower<'a> {
             let give = given.get(part as usize).copied();
             let give = give.filter(|give| give.is_int() == want.is_int());
             match (give, &registers) {
-                (Some(give), Some(registers)) if give == want => {
+                (Some(give), Some(registers)) if give == want && !self.lives_on(id) => {
                     operands.extend(registers[part as usize].result(dst));
                 }
                 (Some(give), Some(registers)) => {

@@ -348,10 +348,16 @@ impl Lower<'_> {
         if !signed && self.divide_by_power(dst, a, b, bits, remainder)? {
             return Ok(());
         }
+        let dividend = a;
         let (a, b) = if signed {
             (self.sign_extended(a, bits)?, self.sign_extended(b, bits)?)
         } else {
             (self.zero_extended(a, bits)?, self.zero_extended(b, bits)?)
+        };
+        let a = if bits == size.bits() {
+            self.detached(dividend, a)
+        } else {
+            a
         };
         let result = if remainder { Gpr::Rdx } else { Gpr::Rax };
         self.division(dst, a, b, size, signed, result);

@@ -250,6 +250,27 @@ impl Lower<'_> {
         }
     }
 
+    /// `vreg`, which holds `value`, for an operand that must be in one register: a copy of its own if
+    /// the value may live on. The allocator would keep the value in that register as long as it
+    /// can and split its life there, be it in the middle of a loop.
+    pub(super) fn detached(&mut self, value: Value, vreg: Vreg) -> Vreg {
+        let (leaf, _) = self.leaf(value, 0);
+        let shared = self
+            .index(leaf)
+            .is_some_and(|at| self.uses[at] > 1 || self.far[at]);
+        if !shared || self.alloca_of(leaf).is_some() {
+            return vreg;
+        }
+        let copy = self.fresh(vreg.is_vector());
+        self.copy(copy, vreg);
+        copy
+    }
+
+    /// Whether the result of `id` is used in another block.
+    pub(super) fn lives_on(&self, id: InstId) -> bool {
+        self.far[self.body.params.len() + id.index()]
+    }
+
     /// `value`, of one part, in a virtual register.
     pub(super) fn reg(&mut self, value: Value) -> Lowered<Vreg> {
         self.use_part(value, 0)
@@ -346,7 +367,7 @@ impl Lower<'_> {
             let Some(id) = at.0.as_inst() else {
                 return false;
             };
-            if self.uses[id.index()] != 1 {
+            if self.uses[self.body.params.len() + id.index()] != 1 {
                 return false;
             }
             let Some(next) = self.behind(at.0, at.1) else {
