@@ -99,3 +99,40 @@ fn compiling_twice_gives_the_same_text() {
         assert_eq!(text(), text(), "seed {seed}");
     }
 }
+
+/// A function of `n` blocks that all lead to the next and to one join with a phi, with a variable
+/// that each changes.
+fn ladder(n: u32) -> String {
+    let mut text = String::from(
+        "define i64 @entry(i32 %x, i64 %y) {\nstart:\n  %v = alloca i32, size 4, align 4\n  \
+         store i32 %x, %v, align 4\n  br b0\n",
+    );
+    for at in 0..n {
+        let next = if at + 1 < n {
+            format!("b{}", at + 1)
+        } else {
+            "last".into()
+        };
+        text += &format!(
+            "b{at}:\n  %l{at} = load i32, %v, align 4\n  %s{at} = add i32 %l{at}, {at}\n  \
+             store i32 %s{at}, %v, align 4\n  %c{at} = icmp ugt i32 %s{at}, 1000000\n  \
+             condbr %c{at}, e{at}, {next}\ne{at}:\n  br join\n"
+        );
+    }
+    text += "last:\n  br join\njoin:\n  %p = phi i32 [7, last]";
+    (0..n).for_each(|at| text += &format!(", [{at}, e{at}]"));
+    text += "\n  %w = load i32, %v, align 4\n  %z = xor i32 %p, %w\n  %r = zext i32 %z to i64\n  \
+             ret i64 %r\n}\n";
+    text
+}
+
+#[test]
+fn long_functions_are_no_problem() {
+    let module = ir::text::parse(&ladder(5000)).expect("the text is right");
+    let (after, _) = optimised(&module, &passes_named("o1"), Fuel::default());
+    for (x, y) in [(0, 0), (900_000, 1), (2_000_000, 2)] {
+        assert_eq!(entry(&after, x, y), entry(&module, x, y));
+    }
+    let body = after.funcs[0].body.as_ref().unwrap();
+    assert!(!body.insts.iter().any(|inst| inst.op == ir::Op::Load));
+}

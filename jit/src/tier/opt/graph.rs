@@ -550,15 +550,16 @@ impl<'a> Graph<'a> {
         });
     }
 
-    /// Takes the entry of `from` out of the phis of `block`: the last edge between them is gone.
-    pub fn remove_phi_entries(&mut self, block: BlockId, from: BlockId) {
+    /// Keeps only the entries of the blocks that `keep` names in the phis of `block`: there is no
+    /// edge from the others any more.
+    pub fn retain_phi_entries(&mut self, block: BlockId, keep: impl Fn(BlockId) -> bool) {
         for at in 0..self.blocks[block.index()].len() {
             let id = self.blocks[block.index()][at];
             if self.inst(id).op != Op::Phi {
                 break;
             }
             let mut entries = self.phi(id);
-            entries.retain(|entry| entry.0 != from);
+            entries.retain(|entry| keep(entry.0));
             self.set_phi(id, &entries);
             if entries.is_empty() {
                 // No path leads here any more, but an address keeps the block.
@@ -590,3 +591,6 @@ fn check_pool(pool: &[u32]) -> Result<(), Declined> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

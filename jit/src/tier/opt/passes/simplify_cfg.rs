@@ -20,7 +20,8 @@
 //! Every step removes a block, an edge, or a case, and none adds any, except that `forward` of a
 //! block with several predecessors keeps the number of edges while it removes a block, and `thread`
 //! keeps both while it makes the way through them shorter. A walk over all blocks is repeated at most
-//! [`MAX_WALKS`] times, so that the whole is linear.
+//! [`MAX_WALKS`] times, and steps that look at long lists of phi entries or predecessors have a
+//! budget ([`Budget`]), so that the whole is nearly linear.
 
 mod fold;
 mod select;
@@ -36,19 +37,40 @@ const MAX_WALKS: u32 = 8;
 
 /// Simplifies control flow.
 pub fn run(graph: &mut Graph<'_>) {
+    let mut budget = Budget::new(graph);
     for _ in 0..MAX_WALKS {
         let mut changed = false;
         for block in graph.blocks() {
-            changed |= fold::terminator(graph, block);
+            changed |= fold::terminator(graph, &mut budget, block);
         }
         changed |= remove_unreachable(graph);
-        changed |= Edges::new(graph).walk(graph);
+        changed |= Edges::new(graph, &mut budget).walk(graph);
         graph.settle();
-        changed |= thread::run(graph);
+        changed |= thread::run(graph, &mut budget);
         graph.settle();
         if !changed {
             break;
         }
+    }
+}
+
+/// How many entries and predecessors may still be looked at.
+struct Budget(usize);
+
+impl Budget {
+    /// Plenty for code in which joins have few predecessors.
+    fn new(graph: &Graph<'_>) -> Self {
+        Self((1 << 18) + 64 * graph.num_insts())
+    }
+
+    /// Pays for a step that changes the phis of `block`, and `more`; whether that is possible.
+    fn afford(&mut self, graph: &Graph<'_>, block: BlockId, more: usize) -> bool {
+        let phis = graph.insts(block).iter().map(|&id| graph.inst(id));
+        let phis = phis.take_while(|inst| inst.op == Op::Phi);
+        let entries: usize = phis.map(|phi| phi.args[1] as usize).sum();
+        let left = self.0.checked_sub(1 + entries + more);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
     }
 }
 
@@ -66,12 +88,11 @@ fn remove_unreachable(graph: &mut Graph<'_>) -> bool {
     if dead.is_empty() || !graph.fuel.spend() {
         return false;
     }
-    for &block in &dead {
-        for to in graph.succs(block) {
-            if reached[to.index()] {
-                graph.remove_phi_entries(to, block);
-            }
-        }
+    let mut joined: Vec<_> = dead.iter().flat_map(|&b| graph.succs(b)).collect();
+    joined.sort();
+    joined.dedup();
+    for to in joined.into_iter().filter(|to| reached[to.index()]) {
+        graph.retain_phi_entries(to, |from| reached[from.index()]);
     }
     for &block in &dead {
         for id in graph.take_insts(block) {
@@ -86,15 +107,16 @@ fn remove_unreachable(graph: &mut Graph<'_>) -> bool {
 }
 
 /// Predecessors while blocks are joined.
-struct Edges {
+struct Edges<'b> {
+    budget: &'b mut Budget,
     /// Each predecessor once.
     preds: Vec<Vec<BlockId>>,
     /// Blocks that must stay: the entry, and those whose address is taken.
     pinned: Vec<bool>,
 }
 
-impl Edges {
-    fn new(graph: &Graph<'_>) -> Self {
+impl<'b> Edges<'b> {
+    fn new(graph: &Graph<'_>, budget: &'b mut Budget) -> Self {
         let mut preds: Vec<Vec<BlockId>> = vec![Vec::new(); graph.num_blocks()];
         for block in graph.blocks() {
             for to in graph.succs(block) {
@@ -109,7 +131,17 @@ impl Edges {
         for block in graph.address_taken() {
             pinned[block.index()] = true;
         }
-        Self { preds, pinned }
+        Self {
+            budget,
+            preds,
+            pinned,
+        }
+    }
+
+    /// Whether a step that changes phis and predecessors of `block` can be paid for.
+    fn afford(&mut self, graph: &Graph<'_>, block: BlockId) -> bool {
+        self.budget
+            .afford(graph, block, self.preds[block.index()].len())
     }
 
     fn walk(&mut self, graph: &mut Graph<'_>) -> bool {
@@ -132,6 +164,7 @@ impl Edges {
             || next == block
             || self.pinned[next.index()]
             || self.preds[next.index()] != [block]
+            || !graph.succs(next).iter().all(|&to| self.afford(graph, to))
             || !graph.fuel.spend()
         {
             return false;
@@ -164,6 +197,7 @@ impl Edges {
             || to == block
             || self.pinned[block.index()]
             || !self.phis_permit(graph, block, to)
+            || !self.afford(graph, to)
             || !graph.fuel.spend()
         {
             return false;

@@ -1,10 +1,11 @@
 //! Terminators that lead to one place, or to two in a roundabout way.
 
+use super::Budget;
 use crate::tier::opt::graph::Graph;
 use ir::{BlockId, ConstKind, Flags, Inst, InstId, IntPred, Op, TypeId, Value};
 
 /// Simplifies the terminator of `block`; phis of successors that it loses lose their entries.
-pub(super) fn terminator(graph: &mut Graph<'_>, block: BlockId) -> bool {
+pub(super) fn terminator(graph: &mut Graph<'_>, budget: &mut Budget, block: BlockId) -> bool {
     let id = graph.terminator(block);
     let inst = *graph.inst(id);
     let simpler = match inst.op {
@@ -16,10 +17,10 @@ pub(super) fn terminator(graph: &mut Graph<'_>, block: BlockId) -> bool {
     let Some((simpler, extra)) = simpler else {
         return false;
     };
-    if !graph.fuel.spend() {
+    let before = graph.succs(block);
+    if !before.iter().all(|&to| budget.afford(graph, to, 0)) || !graph.fuel.spend() {
         return false;
     }
-    let before = graph.succs(block);
     graph.set(id, simpler);
     if let Some(extra) = extra {
         let end = graph.insts(block).len() - 1;
@@ -27,7 +28,7 @@ pub(super) fn terminator(graph: &mut Graph<'_>, block: BlockId) -> bool {
     }
     let after = graph.succs(block);
     for &to in before.iter().filter(|to| !after.contains(to)) {
-        graph.remove_phi_entries(to, block);
+        graph.retain_phi_entries(to, |from| from != block);
     }
     true
 }

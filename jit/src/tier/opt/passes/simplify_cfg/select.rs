@@ -31,13 +31,14 @@ struct Diamond {
     join: BlockId,
 }
 
-impl Edges {
+impl Edges<'_> {
     /// Turns a diamond that begins at `block` into selects.
     pub(super) fn select(&mut self, graph: &mut Graph<'_>, block: BlockId) -> bool {
         let Some(diamond) = self.diamond(graph, block) else {
             return false;
         };
-        if !is_cheap(graph, &diamond, block) || !graph.fuel.spend() {
+        let affordable = self.afford(graph, diamond.join);
+        if !affordable || !is_cheap(graph, &diamond, block) || !graph.fuel.spend() {
             return false;
         }
         let branch = graph.insts_mut(block).pop();

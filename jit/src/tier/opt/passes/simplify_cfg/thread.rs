@@ -16,7 +16,7 @@
 //! have been. Everything else that a successor uses dominates `J`, so it dominates every predecessor
 //! of `J`.
 
-use super::{Edges, graph_value, phis};
+use super::{Budget, Edges, graph_value, phis};
 use crate::tier::opt::graph::Graph;
 use alloc::vec::Vec;
 use ir::{BlockId, InstId, Op, Value};
@@ -27,9 +27,9 @@ const MAX_PREDS: usize = 16;
 const MAX_PHIS: usize = 4;
 
 /// Leads edges past blocks whose branch they decide. The graph is settled.
-pub(super) fn run(graph: &mut Graph<'_>) -> bool {
+pub(super) fn run(graph: &mut Graph<'_>, budget: &mut Budget) -> bool {
     let mut threads = Threads {
-        edges: Edges::new(graph),
+        edges: Edges::new(graph, budget),
         uses: graph.use_counts(),
     };
     let mut changed = false;
@@ -39,13 +39,13 @@ pub(super) fn run(graph: &mut Graph<'_>) -> bool {
     changed
 }
 
-struct Threads {
-    edges: Edges,
+struct Threads<'b> {
+    edges: Edges<'b>,
     /// By instruction: how many operands name it, kept exact.
     uses: Vec<u32>,
 }
 
-impl Threads {
+impl Threads<'_> {
     /// Leads predecessors of `block` past it where they decide its branch.
     fn thread(&mut self, graph: &mut Graph<'_>, block: BlockId) -> bool {
         let Some(cond) = self.branch_on_phi(graph, block) else {
@@ -62,7 +62,7 @@ impl Threads {
             // A second edge to the same place would need the same values in its phis.
             let known = self.edges.preds[to.index()].contains(&pred);
             let fits = to != block && (!known || phis(graph, to).is_empty());
-            if fits && graph.fuel.spend() {
+            if fits && self.edges.afford(graph, to) && graph.fuel.spend() {
                 self.lead_past(graph, pred, block, to);
                 changed = true;
             }
@@ -120,7 +120,7 @@ impl Threads {
             let value = graph_value(&graph.phi(phi), pred);
             self.count(value, u32::MAX);
         }
-        graph.remove_phi_entries(block, pred);
+        graph.retain_phi_entries(block, |from| from != pred);
         let preds = &mut self.edges.preds;
         preds[block.index()].retain(|&at| at != pred);
         let list = &mut preds[to.index()];
