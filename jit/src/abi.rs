@@ -18,8 +18,8 @@ pub const OSR_SLOTS: u32 = 0x0021_0000;
 pub const MAX_SLOTS: u32 = 0x10_0000 / 8;
 /// Constants, globals and heap from here.
 pub const GLOBALS: u32 = 0x0040_0000;
-/// Task stacks from here, [`STACK_STRIDE`] apart.
-pub const STACKS: u32 = 0x7000_0000;
+/// Task stacks from here, [`STACK_STRIDE`] apart: room for 256 tasks.
+pub const STACKS: u32 = 0x6000_0000;
 /// End of the task stacks.
 pub const STACKS_END: u32 = 0x8000_0000;
 /// Distance of two stacks; the lower half of each is never mapped.
@@ -48,6 +48,20 @@ pub const SLOT_NULL: u32 = 0;
 pub const SLOT_COUNT: u32 = 1;
 /// Slot of the exit gate, the return address of a task's first frame.
 pub const SLOT_EXIT: u32 = 2;
+/// Slot of the helper that copies `rdx` bytes from `rsi` to `rdi`, which do not overlap.
+pub const SLOT_MEMCPY: u32 = 3;
+/// Slot of the helper that copies `rdx` bytes from `rsi` to `rdi`, which may overlap.
+pub const SLOT_MEMMOVE: u32 = 4;
+/// Slot of the helper that stores `sil` into `rdx` bytes from `rdi`.
+pub const SLOT_MEMSET: u32 = 5;
+/// Slot of the helper that divides `rsi:rdi` by `rcx:rdx`, unsigned; the quotient in `rdx:rax`.
+pub const SLOT_UDIV128: u32 = 6;
+/// Slot of the helper that gives the remainder of that division.
+pub const SLOT_UREM128: u32 = 7;
+/// Slot of the helper that divides as [`SLOT_UDIV128`] does, signed.
+pub const SLOT_SDIV128: u32 = 8;
+/// Slot of the helper that gives the remainder of that division.
+pub const SLOT_SREM128: u32 = 9;
 
 /// Offsets in a GS block.
 pub mod gs {

@@ -1,10 +1,11 @@
 //! What modules and runtime agree on: import names, error numbers, the LLBC header.
 //!
-//! Three small tables, each the only place where its facts are written down on the Rust side:
+//! Small tables, each the only place where its facts are written down on the Rust side:
 //!
 //! * [`header`]: the container that a module file is (DESIGN section 8), read and built here;
 //! * [`host_call`]: the functions a module may import, with their numbers and signatures;
-//! * [`errno`]: the error numbers that host calls return, negated.
+//! * [`errno`]: the error numbers that host calls return, negated;
+//! * [`file`]: flags, records and bounds of the calls about files.
 //!
 //! The C side of the same agreement is `modules/guests/include/bareflow.h`; `tests/sdk_header.rs`
 //! compiles that header and compares it with these tables, so the two cannot drift apart.
@@ -17,6 +18,7 @@
 extern crate alloc;
 
 pub mod errno;
+pub mod file;
 pub mod header;
 pub mod host_call;
 
