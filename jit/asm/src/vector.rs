@@ -304,6 +304,13 @@ impl CodeBuffer {
         );
     }
 
+    /// `pextrw dst, src, lane`, the form that SSE2 has: 16 bits, zero-extended, to a register only.
+    #[inline]
+    pub fn vec_word(&mut self, enc: Enc, dst: Gpr, src: Xmm, lane: u8) {
+        let code = Code::of(0xC5).p66();
+        self.vec(enc, code, dst.number(), 0, src.parts_of(), Imm::byte(lane));
+    }
+
     /// `ldmxcsr src`: sets rounding mode, masks and exception flags.
     #[inline]
     pub fn ldmxcsr(&mut self, src: Mem) {

@@ -83,6 +83,21 @@ fn signs_and_lanes() {
             judge.check_plain(&name, &wants, |buf| buf.vec_signs(enc, op, dst, src));
         }
     }
+    for (enc, gpr_and_xmm) in [Enc::Legacy, Enc::Vex128].into_iter().flat_map(|e| {
+        Gpr::ALL
+            .into_iter()
+            .zip(Xmm::ALL)
+            .map(move |pair| (e, pair))
+    }) {
+        let (dst, src) = gpr_and_xmm;
+        let wants = [
+            Want::Reg(gpr(dst, Size::B32)),
+            Want::Vec(src.number()),
+            Want::Imm(5, 8),
+        ];
+        let name = expected("pextrw", enc);
+        judge.check_plain(&name, &wants, |buf| buf.vec_word(enc, dst, src, 5));
+    }
     for (enc, size) in Size::ALL
         .into_iter()
         .flat_map(|s| [(Enc::Legacy, s), (Enc::Vex128, s)])
