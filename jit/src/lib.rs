@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   load      bitcode -> verified IR, once
+//!   legal     what machines do not have, in terms of what they have
 //!   tier      IR -> machine code: baseline, then the optimising pipeline
 //!   code      code cache, versions, dispatch slots, publication, retirement
 //!   gates     the ring-3 blobs through which code reaches the runtime
@@ -24,6 +25,7 @@ pub mod abi;
 pub mod code;
 pub mod gates;
 pub mod instance;
+pub mod legal;
 pub mod listing;
 pub mod load;
 #[cfg(all(test, loom))]

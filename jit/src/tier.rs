@@ -75,6 +75,8 @@ pub struct CpuFeatures {
     pub bmi2: bool,
     /// `lzcnt`.
     pub lzcnt: bool,
+    /// `vcvtph2ps`, `vcvtps2ph`.
+    pub f16c: bool,
 }
 
 /// The answers that an instance gives to names in its modules. All are fixed at load.

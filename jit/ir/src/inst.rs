@@ -490,6 +490,63 @@ intrinsics! {
     UCmp = "ucmp";
     /// `(x, y)` → −1, 0 or 1, signed.
     SCmp = "scmp";
+    /// `(mask, a, b)` machine vectors: lane of `a` where the mask's lane, an integer as wide, is all
+    /// ones, of `b` where it is 0. Other masks do not occur (the interpreter looks at the top bit).
+    Blend = "blend";
+    /// `(v)` → i32: top bits of the lanes of an integer vector, lane 0 lowest, upper bits 0.
+    MoveMask = "movemask";
+    /// `(i64, i64)` → i64: high half of the unsigned product.
+    UMulHigh = "umulh";
+    /// `(a low, a high, b low, b high)` → `{i64 low, i64 high}`, all i64: unsigned quotient of 128 bits;
+    /// faults on 0.
+    UDiv128 = "udiv128";
+    /// As `udiv128`: unsigned remainder.
+    URem128 = "urem128";
+    /// As `udiv128`: signed quotient; the one that does not fit wraps.
+    SDiv128 = "sdiv128";
+    /// As `udiv128`: signed remainder.
+    SRem128 = "srem128";
+    /// `(i16)` → float, exactly: the bits of a half; also lane by lane.
+    HalfToFloat = "half.to.float";
+    /// `(float)` → i16: the bits of the nearest half, ties to even; also lane by lane.
+    FloatToHalf = "float.to.half";
+    /// `(ptr dst, ptr a, ptr b)`: sum of two x87 numbers of 10 bytes each, stored as such; so are
+    /// the results of all that follow but `cmp` and `to`.
+    X87Add = "x87.add";
+    /// `(ptr dst, ptr a, ptr b)`: `a - b`.
+    X87Sub = "x87.sub";
+    /// `(ptr dst, ptr a, ptr b)`: product.
+    X87Mul = "x87.mul";
+    /// `(ptr dst, ptr a, ptr b)`: `a / b`.
+    X87Div = "x87.div";
+    /// `(ptr dst, ptr a, ptr b)`: C's `fmodl` (`fprem` until done).
+    X87Rem = "x87.rem";
+    /// `(ptr dst, ptr a)`: the sign flipped.
+    X87Neg = "x87.neg";
+    /// `(ptr dst, ptr a)`: magnitude.
+    X87Abs = "x87.abs";
+    /// `(ptr dst, ptr a)`: square root.
+    X87Sqrt = "x87.sqrt";
+    /// `(ptr dst, ptr a)`: to a whole number, ties to even.
+    X87Rint = "x87.rint";
+    /// `(ptr dst, ptr src)`: copies the 10 bytes.
+    X87Copy = "x87.copy";
+    /// `(ptr a, ptr b)` → i32: 1 equal, 2 `a` greater, 4 `a` less, 8 unordered.
+    X87Cmp = "x87.cmp";
+    /// `(ptr dst, v)`: `v` is an i32 or i64 (signed), a float or a double; exact.
+    X87From = "x87.from";
+    /// `(ptr src)` → i32 or i64 (truncated; what does not fit gives the lowest), float or double
+    /// (rounded to nearest even).
+    X87To = "x87.to";
+}
+
+impl Intrinsic {
+    /// Whether it computes with x87 numbers in memory: all arguments that are addresses name ten bytes
+    /// each, of which the first argument's are written, unless there is a result.
+    #[must_use]
+    pub fn is_x87(self) -> bool {
+        self as u8 >= Self::X87Add as u8
+    }
 }
 
 /// One instruction.

@@ -87,6 +87,7 @@ pub(crate) fn code_features() -> jit::tier::CpuFeatures {
         bmi1: has_extended(raw_cpuid::ExtendedFeatures::has_bmi1),
         bmi2: has_extended(raw_cpuid::ExtendedFeatures::has_bmi2),
         lzcnt: more.is_some_and(|features| features.has_lzcnt()),
+        f16c: avx && has(raw_cpuid::FeatureInfo::has_f16c),
     }
 }
 

@@ -74,6 +74,7 @@ pub fn cpu_features() -> CpuFeatures {
         bmi1: is_x86_feature_detected!("bmi1"),
         bmi2: is_x86_feature_detected!("bmi2"),
         lzcnt: is_x86_feature_detected!("lzcnt"),
+        f16c: is_x86_feature_detected!("f16c"),
     }
 }
 

@@ -31,6 +31,16 @@ enum Form {
     Block(TypeId),
     /// `() → ptr`.
     Address,
+    /// `(mask, T, T) → T`: vectors, the mask of integers as wide.
+    Blend,
+    /// `(int vector) → i32`.
+    MoveMask,
+    /// `(i64 × n) → i64`, or `→ {i64, i64}`.
+    Words(usize),
+    /// `(i16) → float` or back, lane by lane.
+    Half,
+    /// `(ptr, ptr) → i32`, `(ptr, number) → void`, `(ptr) → number`.
+    X87,
 }
 
 /// Which form an intrinsic has. A match without a default: a new intrinsic does not compile until
@@ -57,6 +67,14 @@ fn form(which: Intrinsic) -> Form {
         I::Trap => Form::Pointers(0),
         I::StackSave => Form::Address,
         I::UCmp | I::SCmp => Form::ThreeWay,
+        I::Blend => Form::Blend,
+        I::MoveMask => Form::MoveMask,
+        I::UMulHigh => Form::Words(2),
+        I::UDiv128 | I::URem128 | I::SDiv128 | I::SRem128 => Form::Words(4),
+        I::HalfToFloat | I::FloatToHalf => Form::Half,
+        I::X87Add | I::X87Sub | I::X87Mul | I::X87Div | I::X87Rem => Form::Pointers(3),
+        I::X87Neg | I::X87Abs | I::X87Sqrt | I::X87Rint | I::X87Copy => Form::Pointers(2),
+        I::X87Cmp | I::X87From | I::X87To => Form::X87,
     }
 }
 
@@ -88,6 +106,9 @@ impl Checker<'_> {
             Form::Block(second) => self.check_block_operation(inst, args, second),
             Form::Overflow | Form::Convert | Form::Reduce | Form::ThreeWay => {
                 self.check_mixed(inst, which, args)
+            }
+            Form::Blend | Form::MoveMask | Form::Words(_) | Form::Half | Form::X87 => {
+                self.check_machine(inst, which, args)
             }
         }
     }
@@ -133,6 +154,82 @@ impl Checker<'_> {
         }
     }
 
+    /// What legalisation makes: operations that machines have and LLVM has not.
+    fn check_machine(&mut self, inst: &Inst, which: Intrinsic, args: &[u32]) -> Check {
+        use Intrinsic as I;
+        match form(which) {
+            Form::Blend => self.check_blend(inst, args),
+            Form::MoveMask => {
+                let [vector] = *args else {
+                    return fail("one vector is needed");
+                };
+                let ty = self.operand(vector)?;
+                let class = self.expect_shape(ty, Shape::Int)?;
+                expect(inst.ty == TypeId::I32 && (1..=32).contains(&class.lanes))
+            }
+            Form::Words(n) => {
+                self.operands_of(args, n, TypeId::I64)?;
+                if n == 4 {
+                    return self.expect_pair(inst.ty, TypeId::I64, TypeId::I64);
+                }
+                expect(inst.ty == TypeId::I64)
+            }
+            Form::Half => {
+                let (Some(&arg), 1) = (args.first(), args.len()) else {
+                    return fail("one operand is needed");
+                };
+                let ty = self.operand(arg)?;
+                let (from, to) = (self.value_class(ty)?, self.value_class(inst.ty)?);
+                let (half, float) = match which {
+                    I::HalfToFloat => (from, to),
+                    _ => (to, from),
+                };
+                let fits = half.scalar == TypeId::I16 && float.scalar == TypeId::F32;
+                expect(fits && half.lanes == float.lanes)
+            }
+            _ => self.check_x87(inst, which, args),
+        }
+    }
+
+    /// A mask of integers as wide as the lanes that it selects.
+    fn check_blend(&mut self, inst: &Inst, args: &[u32]) -> Check {
+        let [mask, a, b] = *args else {
+            return fail("a mask and two vectors are needed");
+        };
+        let ty = self.operand(mask)?;
+        let (mask, class) = (
+            self.expect_shape(ty, Shape::Int)?,
+            self.value_class(inst.ty)?,
+        );
+        self.operand_of(a, inst.ty)?;
+        self.operand_of(b, inst.ty)?;
+        expect(class.lanes != 0 && mask.lanes == class.lanes && mask.bits == class.bits)
+    }
+
+    /// Comparison and conversions of x87 numbers in memory.
+    fn check_x87(&mut self, inst: &Inst, which: Intrinsic, args: &[u32]) -> Check {
+        let number = |ty| {
+            let known = [TypeId::I32, TypeId::I64, TypeId::F32, TypeId::F64];
+            expect(known.contains(&ty))
+        };
+        match (which, args) {
+            (Intrinsic::X87Cmp, _) => {
+                self.operands_of(args, 2, TypeId::PTR)?;
+                expect(inst.ty == TypeId::I32)
+            }
+            (Intrinsic::X87From, &[dst, from]) => {
+                expect_void(inst.ty)?;
+                self.operand_of(dst, TypeId::PTR)?;
+                number(self.operand(from)?)
+            }
+            (Intrinsic::X87To, _) => {
+                self.operands_of(args, 1, TypeId::PTR)?;
+                number(inst.ty)
+            }
+            _ => fail("an address and a number are needed"),
+        }
+    }
+
     /// `{T, i1}`, or `{T, <n x i1>}` for vectors.
     fn check_overflow_result(&self, result: TypeId, ty: TypeId, lanes: u8) -> Check {
         let types = &self.module.types;
@@ -173,6 +270,14 @@ impl Checker<'_> {
         }
         args.iter().try_for_each(|&arg| self.operand_of(arg, ty))
     }
+}
+
+/// That the types of a machine operation are what its intrinsic says.
+fn expect(fits: bool) -> Check {
+    if fits {
+        return Ok(());
+    }
+    fail("operands or result are not of the types that this operation has")
 }
 
 /// That there is no result.
