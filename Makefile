@@ -17,7 +17,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test stress image clean
+.PHONY: help setup run test stress bench image clean
 
 help: ## say what can be made
 	@echo "make TARGET [SMP=4] [ACCEL=auto|tcg|kvm] [MODULES=\"FILE...\"] [APPEND=\"WORDS\"]"
@@ -35,6 +35,9 @@ test: setup ## run every test; the last line is the sum
 
 stress: setup ## call functions while all of them are recompiled, in QEMU and on the host
 	@$(XTASK) stress --smp $(SMP) --accel $(ACCEL)
+
+bench: setup ## measure the engine's code next to clang's, on the host (about five minutes)
+	@cargo run --quiet --release --package bench
 
 image: setup ## make the disk image only
 	@$(XTASK) image --modules "$(MODULES)"

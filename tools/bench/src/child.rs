@@ -1,0 +1,214 @@
+//! A process that measures one program in the engine and prints a line of JSON.
+//!
+//! `child run FILE TIER MS` measures `bench()` exactly as `driver.c` does natively and adds what
+//! the engine knows: load and compile time, bytes of code, peak memory. With the tier `auto` it
+//! also gives the *path*: the wall time since the file was in memory at call counts that grow by a
+//! quarter, compile time included; from it the report tells when tiering overtakes other code.
+//!
+//! `child compile FILE TIER` loads the file and compiles every function, counters on.
+
+use crate::Error;
+use hosted::{Core, Left, Options, Process};
+use jit::instance::Program;
+use jit::tier::Tier;
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::fs;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Where the path ends: calls, and seconds of wall time.
+const PATH_END: (u64, f64) = (200_000, 1.5);
+
+pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Result<(), Error> {
+    let words: Vec<String> = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let line = match words[..] {
+        ["run", file, tier, ms] => run(file, tier, ms.parse()?)?,
+        ["compile", file, tier] => compile(file, tier)?,
+        _ => return Err("child: run FILE TIER MS | compile FILE TIER".into()),
+    };
+    println!("{line}");
+    Ok(())
+}
+
+fn run(file: &str, tier: &str, budget_ms: u32) -> Result<Value, Error> {
+    let bytes = fs::read(file)?;
+    let start = Instant::now();
+    let (process, load_us) = start_process(&bytes, tier)?;
+    let compile_us = start.elapsed().as_micros() as u64 - load_us;
+    let func = process
+        .instance()
+        .program()
+        .entry("bench")
+        .ok_or("no function `bench`")?;
+    let core = process.attach(0)?;
+    let path = if tier == "auto" {
+        climb(process, &core, func, start)?
+    } else {
+        Vec::new()
+    };
+    let check = check(process, &core, func)?;
+    let ns = measure(process, &core, func, f64::from(budget_ms) * 1e6)?;
+    Ok(json!({
+        "check": check, "ns": ns, "load_us": load_us, "compile_us": compile_us,
+        "code_bytes": code_bytes(process), "peak_kib": peak_kib(), "path": path,
+    }))
+}
+
+fn compile(file: &str, tier: &str) -> Result<Value, Error> {
+    let tier = Tier::from_name(tier).ok_or("no such tier")?;
+    let bytes = fs::read(file)?;
+    let start = cpu_ns();
+    let mut module = jit::load::module(abi::Container::parse(&bytes)?.bitcode)
+        .map_err(|error| error.to_string())?;
+    let loaded = cpu_ns();
+    let insts: usize = module
+        .funcs
+        .iter()
+        .filter_map(|func| func.body.as_ref())
+        .map(|body| body.insts.len())
+        .sum();
+    leave_unresolved(&mut module);
+    let program = Program::new(module).map_err(|error| error.to_string())?;
+    let module = &program.module;
+    let bound = cpu_ns();
+    let (mut code_bytes, mut declined, mut funcs) = (0, 0, 0);
+    for (id, _) in module
+        .funcs
+        .iter()
+        .enumerate()
+        .filter(|(_, func)| func.body.is_some())
+    {
+        let job = jit::tier::Job {
+            module,
+            func: ir::FuncId(id as u32),
+            bindings: &program.bindings,
+            cpu: hosted::process::cpu_features(),
+            counting: true,
+        };
+        funcs += 1;
+        match jit::tier::compile(&job, tier) {
+            Ok(code) => code_bytes += black_box(code).code.len(),
+            Err(_) => declined += 1,
+        }
+    }
+    let end = cpu_ns();
+    Ok(json!({
+        "insts": insts, "funcs": funcs, "declined": declined, "code_bytes": code_bytes,
+        "load_ns": loaded - start, "compile_ns": end - bound, "peak_kib": peak_kib(),
+    }))
+}
+
+/// Lets the linker accept a source without the libraries it needs: only its own code is compiled.
+fn leave_unresolved(module: &mut ir::Module) {
+    let funcs = module.funcs.iter_mut().filter(|func| func.body.is_none());
+    funcs.for_each(|func| func.linkage = ir::Linkage::ExternWeak);
+    let globals = module.globals.iter_mut().filter(|global| !global.defined);
+    globals.for_each(|global| global.linkage = ir::Linkage::ExternWeak);
+}
+
+/// The engine with the program, and how many microseconds loading took.
+fn start_process(bytes: &[u8], tier: &str) -> Result<(&'static Process, u64), Error> {
+    let forced = match tier {
+        "auto" => None,
+        name => Some(Tier::from_name(name).ok_or("no such tier")?),
+    };
+    let start = Instant::now();
+    let module = jit::load::module(abi::Container::parse(bytes)?.bitcode)
+        .map_err(|error| error.to_string())?;
+    let program = Program::new(module).map_err(|error| error.to_string())?;
+    let load_us = start.elapsed().as_micros() as u64;
+    let options = Options {
+        forced,
+        workers: usize::from(forced.is_none()),
+        ..Options::default()
+    };
+    let process = Process::start(program, options).map_err(|error| error.to_string())?;
+    Ok((process, load_us))
+}
+
+fn call(process: &Process, core: &Core<'_>, func: u32, n: u32) -> Result<u32, Error> {
+    match process.call(core, func, [u64::from(n), 0, 0, 0, 0, 0]) {
+        Left::Returned(value, _) => Ok(value as u32),
+        other => Err(format!("the call ended with {other:?}").into()),
+    }
+}
+
+/// (calls, microseconds since `start`) along the first calls.
+fn climb(
+    process: &Process,
+    core: &Core<'_>,
+    func: u32,
+    start: Instant,
+) -> Result<Vec<(u64, f64)>, Error> {
+    let (mut path, mut calls, mut next) = (Vec::new(), 0, 1);
+    while calls < PATH_END.0 && start.elapsed().as_secs_f64() < PATH_END.1 {
+        while calls < next {
+            black_box(call(process, core, func, calls as u32 & 7)?);
+            calls += 1;
+        }
+        path.push((calls, start.elapsed().as_secs_f64() * 1e6));
+        next = (calls + calls / 4).max(calls + 1);
+    }
+    Ok(path)
+}
+
+fn check(process: &Process, core: &Core<'_>, func: u32) -> Result<u32, Error> {
+    (0..8).try_fold(0u32, |sum, n| {
+        Ok(sum
+            .wrapping_mul(31)
+            .wrapping_add(call(process, core, func, n)?))
+    })
+}
+
+/// Nanoseconds of CPU time a call, the best of six batches.
+fn measure(process: &Process, core: &Core<'_>, func: u32, budget_ns: f64) -> Result<f64, Error> {
+    let batch = |calls: u32| -> Result<f64, Error> {
+        let start = cpu_ns();
+        for n in 0..calls {
+            black_box(call(process, core, func, n & 7)?);
+        }
+        Ok((cpu_ns() - start) as f64)
+    };
+    let mut calls = 8;
+    while batch(calls)? < budget_ns / 8.0 && calls < 1 << 30 {
+        calls *= 2;
+    }
+    let mut best = f64::INFINITY;
+    for _ in 0..6 {
+        best = best.min(batch(calls)? / f64::from(calls));
+    }
+    Ok(best)
+}
+
+fn code_bytes(process: &Process) -> u64 {
+    let instance = process.instance();
+    (0..instance.program().imports.len() as u32)
+        .filter_map(|func| instance.published(func))
+        .map(|version| u64::from(version.code_bytes))
+        .sum()
+}
+
+/// CPU time of this thread, in nanoseconds.
+fn cpu_ns() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a timespec to write to, and the clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Most memory this process has had, in KiB (`VmHWM`); 0 if the system does not say.
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}

@@ -1,0 +1,173 @@
+//! Compile time of one large source: bitcode bytes to code of every function.
+//!
+//! Three ways to runnable unoptimised code, side by side and interleaved: the engine's baseline tier
+//! (reading, verification and counters included, thread CPU time), the whole `llc-19 -O0`
+//! process on the same bitcode, and V8's Liftoff on the same source as WebAssembly where `node`,
+//! and clang's `wasm-ld` are installed (`WebAssembly.Module`, lazy compilation off, CPU time).
+
+use crate::contender::bitcode;
+use crate::stats::median;
+use crate::{Error, contender};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+/// What V8 runs: prints the CPU milliseconds of one compilation.
+const LIFTOFF: &str = "\
+const bytes = require('fs').readFileSync(process.argv[1]);
+const before = process.cpuUsage();
+new WebAssembly.Module(bytes);
+const spent = process.cpuUsage(before);
+console.log(JSON.stringify({ ms: (spent.user + spent.system) / 1000 }));";
+
+/// Options that make V8 compile everything at once, on one thread, by Liftoff.
+const V8_FLAGS: &[&str] = &[
+    "--liftoff",
+    "--no-wasm-tier-up",
+    "--no-wasm-dynamic-tiering",
+    "--no-wasm-lazy-compilation",
+    "--single-threaded",
+];
+
+/// Measures `source` and prints a table; writes `compile.json` to `out`.
+///
+/// # Errors
+/// A compiler is missing or refuses the source.
+pub(crate) fn run(source: &Path, out: &Path, rounds: usize) -> Result<(), Error> {
+    let wasm = wasm(source, out);
+    let mut lines = Vec::new();
+    println!(
+        "{:<6} {:>9} {:>10} {:>10} {:>10} {:>9} {:>10} {:>10}",
+        "level", "insts", "load ms", "code ms", "ns/inst", "KiB", "llc -O0", "Liftoff"
+    );
+    for level in ["-O0", "-O2"] {
+        let file = bitcode(source, out, level)?;
+        let line = level_line(
+            level,
+            &file,
+            wasm.as_ref().ok().map(PathBuf::as_path),
+            out,
+            rounds,
+        )?;
+        lines.push(line);
+    }
+    if let Err(why) = &wasm {
+        println!("no Liftoff: {why}");
+    }
+    fs::write(out.join("compile.json"), Value::from(lines).to_string())?;
+    Ok(())
+}
+
+fn level_line(
+    level: &str,
+    file: &Path,
+    wasm: Option<&Path>,
+    out: &Path,
+    rounds: usize,
+) -> Result<Value, Error> {
+    let (mut engine, mut llc, mut v8) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        engine.push(json_of(
+            Command::new(env::current_exe()?)
+                .args(["child", "compile"])
+                .arg(file)
+                .arg("baseline"),
+        )?);
+        llc.push(llc_ms(file, out)?);
+        if let Some(wasm) = wasm {
+            let line = json_of(
+                Command::new("node")
+                    .args(V8_FLAGS)
+                    .args(["-e", LIFTOFF])
+                    .arg(wasm),
+            )?;
+            v8.extend(line["ms"].as_f64());
+        }
+    }
+    let middle = |key: &str| {
+        let samples: Vec<f64> = engine
+            .iter()
+            .filter_map(|line| line[key].as_f64())
+            .collect();
+        median(&samples).unwrap_or(f64::NAN)
+    };
+    let insts = middle("insts");
+    let (load, code) = (middle("load_ns") / 1e6, middle("compile_ns") / 1e6);
+    let per_inst = (load + code) * 1e6 / insts;
+    let llc = median(&llc).unwrap_or(f64::NAN);
+    let v8 = median(&v8);
+    println!(
+        "{level:<6} {insts:>9} {load:>10.1} {code:>10.1} {per_inst:>10.0} {:>9.0} {llc:>10.0} {:>10}",
+        middle("code_bytes") / 1024.0,
+        v8.map_or("-".to_owned(), |ms| format!("{ms:.0}")),
+    );
+    if middle("declined") > 0.0 {
+        println!(
+            "       {} functions of {} declined",
+            middle("declined"),
+            middle("funcs")
+        );
+    }
+    Ok(json!({
+        "level": level, "insts": insts, "load_ms": load, "code_ms": code,
+        "ns_per_inst": per_inst, "code_bytes": middle("code_bytes"),
+        "declined": middle("declined"), "peak_kib": middle("peak_kib"),
+        "llc_o0_ms": llc, "liftoff_ms": v8,
+    }))
+}
+
+fn json_of(command: &mut Command) -> Result<Value, Error> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("{command:?} ended with {}", output.status).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// CPU milliseconds of one whole `llc -O0` process.
+fn llc_ms(file: &Path, out: &Path) -> Result<f64, Error> {
+    let before = children_ms();
+    let status = Command::new("llc-19")
+        .args(["-O0", "-filetype=obj", "-o"])
+        .arg(out.join("compile.o"))
+        .arg(file)
+        .status()?;
+    if !status.success() {
+        return Err(format!("llc-19 ended with {status}").into());
+    }
+    Ok(children_ms() - before)
+}
+
+/// CPU milliseconds of all child processes so far.
+fn children_ms() -> f64 {
+    // SAFETY: an all-zero rusage is a valid value of a plain C struct.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is a rusage to write to.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    let ms = |time: libc::timeval| time.tv_sec as f64 * 1e3 + time.tv_usec as f64 / 1e3;
+    ms(usage.ru_utime) + ms(usage.ru_stime)
+}
+
+/// The source as a WebAssembly module, optimised like the engine's `-O2` input.
+fn wasm(source: &Path, out: &Path) -> Result<PathBuf, Error> {
+    if Command::new("node").arg("--version").output().is_err() {
+        return Err("node is not installed".into());
+    }
+    let target = out.join("compile.wasm");
+    let mut clang = Command::new("clang-19");
+    clang.args(["--target=wasm32-unknown-unknown", "-O2", "-msimd128", "-w"]);
+    clang.args(contender::extra_flags());
+    clang.args([
+        "-nostdlib",
+        "-Wl,--no-entry",
+        "-Wl,--export-all",
+        "-Wl,--allow-undefined",
+    ]);
+    let status = clang.arg(source).arg("-o").arg(&target).status()?;
+    if status.success() {
+        Ok(target)
+    } else {
+        Err("clang-19 with wasm-ld refuses the source".into())
+    }
+}
