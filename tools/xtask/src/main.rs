@@ -52,6 +52,12 @@ const COMMANDS: &[Command] = &[
     },
     #[cfg(feature = "guests")]
     Command {
+        name: "libc",
+        help: "build the C library of modules and print where it is",
+        run: libc,
+    },
+    #[cfg(feature = "guests")]
+    Command {
         name: "image",
         help: "build the FAT16 disk image: [--modules FILE,...] [--output FILE]",
         run: image::main,
@@ -126,6 +132,16 @@ fn output_dir() -> Result<PathBuf, Failure> {
     let dir = target.join("bareflow");
     std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     Ok(dir)
+}
+
+/// Builds the C library if that has not happened yet.
+#[cfg(feature = "guests")]
+fn libc(parser: lexopt::Parser) -> Result<ExitCode, Failure> {
+    no_arguments(parser)?;
+    let library = clib::ensure()?;
+    println!("{}", library.archive.display());
+    println!("{}", library.include.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// For subcommands without options.

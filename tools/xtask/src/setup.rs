@@ -15,7 +15,7 @@ struct Need {
 }
 
 /// Debian packages. Rust itself, and a linker for it, must be there to get here at all.
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 8] = [
     Need {
         package: "clang-19",
         why: "compiles C to the bitcode modules",
@@ -25,6 +25,16 @@ const NEEDS: [Need; 6] = [
         package: "llvm-19",
         why: "joins modules of several files, lists bitcode in tests",
         found: || program("llvm-link-19").is_some() && program("llvm-dis-19").is_some(),
+    },
+    Need {
+        package: "newlib-source",
+        why: "the sources of the C library of modules",
+        found: || Path::new("/usr/src/newlib").is_dir(),
+    },
+    Need {
+        package: "xz-utils",
+        why: "unpacks them",
+        found: || program("xz").is_some(),
     },
     Need {
         package: "gcc-multilib",

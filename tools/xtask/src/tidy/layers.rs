@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 6] = [
     &["abi", "asm", "ir"],
     &["bitcode"],
     &["jit", "smp"],
-    &["modules", "sched"],
+    &["clib", "modules", "sched"],
     &["hosted", "kernel"],
     &["bareflow", "xtask"],
 ];

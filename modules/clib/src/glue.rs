@@ -1,0 +1,39 @@
+//! Our own files of the library, embedded: `glue/` and `include/`, and the SDK header.
+
+macro_rules! files {
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../", $folder, "/", $name)))),*]
+    };
+}
+
+/// C files and their private headers, by name.
+pub(crate) const SOURCES: [(&str, &str); 15] = files!("glue":
+    "atomic.c",
+    "clock.c",
+    "complex.c",
+    "directory.c",
+    "errno_map.h",
+    "file.c",
+    "lock.c",
+    "memory.c",
+    "parallel.c",
+    "process.c",
+    "reent.c",
+    "start.c",
+    "task.c",
+    "task_state.h",
+    "threads.c",
+);
+
+/// Headers that programs see, by their place below `include/`. They replace newlib's of that name.
+pub(crate) const HEADERS: [(&str, &str); 6] = [
+    (
+        "bareflow.h",
+        include_str!("../../guests/include/bareflow.h"),
+    ),
+    ("bf/task.h", include_str!("../include/bf/task.h")),
+    ("newlib.h", include_str!("../include/newlib.h")),
+    ("_newlib_version.h", "#include <newlib.h>\n"),
+    ("sys/dirent.h", include_str!("../include/sys/dirent.h")),
+    ("threads.h", include_str!("../include/threads.h")),
+];
