@@ -120,7 +120,9 @@ pub fn link(jobs: &[Job], to: &Path) -> Result<(), Error> {
 /// It is missing or fails; the message has what it said.
 pub fn run(command: &mut Command) -> Result<(), Error> {
     let program = PathBuf::from(command.get_program());
-    let output = command.output().map_err(|error| failure(&program, &error))?;
+    let output = command
+        .output()
+        .map_err(|error| failure(&program, &error))?;
     if output.status.success() {
         return Ok(());
     }
