@@ -11,7 +11,7 @@
 
 use crate::budget::BudgetState;
 use crate::guards::Guard;
-use crate::scheduler::{Effect, Scheduler};
+use crate::scheduler::{Effect, Scheduler, SpawnError};
 use crate::stats::Counters;
 use crate::timer::{Timer, Timers};
 use crate::types::{CoreId, CoreSet, TaskId, Ticks};
@@ -213,6 +213,30 @@ impl Scheduler {
     /// The running task ends itself; the caller reaps it after teardown.
     pub fn exit(&self, core: &mut Core, now: Ticks) -> Outcome {
         self.leave(core, now, Event::Exit).outcome
+    }
+
+    /// Pins the running task to a core, or to none; it moves when it leaves `core`, so the caller lets it yield then.
+    ///
+    /// The task has no queue entry while it runs (W1 of the state word), so no queue ever holds it under its old
+    /// pin, and the room that is reserved here is there when it is queued.
+    ///
+    /// # Errors
+    /// [`SpawnError::NoSuchCore`], [`SpawnError::PinLimit`], or [`SpawnError::NoWorker`]; the task stays as it is.
+    pub fn pin_current(&self, core: &mut Core, pin: Option<CoreId>) -> Result<(), SpawnError> {
+        let Some(task) = core.current() else {
+            return Ok(());
+        };
+        let slot = self.table.slot(task);
+        let old = slot.pin();
+        if old == pin {
+            return Ok(());
+        }
+        self.reserve(pin)?;
+        slot.set_pin(pin);
+        if let Some(old) = old {
+            self.queues.release_pin(old);
+        }
+        Ok(())
     }
 
     /// Whether somebody has killed the task that `core` runs: gates ask before they begin long work.

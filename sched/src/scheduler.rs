@@ -158,18 +158,23 @@ impl Scheduler {
     /// # Errors
     /// See [`SpawnError`].
     pub fn spawn(&self, spec: TaskSpec) -> Result<TaskId, SpawnError> {
-        match spec.pin {
-            Some(core) if core.index() >= self.cores => return Err(SpawnError::NoSuchCore),
-            Some(core) if !self.queues.reserve_pin(core) => return Err(SpawnError::PinLimit),
-            None if self.queues.workers().is_empty() => return Err(SpawnError::NoWorker),
-            _ => {}
-        }
+        self.reserve(spec.pin)?;
         self.table.allocate(&spec).ok_or_else(|| {
             if let Some(core) = spec.pin {
                 self.queues.release_pin(core);
             }
             SpawnError::TableFull
         })
+    }
+
+    /// Reserves room for a task that is to run on `pin`, or on any worker.
+    pub(crate) fn reserve(&self, pin: Option<CoreId>) -> Result<(), SpawnError> {
+        match pin {
+            Some(core) if core.index() >= self.cores => Err(SpawnError::NoSuchCore),
+            Some(core) if !self.queues.reserve_pin(core) => Err(SpawnError::PinLimit),
+            None if self.queues.workers().is_empty() => Err(SpawnError::NoWorker),
+            _ => Ok(()),
+        }
     }
 
     /// Makes a new task ready.

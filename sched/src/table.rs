@@ -92,6 +92,13 @@ impl Slot {
         core_of(&self.pin)
     }
 
+    /// Says where the task may run from its next transition on. Only the core that runs it may call it.
+    pub(crate) fn set_pin(&self, pin: Option<CoreId>) {
+        let pin = pin.map_or(NO_CORE, |core| u32::from(core.bits()));
+        // ORDERING: Relaxed: the state word carries it (see the head of the file).
+        self.pin.store(pin, Ordering::Relaxed);
+    }
+
     pub(crate) fn class(&self) -> Class {
         // ORDERING: Relaxed: the state word carries it (see the head of the file).
         if self.background.load(Ordering::Relaxed) == 0 {

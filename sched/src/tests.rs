@@ -244,6 +244,39 @@ fn a_pinned_task_runs_on_its_core_only() {
 
 /// Slow but not starved: the JIT worker of a machine with one core.
 #[test]
+fn a_running_task_moves_to_the_core_that_it_is_pinned_to() {
+    let (scheduler, mut cores) = workers(2);
+    let task = started(&scheduler, TaskSpec::default());
+    assert_eq!(run(&scheduler, &mut cores[0], 0), Some(task));
+    assert_eq!(scheduler.pin_current(&mut cores[0], Some(core(1))), Ok(()));
+    let _ = scheduler.preempted(&mut cores[0], Ticks(0));
+    assert_eq!(run(&scheduler, &mut cores[0], 1), None, "it left core 0");
+    assert_eq!(run(&scheduler, &mut cores[1], 1), Some(task));
+    assert_eq!(scheduler.pin_current(&mut cores[1], None), Ok(()));
+    let _ = scheduler.preempted(&mut cores[1], Ticks(1));
+    assert_eq!(run(&scheduler, &mut cores[0], 2), Some(task), "it is free");
+    let nowhere = scheduler.pin_current(&mut cores[0], Some(core(7)));
+    assert_eq!(nowhere, Err(SpawnError::NoSuchCore));
+}
+
+#[test]
+fn a_pin_that_is_given_up_makes_room_for_another() {
+    let (scheduler, mut cores) = workers(1);
+    let pinned = TaskSpec {
+        pin: Some(core(0)),
+        ..TaskSpec::default()
+    };
+    let first = started(&scheduler, pinned);
+    let _second = started(&scheduler, pinned);
+    assert_eq!(scheduler.spawn(pinned), Err(SpawnError::PinLimit));
+    assert_eq!(run(&scheduler, &mut cores[0], 0), Some(first));
+    assert_eq!(scheduler.pin_current(&mut cores[0], None), Ok(()));
+    assert!(scheduler.spawn(pinned).is_ok());
+    let full = scheduler.pin_current(&mut cores[0], Some(core(0)));
+    assert_eq!(full, Err(SpawnError::PinLimit), "and it stays unpinned");
+}
+
+#[test]
 fn a_background_task_gets_one_slice_in_sixteen() {
     let (scheduler, mut cores) = workers(1);
     let normal = started(&scheduler, TaskSpec::default());
