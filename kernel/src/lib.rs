@@ -18,3 +18,4 @@ pub mod layout;
 pub mod ring;
 pub mod text;
 pub mod volume;
+pub mod waits;
