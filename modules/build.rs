@@ -50,13 +50,20 @@ struct Group {
     holds: fn(&Path) -> bool,
 }
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     Group {
         name: "DEMOS",
         doc: "The demo programs, each at -O0 to -O3; they make no host calls.",
         levels: &[0, 1, 2, 3],
         holds: |file| {
-            let others = ["hello.c", "mix.c", "heartbeat.c", "publication.c"];
+            let others = [
+                "hello.c",
+                "mix.c",
+                "heartbeat.c",
+                "publication.c",
+                "tasks.c",
+                "files.c",
+            ];
             !is_bad(file) && !others.iter().any(|other| file.ends_with(other))
         },
     },
@@ -77,6 +84,12 @@ const GROUPS: [Group; 5] = [
         doc: "Programs that observe the runtime: time without progress, order of publications.",
         levels: &[2],
         holds: |file| file.ends_with("heartbeat.c") || file.ends_with("publication.c"),
+    },
+    Group {
+        name: "CALLS",
+        doc: "Programs that need the runtime's tasks and files: their functions return 0 when all is right.",
+        levels: &[0, 2],
+        holds: |file| file.ends_with("tasks.c") || file.ends_with("files.c"),
     },
     Group {
         name: "BAD",

@@ -11,11 +11,13 @@ extern crate alloc;
 extern crate std;
 
 pub mod bootinfo;
+pub mod calendar;
 pub mod cmdline;
 pub mod frames;
 pub mod judge;
 pub mod layout;
 pub mod ring;
+pub mod team;
 pub mod text;
 pub mod volume;
 pub mod waits;

@@ -40,7 +40,7 @@ mod trap;
 use kernel::bootinfo::{BootInfo, Loader};
 use kernel::cmdline;
 use metal::exit::exit;
-use metal::{cpu, gdt, percore};
+use metal::{cpu, gdt, percore, random, rtc};
 
 /// Called by `boot.s` on the boot stack, with the loader's kind and the physical address of its information.
 #[expect(unsafe_code, reason = "the name that boot.s calls")]
@@ -70,6 +70,16 @@ fn run(info: &'static BootInfo) -> ! {
     let (free, total) = memory::frame_counts();
     console::say!("memory: {} MiB usable, {} MiB free", total >> 8, free >> 8);
     cores::start(info, &options);
+    if !rtc::initialise() {
+        console::log!(Warning, "no wall clock");
+    }
+    if !random::is_from_hardware() {
+        console::log!(
+            Warning,
+            "no RDRAND: random numbers are only seeded by clocks"
+        );
+    }
+    console::input::connect(options.input || options.shell);
     let mut executive = tasks::executive();
     instance::worker::start(options.jit_workers);
     if !options.tests.is_empty() {

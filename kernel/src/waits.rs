@@ -25,6 +25,9 @@ use spin::Mutex;
 /// Addresses are spread over so many buckets.
 const BUCKETS: usize = 32;
 
+/// How far apart look and entry are where the guard is off, in turns of a loop: so far that wakes come in between.
+const GAP: u32 = 2_000;
+
 /// Who waits where. `T` names a task to whoever unparks it.
 #[derive(Debug)]
 pub struct Waits<T> {
@@ -84,6 +87,7 @@ impl<T: Copy> Waits<T> {
             bucket
         } else {
             look()?;
+            (0..GAP).for_each(|_| core::hint::spin_loop());
             self.bucket(address).lock()
         };
         bucket.push_back(Waiter {
@@ -165,8 +169,9 @@ mod tests {
         }
 
         fn wake(&self, count: u32) -> u32 {
-            self.waits
-                .wake(64, count, |task| _ = self.unparked[task].fetch_add(1, SeqCst))
+            self.waits.wake(64, count, |task| {
+                _ = self.unparked[task].fetch_add(1, SeqCst)
+            })
         }
 
         fn park(&self, task: usize) {
@@ -267,6 +272,9 @@ mod tests {
 
     #[test]
     fn without_the_lock_a_wake_between_look_and_entry_is_lost() {
-        assert!(store_between(&world(false), true), "the lock would prove nothing");
+        assert!(
+            store_between(&world(false), true),
+            "the lock would prove nothing"
+        );
     }
 }

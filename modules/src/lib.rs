@@ -77,7 +77,7 @@ impl Module {
 
 include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 
-/// Every module of every group.
+/// Every module of every group, but for [`CALLS`], which not every engine can run.
 pub fn all() -> impl Iterator<Item = &'static Module> {
     DEMOS
         .iter()
@@ -90,5 +90,7 @@ pub fn all() -> impl Iterator<Item = &'static Module> {
 /// The module of this name and optimisation level.
 #[must_use]
 pub fn find(name: &str, level: u8) -> Option<&'static Module> {
-    all().find(|module| module.name == name && module.level == level)
+    all()
+        .chain(&CALLS)
+        .find(|module| module.name == name && module.level == level)
 }

@@ -4,6 +4,8 @@
 //! The BSP drains after each line of its own and whenever it has nothing else to do, so its lines never wait long.
 //! Contained calls must not print: they could be abandoned, or preempted, in the middle of a line.
 
+pub(crate) mod input;
+
 use crate::metal::percore::{self, MAX_CORES};
 use crate::metal::uart::{COM1, COM2, Uart};
 use core::fmt::{self, Write};

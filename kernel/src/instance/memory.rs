@@ -86,9 +86,11 @@ impl InstanceMemory {
         abi::GS_BLOCKS + core.index() as u64 * self.block_size
     }
 
-    /// Tells the module which stack its task uses on a core; a hint for its probes.
-    pub(crate) fn set_stack_limit(&self, core: CoreId, limit: u64) {
-        self.write_block(core.index(), gs::STACK_LIMIT, limit);
+    /// Tells the module which stack its task uses on a core, a hint for its probes, and where its thread-local
+    /// variables lie.
+    pub(crate) fn set_task(&self, core: CoreId, stack_limit: u64, tls: u64) {
+        self.write_block(core.index(), gs::STACK_LIMIT, stack_limit);
+        self.write_block(core.index(), gs::TLS, tls);
     }
 
     /// Address of the gate to which a task's first frame returns.

@@ -2,14 +2,20 @@
 //!
 //! * [`memory`]: an instance's code, slots and GS blocks in page tables; implements `jit::code::memory::CodeMemory`.
 //! * [`compiler`]: compilations as contained calls, on whichever core needs one.
-//! * [`guest`]: the program of a process: its gates, faults and tasks.
+//! * [`guest`]: an instance as a process; [`start`]: how its tasks begin; [`gate`]: its gates and faults.
+//! * [`calls`]: its host calls; [`threads`]: those that are about tasks; [`heap`]: `bf_grow`.
 //! * [`worker`]: the JIT worker as a kernel task.
 //! * [`registry`]: the instances there are, and the queue of compile requests.
 
+mod calls;
 pub(crate) mod compiler;
+mod gate;
 pub(crate) mod guest;
+mod heap;
 pub(crate) mod memory;
 pub(crate) mod registry;
+mod start;
+mod threads;
 pub(crate) mod worker;
 
 use memory::InstanceMemory;

@@ -163,7 +163,7 @@ impl Current {
     /// Books the end of the request and tells people and machines.
     fn end(self, result: Result<Outcome, NotCompiled>) {
         self.instance.end_request(self.func, self.tier, &result);
-        super::guest::compiled(&self.instance, self.func, self.tier, &result);
+        super::gate::compiled(&self.instance, self.func, self.tier, &result);
     }
 }
 

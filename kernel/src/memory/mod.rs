@@ -11,6 +11,7 @@ pub(crate) mod code;
 pub(crate) mod firmware;
 mod heap;
 pub(crate) mod paging;
+pub(crate) mod promise;
 mod shared;
 pub(crate) mod space;
 pub(crate) mod stacks;

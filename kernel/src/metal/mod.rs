@@ -12,6 +12,8 @@ pub(crate) mod exit;
 pub(crate) mod gdt;
 pub(crate) mod pci;
 pub(crate) mod percore;
+pub(crate) mod random;
+pub(crate) mod rtc;
 pub(crate) mod time;
 pub(crate) mod uart;
 

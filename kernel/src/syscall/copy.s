@@ -20,5 +20,25 @@ copy_user_after:
 3:  movq %rcx, %rax
     ret
 
+# load_user_word(rdi = from, rsi = to) -> rax = 0, or 1 if it cannot be read. One aligned word, read whole.
+.section .text.load_user_word, "ax"
+.global load_user_word
+load_user_word:
+    movl $1, %eax
+    cmpb $0, HAS_SMAP(%rip)
+    je 1f
+    stac
+1:
+load_user_word_read:
+    movl (%rdi), %edx
+    xorl %eax, %eax
+    movl %edx, (%rsi)
+load_user_word_after:
+    cmpb $0, HAS_SMAP(%rip)
+    je 3f
+    clac
+3:  ret
+
 .section .copy_fixups, "a"
     .quad copy_user_loop, copy_user_after
+    .quad load_user_word_read, load_user_word_after

@@ -7,7 +7,7 @@
 //! A core loads a process's page tables when it runs one of its tasks and goes back to the kernel's own before it halts
 //! or runs something else. So an idle core never needs a shootdown, and a process that is over is not kept alive.
 
-use super::body::{Action, Body, KernelWork, UserTask, WorkStep};
+use super::body::{Action, Body, KernelWork, Poll, Sleep, UserTask, WorkStep};
 use super::process::{Ending, Process};
 use super::{place, scheduler, wake};
 use crate::cores::{self, machine};
@@ -15,6 +15,7 @@ use crate::metal::{apic, percore, time};
 use crate::trap::context::Trap;
 use crate::trap::interrupts::{self, Idle};
 use crate::{console, memory};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -67,6 +68,7 @@ impl Executive {
         machine().serve();
         if self.me == CoreId::BSP {
             console::drain();
+            console::input::feed();
         }
         let (next, kick) = scheduler().next(&mut self.core, now());
         wake(kick);
@@ -146,6 +148,12 @@ impl Executive {
     /// Runs a ring-3 task until its turn is over.
     fn run_user(&mut self, task: &mut UserTask) -> Leave {
         self.enter_process(&task.process);
+        if task.started_ns == 0 {
+            task.started_ns = time::now_ns();
+        }
+        if let Some(leave) = go_on_waiting(task) {
+            return leave;
+        }
         loop {
             let gs_base = task.process.program().gs_base(self.me, task);
             percore::current().set_user_gs_base(gs_base);
@@ -214,9 +222,20 @@ impl Executive {
         match process.program().syscall(task) {
             Action::Continue => None,
             Action::Yield => Some(Leave::Yield),
-            Action::Sleep(us) => Some(Leave::Block(
-                now().after(Ticks(us.saturating_mul(time::ticks_per_us()))),
-            )),
+            Action::Sleep(us) => {
+                let span = Ticks(us.saturating_mul(time::ticks_per_us()));
+                task.wait = Some(Box::new(Sleep(now().after(span))));
+                go_on_waiting(task)
+            }
+            Action::Wait(wait) => {
+                task.wait = Some(wait);
+                go_on_waiting(task)
+            }
+            Action::Pin(pin) => {
+                let pinned = scheduler().pin_current(&mut self.core, pin);
+                task.context.registers.rax = pinned.map_or(process.program().no_room(), |()| 0);
+                Some(Leave::Yield)
+            }
             Action::Exit(result) => Some(Leave::Exit(result)),
             Action::ExitProcess(result) => {
                 process.end(Ending::Exited(result));
@@ -246,6 +265,25 @@ impl Executive {
             memory::space::activate_kernel();
             process.depart(self.me);
         }
+    }
+}
+
+/// Looks at the system call that the task waits in, if any; says whether its turn is over.
+fn go_on_waiting(task: &mut UserTask) -> Option<Leave> {
+    let wait = task.wait.as_mut()?;
+    match wait.poll(&mut task.context) {
+        Poll::Done(result) => {
+            task.wait = None;
+            task.context.registers.rax = result;
+            None
+        }
+        Poll::More => Some(Leave::Yield),
+        Poll::Until(until) => Some(Leave::Block(until)),
+        Poll::ExitProcess(result) => {
+            task.process.end(Ending::Exited(result));
+            Some(Leave::Exit(result))
+        }
+        Poll::Fail(report) => Some(fail(task, report)),
     }
 }
 

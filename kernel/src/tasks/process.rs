@@ -6,7 +6,7 @@
 //! Its page tables are freed when the last `Arc` goes. Each core that has them loaded holds one (`executive`), so that
 //! no core can be using tables that are freed.
 
-use super::body::{Action, Body, UserTask};
+use super::body::{Action, Body, UserTask, Wait};
 use super::{place, scheduler, spawn, wake};
 use crate::cores::machine;
 use crate::memory::OutOfMemory;
@@ -40,6 +40,11 @@ pub(crate) trait Program: Send + Sync + fmt::Debug {
 
     /// The GS base for tasks on this core; 0 if the program uses none.
     fn gs_base(&self, core: CoreId, task: &UserTask) -> u64;
+
+    /// What RAX holds when a task cannot be pinned.
+    fn no_room(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 /// How a process ended.
@@ -118,23 +123,29 @@ impl Process {
         }
     }
 
-    /// Adds a task that starts with `context`; `number` is what the program calls it.
+    /// Adds a task that starts with `context`, when `wait` is over; `number` is what the program calls it.
     pub(crate) fn add_task(
         self: &Arc<Self>,
         spec: TaskSpec,
         number: usize,
         context: Context,
+        wait: Option<Box<dyn Wait>>,
     ) -> Result<TaskId, AddTaskError> {
         let mut tasks = self.tasks.lock();
         if self.ending.is_completed() {
             return Err(AddTaskError::Ended);
         }
-        let body = UserTask {
-            context: Box::new(context),
-            process: self.clone(),
-            number,
+        let body = |id| {
+            Body::User(UserTask {
+                context: Box::new(context),
+                process: self.clone(),
+                number,
+                id,
+                started_ns: 0,
+                wait,
+            })
         };
-        let task = spawn(spec, |_| Body::User(body)).map_err(AddTaskError::Scheduler)?;
+        let task = spawn(spec, body).map_err(AddTaskError::Scheduler)?;
         tasks.push(task);
         Ok(task)
     }

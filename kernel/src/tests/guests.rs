@@ -22,7 +22,7 @@ use modules::{Fault, Module, Outcome};
 use sched::{TaskSpec, Ticks};
 
 /// A setup that never leaves the baseline tier.
-const BASELINE: Setup = Setup {
+pub(super) const BASELINE: Setup = Setup {
     thresholds: Thresholds {
         calls: [100, 1000, 10_000],
         loop_weight: 8,
@@ -30,7 +30,7 @@ const BASELINE: Setup = Setup {
     tier_up: false,
 };
 /// A setup that asks for the highest tier soon.
-const EAGER: Setup = Setup {
+pub(super) const EAGER: Setup = Setup {
     thresholds: Thresholds {
         calls: [4, 16, 64],
         loop_weight: 8,
@@ -133,7 +133,7 @@ fn load(module: &Module, setup: Setup) -> Result<(Loaded, u32), String> {
     Ok((loaded, func))
 }
 
-fn function(loaded: &Loaded, name: &str) -> Result<u32, String> {
+pub(super) fn function(loaded: &Loaded, name: &str) -> Result<u32, String> {
     loaded
         .instance
         .program()
@@ -167,7 +167,10 @@ fn run_main(executive: &mut Executive, module: &Module) -> Result<(), String> {
 }
 
 /// How one task went: its result, or the report that ended the process.
-fn wait_one(executive: &mut Executive, loaded: &Loaded) -> Result<Result<u64, String>, String> {
+pub(super) fn wait_one(
+    executive: &mut Executive,
+    loaded: &Loaded,
+) -> Result<Result<u64, String>, String> {
     let mut finished: Vec<Finished> = Vec::new();
     executive.run_until(PATIENCE_US, || {
         finished.extend(loaded.take_finished());

@@ -17,6 +17,7 @@ mod raw;
 mod rings;
 mod shootdown;
 mod tasks;
+mod teams;
 
 use crate::console::say;
 use crate::metal::exit::Status;
@@ -56,6 +57,11 @@ const TESTS: &[(&str, Test)] = &[
     ("tierup", guests::results_stay_right_while_tiers_rise),
     ("compiler-panic", guests::a_compiler_panic_costs_one_compile),
     ("unload", guests::unloading_frees_everything),
+    ("teams", teams::tasks_work_together),
+    ("wake", teams::no_wake_up_is_lost),
+    ("wake-off", teams::without_the_lock_wake_ups_are_lost),
+    ("end-all", teams::one_fault_ends_all_tasks),
+    ("typed", teams::a_reader_waits_for_a_line),
     ("disk", disk::every_file_reads_back),
     ("disk-dead", disk::a_dead_disk_is_given_up),
 ];

@@ -77,7 +77,7 @@ pub(super) fn add_task(process: &Arc<Process>, number: u64, spec: TaskSpec) -> R
     context.registers.rdi = number;
     context.registers.rsi = DATA;
     process
-        .add_task(spec, number as usize, context)
+        .add_task(spec, number as usize, context, None)
         .map(|_| ())
         .map_err(|error| format!("{error:?}"))
 }

@@ -1,0 +1,213 @@
+//! Host calls: what a module may ask of the runtime, in one match.
+//!
+//! A call that is over at once has a value; one that may take longer is a [`Wait`] that the task goes on with
+//! (`tasks::body`). A value below zero is a negated error number; values of 32 bits are zero-extended, as the ABI has it.
+
+use super::guest::{Guest, MAX_LINE};
+use crate::console::{self, input};
+use crate::cores::{self, machine};
+use crate::metal::{random, rtc, time};
+use crate::syscall::copy;
+use crate::tasks::body::{Action, Poll, UserTask, Wait};
+use crate::trap::context::Context;
+use ::abi::{Errno, HostCall, Type};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use jit::abi;
+use kernel::text::BoundedText;
+use sched::{TaskId, Ticks};
+
+/// Most bytes that one call copies to or from a module.
+pub(super) const MAX_COPY: usize = 64 << 10;
+/// Most bytes that one write to the console takes.
+const MAX_WRITE: usize = 4096;
+/// Most random bytes that one call gives.
+const MAX_RANDOM: usize = 4096;
+
+/// What a host call comes to.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// This value, at once.
+    Value(i64),
+    /// Something that the executive does.
+    Act(Action),
+}
+
+impl Answer {
+    /// The call goes on in `wait`.
+    pub(super) fn wait(wait: impl Wait + 'static) -> Self {
+        Self::Act(Action::Wait(Box::new(wait)))
+    }
+
+    /// The call failed.
+    pub(super) fn error(errno: Errno) -> Self {
+        Self::Value(i64::from(errno.to_result()))
+    }
+}
+
+/// A value of 32 bits as RAX holds it.
+pub(super) fn narrow(value: i64) -> u64 {
+    u64::from(value as u32)
+}
+
+/// The value of a call that failed, in RAX.
+pub(super) fn failed(errno: Errno) -> Poll {
+    Poll::Done(narrow(i64::from(errno.to_result())))
+}
+
+impl Guest {
+    /// Does host call `call` for `task`.
+    pub(super) fn host_call(
+        self: &Arc<Self>,
+        call: HostCall,
+        args: [u64; 4],
+        task: &mut UserTask,
+    ) -> Action {
+        match self.answer(call, args, task) {
+            Answer::Act(action) => action,
+            Answer::Value(value) => {
+                let wide = call.signature().result == Some(Type::I64);
+                task.context.registers.rax = if wide { value as u64 } else { narrow(value) };
+                Action::Continue
+            }
+        }
+    }
+
+    fn answer(self: &Arc<Self>, call: HostCall, args: [u64; 4], task: &UserTask) -> Answer {
+        let [a, b, c, _] = args.map(|arg| arg as u32);
+        match call {
+            HostCall::Exit => Answer::Act(Action::ExitProcess(u64::from(a))),
+            HostCall::Yield => Answer::Act(Action::Yield),
+            HostCall::SleepUs => Answer::Act(Action::Sleep(u64::from(a))),
+            HostCall::Write => Answer::Value(self.write(a, b, c)),
+            HostCall::Log => Answer::Value(self.write(2, a, b).min(0)),
+            HostCall::Core => Answer::Value(own_core()),
+            HostCall::CoreCount => Answer::Value(machine().roles().guests().len() as i64),
+            HostCall::TicksUs => Answer::Value(time::now_us() as i64),
+            HostCall::Grow => self.grow(a),
+            HostCall::Spawn => self.spawn(a, b, c as i32),
+            HostCall::Join => self.join(a as i32, b, task),
+            HostCall::SelfTask => Answer::Value(i64::from(self.team.lock().number(task.number))),
+            HostCall::Wait => self.wait(a, b, args[2].cast_signed(), task),
+            HostCall::Wake => self.wake(a, c_count(b)),
+            HostCall::ClockUs => Answer::Value(rtc::now_us()),
+            HostCall::Read => self.read(a, b, c, task),
+            HostCall::Pin => match core_of_rank(a as i32) {
+                Ok(pin) => Answer::Act(Action::Pin(pin)),
+                Err(errno) => Answer::error(errno),
+            },
+            HostCall::Random => Answer::Value(random_bytes(a, b)),
+            HostCall::TaskExit => self.task_exit(a, task),
+            _ => Answer::error(Errno::NoSuchCall),
+        }
+    }
+
+    /// `bf_write`: takes at most [`MAX_WRITE`] bytes; prints whole lines. The range must be the program's as a whole,
+    /// and nothing is printed unless all that is taken can be read.
+    fn write(&self, descriptor: u32, address: u32, length: u32) -> i64 {
+        if !matches!(descriptor, 1 | 2) {
+            return i64::from(Errno::BadDescriptor.to_result());
+        }
+        let mut bytes = alloc::vec![0; (length as usize).min(MAX_WRITE)];
+        if !inside(address, length) || copy::from_user(u64::from(address), &mut bytes).is_err() {
+            return i64::from(Errno::BadPointer.to_result());
+        }
+        bytes.iter().for_each(|&byte| self.put(byte));
+        bytes.len() as i64
+    }
+
+    /// `bf_read`: at most [`MAX_COPY`] bytes.
+    fn read(&self, descriptor: u32, address: u32, length: u32, task: &UserTask) -> Answer {
+        if descriptor != 0 {
+            return Answer::error(Errno::BadDescriptor);
+        }
+        if !inside(address, length) {
+            return Answer::error(Errno::BadPointer);
+        }
+        Answer::wait(Typed {
+            reader: task.id,
+            address,
+            length: (length as usize).min(MAX_COPY),
+        })
+    }
+
+    /// Adds a byte of output to the line, which is printed when it is complete; control characters become dots.
+    fn put(&self, byte: u8) {
+        use core::fmt::Write as _;
+        let mut line = self.line.lock();
+        if byte != b'\n' {
+            let shown = if (b' '..0x7f).contains(&byte) || byte == b'\t' {
+                byte
+            } else {
+                b'.'
+            };
+            let _ = line.write_char(char::from(shown));
+            if line.as_str().len() < MAX_LINE - 4 {
+                return;
+            }
+        }
+        console::say!("{}", line.as_str());
+        *line = BoundedText::new();
+    }
+}
+
+/// A read from the console.
+#[derive(Debug)]
+struct Typed {
+    reader: TaskId,
+    address: u32,
+    length: usize,
+}
+
+impl Wait for Typed {
+    fn poll(&mut self, _context: &mut Context) -> Poll {
+        let Some(bytes) = input::take(self.length, self.reader) else {
+            return Poll::Until(Ticks::NEVER);
+        };
+        match copy::to_user(&bytes, u64::from(self.address)) {
+            Ok(()) => Poll::Done(bytes.len() as u64),
+            Err(_) => failed(Errno::BadPointer),
+        }
+    }
+}
+
+/// Whether a range lies in the memory that a module can name.
+pub(super) fn inside(address: u32, length: u32) -> bool {
+    u64::from(address) + u64::from(length) <= u64::from(abi::MEMORY_END)
+}
+
+/// Modules number the cores that run tasks from 0. The core with number `rank`; none means any.
+pub(super) fn core_of_rank(rank: i32) -> Result<Option<sched::CoreId>, Errno> {
+    if rank == -1 {
+        return Ok(None);
+    }
+    let rank = usize::try_from(rank).map_err(|_| Errno::Invalid)?;
+    let core = machine().roles().guests().iter().nth(rank);
+    let core = core.ok_or(Errno::Invalid)?;
+    Ok(sched::CoreId::new(core.index()))
+}
+
+/// The number that a module has for the core that runs.
+fn own_core() -> i64 {
+    let me = cores::me();
+    let guests = machine().roles().guests();
+    guests.iter().position(|core| core == me).unwrap_or(0) as i64
+}
+
+fn random_bytes(address: u32, length: u32) -> i64 {
+    if length as usize > MAX_RANDOM {
+        return i64::from(Errno::Invalid.to_result());
+    }
+    let mut bytes = alloc::vec![0; length as usize];
+    random::fill(&mut bytes);
+    if inside(address, length) && copy::to_user(&bytes, u64::from(address)).is_ok() {
+        i64::from(length)
+    } else {
+        i64::from(Errno::BadPointer.to_result())
+    }
+}
+
+/// A count that a module gave: below 0 is none.
+fn c_count(count: u32) -> u32 {
+    u32::try_from(count.cast_signed()).unwrap_or(0)
+}
