@@ -18,8 +18,8 @@ pub const TYPES: usize = 1 << 16;
 pub const FIELDS: usize = 1 << 16;
 /// Width of an integer type in bits [168].
 pub const INTEGER_BITS: u32 = 256;
-/// Elements of a vector type [64].
-pub const VECTOR_LANES: u32 = 64;
+/// Elements of a vector type [96: sixteen interleaved groups of six].
+pub const VECTOR_LANES: u32 = 256;
 /// Types by value inside types by value.
 pub const TYPE_DEPTH: u32 = 64;
 /// Base-2 logarithm of an alignment [12].

@@ -73,7 +73,7 @@ pub enum Type {
     Label,
     /// Argument of an intrinsic that takes metadata; carries nothing.
     Metadata,
-    /// `len` elements of `elem`, at most 64.
+    /// `len` elements of `elem`, at most 256.
     Vector {
         /// Element type: integer, float or pointer.
         elem: TypeId,

@@ -12,7 +12,7 @@ pub const MAX_VALUE_SCALARS: u32 = 4096;
 /// Deepest nesting of an SSA value's type, so that tiers may recurse over it.
 pub const MAX_VALUE_DEPTH: u8 = 16;
 /// Most lanes of a vector.
-pub const MAX_LANES: u32 = 64;
+pub const MAX_LANES: u32 = 256;
 /// Widest integer.
 pub const MAX_INT_BITS: u16 = 256;
 
@@ -37,7 +37,7 @@ pub(super) struct Class {
     /// Kind of the type, or of a vector's elements.
     pub(super) shape: Shape,
     /// Lanes of a vector; 0 for others.
-    pub(super) lanes: u8,
+    pub(super) lanes: u16,
     /// Bits of the scalar, or of a vector's element; 0 for aggregates.
     pub(super) bits: u16,
     /// The type itself, or a vector's element type.
@@ -81,7 +81,7 @@ pub(super) fn classes(types: &Types) -> Vec<Class> {
                 let fits = (1..=MAX_LANES).contains(len) && lane.lanes == 0;
                 class = Class {
                     shape: if fits { lane.shape } else { Shape::None },
-                    lanes: if fits { *len as u8 } else { 0 },
+                    lanes: if fits { *len as u16 } else { 0 },
                     ..lane
                 };
                 size.0 = *len;

@@ -231,7 +231,7 @@ impl Checker<'_> {
     }
 
     /// `{T, i1}`, or `{T, <n x i1>}` for vectors.
-    fn check_overflow_result(&self, result: TypeId, ty: TypeId, lanes: u8) -> Check {
+    fn check_overflow_result(&self, result: TypeId, ty: TypeId, lanes: u16) -> Check {
         let types = &self.module.types;
         self.value_class(result)?;
         let truth = match types.field_offset(result, 1) {

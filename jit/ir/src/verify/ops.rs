@@ -151,7 +151,7 @@ impl Checker<'_> {
     }
 
     /// `i1`, or a vector of it with so many lanes.
-    fn expect_truth(&self, ty: TypeId, lanes: u8) -> Check {
+    fn expect_truth(&self, ty: TypeId, lanes: u16) -> Check {
         let class = self.value_class(ty)?;
         if class.scalar == TypeId::I1 && class.lanes == lanes {
             return Ok(());
