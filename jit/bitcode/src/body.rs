@@ -3,7 +3,7 @@
 //! A [`BodyReader`] holds the buffers; [`BodyReader::open`] goes to a function and reads what
 //! stands before its instructions (block count, constants), [`BodyReader::next_event`] then yields one
 //! [`Event`] per record. Blocks inside the body that say nothing about execution (value names,
-//! use-list orders, metadata attachments) are skipped by their length.
+//! use-list orders) are skipped by their length; attached metadata comes as events of its own.
 //!
 //! # Value numbers
 //! Numbers continue where the module's end: parameters, then the function's constants, then each
@@ -69,6 +69,8 @@ pub struct BodyReader<'m, 'a> {
     /// Blocks not yet ended.
     blocks_left: u32,
     open: bool,
+    /// Whether the block of attachments is being read.
+    attachments: bool,
 }
 
 impl<'m, 'a> BodyReader<'m, 'a> {
@@ -88,6 +90,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             pending: None,
             blocks_left: 0,
             open: false,
+            attachments: false,
         }
     }
 
@@ -108,6 +111,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         };
         self.name = module.name(function.name);
         self.open = false;
+        self.attachments = false;
         let params = match module.types().get(function.ty) {
             Type::Function { params, .. } => module.types().list(params).len(),
             _ => 0,
@@ -243,7 +247,12 @@ impl<'m, 'a> BodyReader<'m, 'a> {
                         "constants after an instruction",
                     ));
                 }
+                Entry::Block(inner) if inner.id == block::METADATA_ATTACHMENT => {
+                    self.stream.enter(&inner)?;
+                    self.attachments = true;
+                }
                 Entry::Block(inner) => self.stream.skip(&inner),
+                Entry::End if self.attachments => self.attachments = false,
                 Entry::End if self.blocks_left != 0 => {
                     return Err(Error::malformed(
                         self.stream.bit(),
@@ -264,6 +273,9 @@ impl<'m, 'a> BodyReader<'m, 'a> {
     #[inline(always)]
     fn event(&mut self, code: u32) -> Decoded<'_> {
         let ops = Operands::new(self.stream.ops(), self.stream.bit());
+        if self.attachments {
+            return attached(ops, &mut self.lists);
+        }
         let record = Record {
             ops,
             types: self.module.types(),
@@ -295,6 +307,19 @@ fn debug_loc<'r>(mut ops: Operands<'_>) -> Decoded<'r> {
         inlined_at: ops.next_index()?,
     };
     Ok(Some(Event::Loc(loc)))
+}
+
+/// [instruction?, (kind, node)…]: an odd number of operands says that there is an instruction.
+fn attached<'r>(mut ops: Operands<'_>, lists: &'r mut Lists) -> Decoded<'r> {
+    let inst = match ops.len() & 1 {
+        1 => Some(ops.next_u32()?),
+        _ => None,
+    };
+    lists.facts.clear();
+    while !ops.is_empty() {
+        lists.facts.push((ops.next_u32()?, ops.next_u32()?));
+    }
+    Ok(Some(Event::Attached(inst, &lists.facts)))
 }
 
 /// [tag, inputs…].

@@ -21,8 +21,10 @@ pub(crate) mod block {
     pub(crate) const FUNCTION: u32 = 12;
     pub(crate) const IDENTIFICATION: u32 = 13;
     pub(crate) const METADATA: u32 = 15;
+    pub(crate) const METADATA_ATTACHMENT: u32 = 16;
     pub(crate) const TYPES: u32 = 17;
     pub(crate) const BUNDLE_TAGS: u32 = 21;
+    pub(crate) const METADATA_KINDS: u32 = 22;
     pub(crate) const STRTAB: u32 = 23;
     pub(crate) const SYNC_SCOPES: u32 = 26;
 }

@@ -24,6 +24,7 @@ use crate::types::Types;
 pub(crate) struct Lists {
     pub(crate) values: Vec<Value>,
     edges: Vec<(ValueId, u32)>,
+    pub(crate) facts: Vec<(u32, u32)>,
     numbers: Vec<u32>,
 }
 

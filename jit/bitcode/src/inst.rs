@@ -268,4 +268,8 @@ pub enum Event<'r> {
     LocAgain,
     /// An operand bundle of the next call: index into [`crate::Module::bundle_tags`], and inputs.
     Bundle(u32, &'r [Value]),
+    /// Facts about the instruction with this number, counted from 0 in the function, or about the
+    /// function: kinds ([`crate::Module::metadata_kinds`]) and metadata ids. They come after all
+    /// instructions.
+    Attached(Option<u32>, &'r [(u32, u32)]),
 }

@@ -52,6 +52,8 @@ pub struct Module<'a> {
     sync_scopes: Vec<SyncScope>,
     bundle_tags: Vec<Vec<u8>>,
     metadata: Option<BlockHead>,
+    /// Names of kinds of attachments, by number.
+    metadata_kinds: Vec<Vec<u8>>,
     /// Parameters of all functions.
     params: usize,
 }
@@ -81,6 +83,7 @@ impl<'a> Module<'a> {
             sync_scopes: alloc::vec![SyncScope::SingleThread, SyncScope::System],
             bundle_tags: Vec::new(),
             metadata: None,
+            metadata_kinds: Vec::new(),
             params: 0,
         };
         module
@@ -154,6 +157,11 @@ impl<'a> Module<'a> {
     /// Names of operand bundles, by [`crate::Event::Bundle`]'s index.
     pub fn bundle_tags(&self) -> &[Vec<u8>] {
         &self.bundle_tags
+    }
+
+    /// Names of kinds of metadata attachments, by the number in [`crate::Event::Attached`].
+    pub fn metadata_kinds(&self) -> &[Vec<u8>] {
+        &self.metadata_kinds
     }
 
     /// The bytes of a name; not necessarily UTF-8.
@@ -246,6 +254,7 @@ impl<'a> Module<'a> {
                 let names = strings(stream, head)?;
                 self.sync_scopes = names.iter().map(|name| sync_scope(name)).collect();
             }
+            block::METADATA_KINDS => self.read_kinds(stream, head)?,
             block::METADATA => {
                 self.metadata.get_or_insert(*head);
                 stream.skip(head);
@@ -253,6 +262,33 @@ impl<'a> Module<'a> {
             _ => stream.skip(head),
         }
         Ok(())
+    }
+
+    /// Records [number, character…]: what a kind of attachment is called.
+    fn read_kinds(&mut self, stream: &mut Stream<'_>, head: &BlockHead) -> Result<()> {
+        stream.enter(head)?;
+        loop {
+            match stream.next()? {
+                Entry::End => return Ok(()),
+                Entry::Block(inner) => stream.skip(&inner),
+                Entry::Record(6) => {
+                    let mut ops = Operands::new(stream.ops(), stream.bit());
+                    let number = ops.next_u32()? as usize;
+                    if number >= limits::METADATA_KINDS {
+                        return Err(Error::limit(ops.bit(), "kinds of metadata"));
+                    }
+                    let name: Vec<u8> = ops.rest().iter().map(|op| op.to_le_bytes()[0]).collect();
+                    if self.metadata_kinds.len() <= number {
+                        let len = number.saturating_add(1);
+                        self.metadata_kinds.resize(len, Vec::new());
+                    }
+                    if let Some(slot) = self.metadata_kinds.get_mut(number) {
+                        *slot = name;
+                    }
+                }
+                Entry::Record(_) => {}
+            }
+        }
     }
 
     /// Fixes the number of the first constant: one after the last definition.

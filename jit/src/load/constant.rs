@@ -215,7 +215,7 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// An integer from words, the last of them sign-extended.
-    fn int(&mut self, ty: TypeId, words: &[u64]) -> Value {
+    pub(super) fn int(&mut self, ty: TypeId, words: &[u64]) -> Value {
         let bits = self.loader.module.types.int_bits(ty).unwrap_or(64);
         let low = words.first().copied().unwrap_or(0);
         if bits <= 64 {
@@ -283,7 +283,7 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// An aggregate or vector from the ids of its elements, which the pool then holds.
-    fn elements_of(&mut self, ty: TypeId, ids: Vec<u32>) -> Result<Value> {
+    pub(super) fn elements_of(&mut self, ty: TypeId, ids: Vec<u32>) -> Result<Value> {
         let len = ids.len() as u32;
         let start = self.builder.pool(ids);
         Ok(self

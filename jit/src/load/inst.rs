@@ -32,7 +32,10 @@ impl BodyLoader<'_, '_, '_> {
                 flags,
             } => self.call(callee, ty, args, attributes, flags),
             Inst::Other { name, .. } => Err(LoadError::unsupported(name)),
-            Inst::VaArg { .. } => Err(LoadError::unsupported("va_arg instruction")),
+            Inst::VaArg { list, ty, .. } => {
+                let (list, ty) = (self.operand_like(list, TypeId::PTR)?, self.ty(ty)?);
+                self.va_arg(list, ty)
+            }
             Inst::ExtractElement { .. }
             | Inst::InsertElement { .. }
             | Inst::Shuffle { .. }

@@ -2,14 +2,13 @@
 //!
 //! Told by name, whatever the type suffixes; the table of those that are instructions is the IR's.
 
-use alloc::format;
-use alloc::vec::Vec;
-
 use ir::{Intrinsic, Op, Type, TypeId, Value};
 
 use super::body::{BodyLoader, Values};
+use super::constrained::{Constrained, constrained};
 use super::error::{LoadError, Result};
 use super::inst::fast_math;
+use super::lower::{self, MinMax, X86};
 use super::masked::Masked;
 
 /// What a call becomes.
@@ -33,8 +32,28 @@ pub(super) enum Action {
     Reduce(Op),
     /// This intrinsic over the lanes in order.
     ReduceBy(Intrinsic),
+    /// The smaller or larger of two floats over the lanes.
+    ReduceMinMax(MinMax),
     /// Memory accesses of the lanes that a mask selects.
     Masked(Masked),
+    /// The smaller or larger of two floats.
+    MinMax(MinMax),
+    /// Which kind of number a float is.
+    FpClass,
+    /// A float to the power of an integer.
+    Powi,
+    /// A function of C's mathematical library that gives a second result through a pointer.
+    LibmPair(&'static str),
+    /// Sine and cosine at once.
+    SinCos,
+    /// Times one: quiets a NaN and changes nothing else.
+    Canonical,
+    /// A half as 16 bits, from or to a wider float.
+    HalfBits { to: bool },
+    /// What a strict program calls in place of an operation.
+    Constrained(Constrained),
+    /// An intrinsic of the processor.
+    X86(X86),
     /// Refused when called.
     Unknown,
 }
@@ -46,10 +65,20 @@ const LIBM: &[&str] = &[
     "exp10", "log", "log2", "log10", "pow", "ldexp", "lround", "llround", "lrint", "llrint",
 ];
 
+/// The maximum and minimum in which a NaN wins.
+const MAXIMUM: MinMax = MinMax { max: true, nan_wins: true };
+const MINIMUM: MinMax = MinMax { max: false, nan_wins: true };
+
 /// What a call of `llvm.` + `name` becomes.
 pub(super) fn action(name: &str) -> Action {
     // Suffixes are types, and types have no dots: cut from the right until a name remains.
     let mut base = name;
+    if let Some(name) = name.strip_prefix("x86.") {
+        return lower::named(name).map_or(Action::Unknown, Action::X86);
+    }
+    if let Some(name) = name.strip_prefix("experimental.constrained.") {
+        return constrained(name).map_or(Action::Unknown, Action::Constrained);
+    }
     loop {
         if let Some(action) = exact(base) {
             return action;
@@ -82,7 +111,12 @@ fn exact(base: &str) -> Option<Action> {
         | "dbg.declare"
         | "dbg.value"
         | "dbg.assign"
-        | "dbg.label" => Action::Drop,
+        | "dbg.label"
+        | "clear_cache"
+        | "pseudoprobe"
+        | "fake.use"
+        | "readcyclecounter"
+        | "readsteadycounter" => Action::Drop,
         "expect"
         | "expect.with.probability"
         | "launder.invariant.group"
@@ -90,6 +124,7 @@ fn exact(base: &str) -> Option<Action> {
         | "threadlocal.address"
         | "annotation"
         | "ptr.annotation"
+        | "arithmetic.fence"
         | "ssa.copy" => Action::First,
         "objectsize" => Action::ObjectSize,
         "ptrmask" => Action::PtrMask,
@@ -106,6 +141,20 @@ fn exact(base: &str) -> Option<Action> {
         "vector.reduce.fmul" => Action::Reduce(Op::FMul),
         "vector.reduce.fmax" => Action::ReduceBy(Intrinsic::MaxNum),
         "vector.reduce.fmin" => Action::ReduceBy(Intrinsic::MinNum),
+        "vector.reduce.fmaximum" => Action::ReduceMinMax(MAXIMUM),
+        "vector.reduce.fminimum" => Action::ReduceMinMax(MINIMUM),
+        "maximum" => Action::MinMax(MAXIMUM),
+        "minimum" => Action::MinMax(MINIMUM),
+        "maximumnum" => Action::MinMax(MinMax { max: true, nan_wins: false }),
+        "minimumnum" => Action::MinMax(MinMax { max: false, nan_wins: false }),
+        "is.fpclass" => Action::FpClass,
+        "powi" => Action::Powi,
+        "frexp" => Action::LibmPair("frexp"),
+        "modf" => Action::LibmPair("modf"),
+        "sincos" => Action::SinCos,
+        "canonicalize" => Action::Canonical,
+        "convert.to.fp16" => Action::HalfBits { to: true },
+        "convert.from.fp16" => Action::HalfBits { to: false },
         // Cut at a dot these would become something else.
         "memcpy.element.unordered.atomic"
         | "memmove.element.unordered.atomic"
@@ -198,35 +247,51 @@ impl BodyLoader<'_, '_, '_> {
                     body.emit(Op::Intrinsic, fast_math(flags), ty, [which as u32, pool, 2])
                 }))
             }
+            Action::ReduceMinMax(which) => {
+                let vector = first.ok_or_else(missing)?;
+                let mut best = self.lane(vector, 0);
+                for lane in 1..self.lanes_of(vector) {
+                    let part = self.lane(vector, lane);
+                    best = self.min_max(which, best, part)?;
+                }
+                Ok(best)
+            }
             Action::Masked(which) => self.masked(which, ty, args),
-            Action::Unknown => Err(LoadError::unsupported("intrinsic")),
+            Action::X86(which) => self.x86(which, ty, args),
+            // Takes metadata, and is told before its arguments become values.
+            Action::Constrained(_) => Err(LoadError::malformed("constrained operation")),
+            _ => self.float_intrinsic(action, ty, args),
         }
     }
 
-    /// Calls a function of C's mathematical library, whose name says the width of its argument.
-    fn libm(&mut self, name: &str, ty: TypeId, args: &[Value]) -> Result<Value> {
-        let params: Vec<TypeId> = args.iter().map(|arg| self.type_of(*arg)).collect();
-        let suffix = match params.first() {
-            Some(&TypeId::F32) => "f",
-            Some(&TypeId::F64) => "",
-            Some(&TypeId::X86_FP80) => "l",
-            _ => {
-                return Err(LoadError::unsupported(format!(
-                    "intrinsic llvm.{name} of vectors"
-                )));
+    /// Intrinsics on floats that are sequences of instructions.
+    fn float_intrinsic(&mut self, action: Action, ty: TypeId, args: &[Value]) -> Result<Value> {
+        match (action, *args) {
+            (Action::MinMax(which), [a, b]) => self.min_max(which, a, b),
+            (Action::FpClass, [value, mask]) => {
+                let mask = self.immediate(mask)?;
+                self.is_fpclass(value, mask)
             }
-        };
-        let signature = self.intern(Type::Func {
-            ret: ty,
-            params,
-            variadic: false,
-        })?;
-        let id = self.loader.import(&format!("{name}{suffix}"), signature)?;
-        let words = [u32::from(signature.0), 0];
-        let pool = self
-            .builder
-            .pool(words.into_iter().chain(args.iter().map(|arg| arg.0)));
-        Ok(self.emit(Op::Call, 0, ty, [id.0, pool, args.len() as u32]))
+            (Action::Powi, [base, exponent]) => self.powi(ty, base, exponent),
+            (Action::LibmPair(name), [value]) => self.libm_pair(name, ty, value),
+            (Action::SinCos, [value]) => self.sin_cos(ty, value),
+            (Action::Canonical, [value]) => {
+                let one = self.one(ty)?;
+                Ok(self.binary_op(Op::FMul, value, one))
+            }
+            (Action::HalfBits { to: true }, [value]) => {
+                let half = self.intern(Type::Half)?;
+                let value = self.convert(Op::FpTrunc, value, half);
+                Ok(self.convert(Op::Bitcast, value, ty))
+            }
+            (Action::HalfBits { to: false }, [bits]) => {
+                let half = self.intern(Type::Half)?;
+                let value = self.convert(Op::Bitcast, bits, half);
+                Ok(self.convert(Op::FpExt, value, ty))
+            }
+            (Action::Unknown, _) => Err(LoadError::unsupported("intrinsic")),
+            _ => Err(LoadError::malformed("intrinsic with other arguments")),
+        }
     }
 
     /// Combines the lanes of a vector in order: into `start`, or into the first of them.
@@ -304,9 +369,17 @@ mod tests {
             ("trap", Action::Emit(Intrinsic::Trap, all)),
             ("trunc.f64", Action::Emit(Intrinsic::FTrunc, all)),
             ("ctlz.i32", Action::Emit(Intrinsic::CtLz, 1)),
-            ("x86.sse2.pause", Action::Unknown),
+            ("x86.sse2.pause", Action::X86(X86::Nothing)),
+            ("x86.sse.rsqrt.ps", Action::Unknown),
             ("exp2.f64", Action::Libm("exp2")),
-            ("experimental.constrained.fadd.f64", Action::Unknown),
+            (
+                "experimental.constrained.fadd.f64",
+                Action::Constrained(Constrained::Binary(bitcode::BinOp::Add)),
+            ),
+            (
+                "experimental.constrained.sqrt.v2f64",
+                Action::Constrained(Constrained::Same("sqrt")),
+            ),
             ("eh.sjlj.setjmp", Action::Unknown),
         ] {
             assert_eq!(action(name), expected, "{name}");

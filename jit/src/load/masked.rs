@@ -73,7 +73,7 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// A place on the stack that is written and never read for its value.
-    fn spare(&mut self, elem: TypeId, size: u32) -> Value {
+    pub(super) fn spare(&mut self, elem: TypeId, size: u32) -> Value {
         let outer = core::mem::replace(&mut self.in_prologue, true);
         let spare = self.emit(Op::Alloca, 0, TypeId::PTR, [size, 4, u32::from(elem.0)]);
         self.in_prologue = outer;
@@ -137,7 +137,7 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// A vector with one lane replaced.
-    fn with_lane(&mut self, vector: Value, lane: u32, part: Value) -> Value {
+    pub(super) fn with_lane(&mut self, vector: Value, lane: u32, part: Value) -> Value {
         let index = self.builder.int(TypeId::I32, u64::from(lane));
         let ty = self.type_of(vector);
         self.emit(Op::InsertElement, 0, ty, [vector.0, part.0, index.0])

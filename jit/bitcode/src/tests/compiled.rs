@@ -8,7 +8,7 @@ use std::process::Command;
 use super::read_all;
 use crate::testing::{compile, corpus};
 use crate::{
-    AttributeIndex, AttributeKind, BodyReader, CastOp, ConstantKind, Constants, DebugInfo, Event,
+    AttributeIndex, AttributeKind, BodyReader, CastOp, ConstantKind, Constants, Metadata, Event,
     Inst, Module, Predicate, Type,
 };
 
@@ -270,7 +270,7 @@ fn line_information_follows_inlining() {
         .iter()
         .position(|f| module.name(f.name) == b"f")
         .unwrap() as u32;
-    let mut info = DebugInfo::read(&module).unwrap();
+    let mut info = Metadata::read(&module).unwrap();
     info.read_function(&module, function).unwrap();
     let mut reader = BodyReader::new(&module);
     reader
@@ -339,7 +339,7 @@ fn modules_of_rustc_are_read() {
         let mut instructions = 0;
         read_all(&file, |_, _| instructions += 1).unwrap_or_else(|error| panic!("{error}"));
         assert!(instructions > 100);
-        DebugInfo::read(&Module::parse(&file).unwrap()).unwrap();
+        Metadata::read(&Module::parse(&file).unwrap()).unwrap();
     }
     std::fs::remove_dir_all(&dir).unwrap();
 }

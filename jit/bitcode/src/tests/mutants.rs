@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::read_all;
 use crate::testing::corpus;
-use crate::{DebugInfo, Module};
+use crate::{Metadata, Module};
 
 /// xorshift64*: the seed is printed on failure.
 struct Random(u64);
@@ -53,7 +53,7 @@ fn damage(file: &mut Vec<u8>, random: &mut Random) {
 
 fn read_everything(file: &[u8]) -> bool {
     if let Ok(module) = Module::parse(file)
-        && let Ok(mut info) = DebugInfo::read(&module)
+        && let Ok(mut info) = Metadata::read(&module)
     {
         for function in 0..module.functions().len() as u32 {
             // Errors are as good as results here.

@@ -1,18 +1,21 @@
-//! Line information: which file and function a debug location lies in.
+//! Metadata: where code comes from, and what the compiler knew about it.
 //!
 //! Line and column stand inline in a function body and need nothing from here. What they belong to
-//! is a chain of scopes in the metadata; only the record kinds of that chain are understood, all
-//! others are counted, since metadata ids are the records' positions. Metadata that one function
-//! alone uses stands in that function's body and is numbered after the module's.
+//! is a chain of scopes in the metadata. Other facts (aliasing, ranges, weights, hints) are tuples of
+//! strings, constants and tuples, which are kept as they are. Of the other records only the kinds of
+//! the scope chain are understood; the rest are counted, since metadata ids are the records'
+//! positions. Metadata that one function alone uses stands in that function's body and is numbered
+//! after the module's.
 //!
-//! Metadata may contain cycles: a chain is followed at most [`limits::SCOPE_CHAIN`] steps.
+//! Metadata may contain cycles: a chain is followed at most [`limits::SCOPE_CHAIN`] steps, and who
+//! walks tuples bounds that by itself.
 
 use alloc::vec::Vec;
 
 use crate::container::block;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
-use crate::inst::DebugLoc;
+use crate::inst::{DebugLoc, ValueId};
 use crate::limits;
 use crate::module::Module;
 use crate::operands::Operands;
@@ -37,6 +40,12 @@ enum Node<'a> {
         file: Option<u32>,
     },
     Location(DebugLoc),
+    /// A range of `refs`.
+    Tuple {
+        start: u32,
+        len: u32,
+    },
+    Value(ValueId),
 }
 
 /// Where a location lies.
@@ -54,17 +63,20 @@ pub struct Location<'a> {
     pub column: u32,
 }
 
-/// The scopes of a module, and of the function last opened.
+/// The metadata of a module, and of the function last opened.
 #[derive(Debug, Default)]
-pub struct DebugInfo<'a> {
+pub struct Metadata<'a> {
     nodes: Vec<Node<'a>>,
     module_nodes: usize,
+    /// Operands of tuples: ids plus one, 0 for none.
+    refs: Vec<u32>,
+    module_refs: usize,
     /// Kept for its buffers.
     stream: Option<Stream<'a>>,
 }
 
-impl<'a> DebugInfo<'a> {
-    /// Reads the module's metadata. A module without has no scopes.
+impl<'a> Metadata<'a> {
+    /// Reads the module's metadata. A module without has none of its own.
     pub fn read(module: &Module<'a>) -> Result<Self> {
         let mut info = Self::default();
         let mut stream = module.stream();
@@ -74,6 +86,7 @@ impl<'a> DebugInfo<'a> {
                 .map_err(|error| error.moved_by(module.base_bit()))?;
         }
         info.module_nodes = info.nodes.len();
+        info.module_refs = info.refs.len();
         info.stream = Some(stream);
         Ok(info)
     }
@@ -81,7 +94,7 @@ impl<'a> DebugInfo<'a> {
     /// Reads the metadata in the body of the function with this index, instead of that of the
     /// function read before.
     pub fn read_function(&mut self, module: &Module<'a>, function: u32) -> Result<()> {
-        self.nodes.truncate(self.module_nodes);
+        self.forget_function();
         let Some(function) = module.functions().get(function as usize) else {
             return Ok(());
         };
@@ -98,6 +111,51 @@ impl<'a> DebugInfo<'a> {
         let outcome = self.body(&mut stream, &head).map_err(located);
         self.stream = Some(stream);
         outcome
+    }
+
+    /// Forgets what belongs to the function read last.
+    pub fn forget_function(&mut self) {
+        self.nodes.truncate(self.module_nodes);
+        self.refs.truncate(self.module_refs);
+    }
+
+    /// Number of nodes of the module: ids from here on belong to a function.
+    pub fn module_len(&self) -> u32 {
+        u32::try_from(self.module_nodes).unwrap_or(u32::MAX)
+    }
+
+    /// The string with this id, if it is one.
+    pub fn string(&self, id: u32) -> Option<&'a [u8]> {
+        match self.node(Some(id)) {
+            Node::String(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The constant that the node with this id wraps, if it wraps one.
+    pub fn value(&self, id: u32) -> Option<ValueId> {
+        match self.node(Some(id)) {
+            Node::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The operands of the tuple with this id; empty if it is none.
+    pub fn tuple(&self, id: u32) -> impl ExactSizeIterator<Item = Option<u32>> {
+        let range = match self.node(Some(id)) {
+            Node::Tuple { start, len } => start as usize..start.saturating_add(len) as usize,
+            _ => 0..0,
+        };
+        let refs = self.refs.get(range).unwrap_or(&[]);
+        refs.iter().map(|stored| stored.checked_sub(1))
+    }
+
+    /// Line at which a subprogram begins, if the node is one.
+    pub fn subprogram_line(&self, id: u32) -> Option<u32> {
+        match self.node(Some(id)) {
+            Node::Subprogram { line, .. } => Some(line),
+            _ => None,
+        }
     }
 
     /// Where a location lies.
@@ -118,7 +176,7 @@ impl<'a> DebugInfo<'a> {
                 }
                 Node::Subprogram { name, file, line } => {
                     found.file = found.file.or_else(|| self.file(file));
-                    found.function = self.string(name);
+                    found.function = name.and_then(|name| self.string(name));
                     found.function_line = line;
                     break;
                 }
@@ -142,17 +200,11 @@ impl<'a> DebugInfo<'a> {
             .unwrap_or(Node::Other)
     }
 
-    fn string(&self, id: Option<u32>) -> Option<&'a [u8]> {
-        match self.node(id) {
-            Node::String(bytes) => Some(bytes),
-            _ => None,
-        }
-    }
-
     fn file(&self, id: Option<u32>) -> Option<(&'a [u8], &'a [u8])> {
         match self.node(id) {
             Node::File { name, directory } => {
-                Some((self.string(directory).unwrap_or(&[]), self.string(name)?))
+                let directory = directory.and_then(|directory| self.string(directory));
+                Some((directory.unwrap_or(&[]), self.string(name?)?))
             }
             _ => None,
         }
@@ -183,11 +235,26 @@ impl<'a> DebugInfo<'a> {
                 // Name, kind, named node, attachment of a global, index: records without an id.
                 Entry::Record(4 | 6 | 10 | 11 | 36 | 38 | 39) => {}
                 Entry::Record(code) => {
-                    let node = node(code, Operands::new(stream.ops(), stream.bit()))?;
+                    let ops = Operands::new(stream.ops(), stream.bit());
+                    let node = match code {
+                        3 | 5 => self.node_tuple(ops)?,
+                        _ => node(code, ops)?,
+                    };
                     self.push(node, stream.bit())?;
                 }
             }
         }
+    }
+
+    /// [id + 1…]: a tuple, distinct or not.
+    fn node_tuple(&mut self, mut ops: Operands<'_>) -> Result<Node<'a>> {
+        let too_many = |_| Error::limit(ops.bit(), "operands of metadata");
+        let start = u32::try_from(self.refs.len()).map_err(too_many)?;
+        let len = u32::try_from(ops.len()).map_err(too_many)?;
+        while !ops.is_empty() {
+            self.refs.push(ops.next_u32()?);
+        }
+        Ok(Node::Tuple { start, len })
     }
 
     /// Gives the node the next metadata id.
@@ -225,6 +292,11 @@ impl<'a> DebugInfo<'a> {
 
 /// Reads a node. References are stored plus one, except where LLVM knows that they are there.
 fn node<'a>(code: u32, mut ops: Operands<'_>) -> Result<Node<'a>> {
+    // [type, value]
+    if code == 2 {
+        let _type = ops.next()?;
+        return Ok(Node::Value(ValueId(ops.next_u32()?)));
+    }
     let _distinct = ops.next_or_zero();
     Ok(match code {
         16 => Node::File {
