@@ -247,7 +247,9 @@ impl<'m, 'a> BodyReader<'m, 'a> {
                         "constants after an instruction",
                     ));
                 }
-                Entry::Block(inner) if inner.id == block::METADATA_ATTACHMENT => {
+                Entry::Block(inner)
+                    if inner.id == block::METADATA_ATTACHMENT && !self.attachments =>
+                {
                     self.stream.enter(&inner)?;
                     self.attachments = true;
                 }

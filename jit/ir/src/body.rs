@@ -206,6 +206,8 @@ pub struct Line {
     pub column: u32,
     /// Index into [`Module::files`](crate::Module::files); `u32::MAX` is unknown.
     pub file: u32,
+    /// Index into [`Module::scopes`](crate::Module::scopes); `u32::MAX` is unknown.
+    pub scope: u32,
 }
 
 /// The code of a function.
@@ -224,7 +226,7 @@ pub struct Body {
     /// Source positions, by ascending `from`.
     pub lines: Vec<Line>,
     /// Facts that only optimising passes read (TBAA, `!range`, …): (instruction, kind, payload),
-    /// ascending by instruction; kinds and payloads as the module's side tables define.
+    /// ascending by instruction; kinds and payloads are explained in [`facts`](crate::facts).
     pub side: Vec<(InstId, u32, u32)>,
 }
 

@@ -102,6 +102,7 @@ impl Builder {
             line,
             column,
             file,
+            scope: u32::MAX,
         };
         match self.body.lines.last_mut() {
             Some(last) if last.from == from => *last = entry,

@@ -13,6 +13,7 @@
 //! * [`module`]: functions, globals, their initialisers and relocations.
 //! * [`mod@cfg`]: edges, dominators and loops of a body, for all who read one.
 //! * [`builder`]: the only way to make a body; it keeps blocks contiguous.
+//! * [`facts`]: what the compiler knew, for optimising passes.
 //! * [`filetest`]: what a test file expects of its module.
 //! * `random` (feature `gen`): random valid programs for differential tests.
 //! * [`text`], [`verify`], [`interp`]: print and parse; check; execute.
@@ -56,6 +57,7 @@ extern crate std;
 pub mod body;
 pub mod builder;
 pub mod cfg;
+pub mod facts;
 pub mod filetest;
 pub mod inst;
 pub mod interp;
@@ -70,6 +72,6 @@ pub use body::{Block, BlockId, Body, Const, ConstId, ConstKind, Line, Value, Val
 pub use builder::Builder;
 pub use inst::{Atomic, Flags, FloatPred, Inst, InstId, IntPred, Intrinsic, MemFlags, Op};
 pub use module::{
-    FuncAttrs, FuncId, Function, Global, GlobalId, Linkage, Module, Reloc, RelocTarget,
+    FuncAttrs, FuncId, Function, Global, GlobalId, Linkage, Module, Reloc, RelocTarget, Scope,
 };
 pub use types::{Type, TypeId, Types};

@@ -1,6 +1,7 @@
 //! A module: what one bitcode file defines and needs.
 
 use crate::body::Body;
+use crate::facts::Facts;
 use crate::types::{TypeId, Types};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -72,6 +73,30 @@ impl FuncAttrs {
     pub const FMA: u32 = 256;
     /// Address is never taken (`local_unnamed_addr` does not count; set by analysis).
     pub const NOT_ADDRESS_TAKEN: u32 = 512;
+    /// Often executed.
+    pub const HOT: u32 = 1 << 10;
+    /// Returns or ends the program in some other way that can be seen.
+    pub const WILL_RETURN: u32 = 1 << 11;
+    /// Touches memory through its arguments only.
+    pub const ARG_MEM_ONLY: u32 = 1 << 12;
+    /// Frees no memory.
+    pub const NO_FREE: u32 = 1 << 13;
+    /// Does not synchronise with other threads.
+    pub const NO_SYNC: u32 = 1 << 14;
+    /// Does not call itself, not even indirectly.
+    pub const NO_RECURSE: u32 = 1 << 15;
+    /// `optsize` or `minsize`.
+    pub const SMALL: u32 = 1 << 16;
+    /// Depends on the float environment (`strictfp`).
+    pub const STRICT_FP: u32 = 1 << 17;
+    /// Address 0 may be accessed.
+    pub const NULL_IS_VALID: u32 = 1 << 18;
+    /// May be executed where the source would not.
+    pub const SPECULATABLE: u32 = 1 << 19;
+    /// Writes memory at most.
+    pub const WRITE_ONLY: u32 = 1 << 20;
+    /// Every loop ends or does something that can be seen.
+    pub const MUST_PROGRESS: u32 = 1 << 21;
 
     /// Whether all bits of `mask` are set.
     #[must_use]
@@ -166,6 +191,8 @@ pub struct AttrSet {
     pub func: FuncAttrs,
     /// For each parameter: bits of [`ParamAttrs`].
     pub params: Vec<ParamAttrs>,
+    /// Facts about the result.
+    pub ret: ParamAttrs,
 }
 
 /// Facts about a parameter.
@@ -175,8 +202,37 @@ pub struct ParamAttrs {
     pub byval: u32,
     /// log2 of the promised alignment.
     pub align_log2: u8,
-    /// Bits: 1 sret, 2 noalias, 4 nocapture, 8 readonly, 16 nonnull, 32 zeroext, 64 signext.
-    pub bits: u8,
+    /// Bits: 1 sret, 2 noalias, 4 nocapture, 8 readonly, 16 nonnull, 32 zeroext, 64 signext,
+    /// 128 `dereferenceable` holds unless null, 256 writeonly, 512 returned, 1024 noundef, 2048 readnone.
+    pub bits: u16,
+    /// A pointer to at least so many bytes that may be read; 0 is not known.
+    pub dereferenceable: u32,
+    /// Index plus 1 into [`Facts::ranges`]; 0 is not known.
+    pub range: u32,
+}
+
+/// A function of the source, as code of it stands in a body: by itself or inlined somewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Its name in the source, an index into [`Module::source_functions`].
+    pub function: u32,
+    /// Line at which it begins; 0 is unknown.
+    pub line: u32,
+    /// The call that it was inlined through; `None` for the function that the body is of.
+    pub call: Option<CallSite>,
+}
+
+/// A call in the source that inlining removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallSite {
+    /// Where the caller is, an index into [`Module::scopes`] below that of the scope itself.
+    pub scope: u32,
+    /// Line of the call.
+    pub line: u32,
+    /// Column of the call; 0 is unknown.
+    pub column: u32,
+    /// Index into [`Module::files`]; `u32::MAX` is unknown.
+    pub file: u32,
 }
 
 /// One bitcode file, translated.
@@ -196,6 +252,12 @@ pub struct Module {
     pub attr_sets: Vec<AttrSet>,
     /// Source files that lines name.
     pub files: Vec<String>,
+    /// Names of functions in the source, as scopes name them.
+    pub source_functions: Vec<String>,
+    /// Source functions that lines name, with where they were inlined.
+    pub scopes: Vec<Scope>,
+    /// Tables of the side indices of bodies.
+    pub facts: Facts,
 }
 
 impl Module {

@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 
 use super::error::{LoadError, Result};
 use super::module::{Loader, Symbol};
-use super::place::Places;
+use super::place::{Place, Places};
 
 /// A list of operands on the way to the pool. Most are short.
 pub(super) type Values = SmallVec<[Value; 8]>;
@@ -60,6 +60,8 @@ pub(super) struct BodyLoader<'l, 'm, 'a> {
     pub(super) loader: &'l mut Loader<'m, 'a>,
     scratch: &'l mut Scratch,
     pub(super) builder: Builder,
+    /// The function itself.
+    pub(super) own: FuncId,
     /// Source positions. Kept here, since the builder wants them before the instruction and the
     /// file has them after it.
     pub(super) lines: Vec<Line>,
@@ -83,6 +85,8 @@ pub(super) struct BodyLoader<'l, 'm, 'a> {
     at_block_start: bool,
     /// First instruction made from the record before.
     last_start: u32,
+    /// Last instruction made from each record that is one in the file; `u32::MAX` if none was.
+    pub(super) records: Vec<u32>,
 }
 
 impl<'a> Loader<'_, 'a> {
@@ -111,9 +115,11 @@ impl<'a> Loader<'_, 'a> {
                 continue;
             };
             places.begin_function();
+            self.meta.begin_function(at);
+            self.facts.begin_function();
             self.memo.truncate(source.value_count());
             scratch.generation = scratch.generation.wrapping_add(1);
-            let body = self.body(&mut reader, &mut scratch, &mut places, (at, id), head);
+            let body = self.body(&mut reader, &mut scratch, &mut places, id, head);
             let body = body.map_err(|error| match self.module.funcs.get(id.index()) {
                 Some(function) => error.in_function(&function.name),
                 None => error,
@@ -131,7 +137,7 @@ impl<'a> Loader<'_, 'a> {
         reader: &mut BodyReader<'_, '_>,
         scratch: &mut Scratch,
         places: &mut Places<'a>,
-        (at, id): (u32, FuncId),
+        id: FuncId,
         head: BodyHead,
     ) -> Result<ir::Body> {
         let mut body = BodyLoader::new(self, scratch, head, id);
@@ -139,7 +145,8 @@ impl<'a> Loader<'_, 'a> {
             let done = match reader.next_event()? {
                 None => break,
                 Some(Event::Inst(inst, result)) => body.record(&inst, result),
-                Some(Event::Loc(loc)) => body.place(places, at, loc),
+                Some(Event::Loc(loc)) => body.place(places, loc),
+                Some(Event::Attached(inst, facts)) => body.attach(inst, facts),
                 // The position before goes on by itself.
                 Some(Event::LocAgain) => Ok(()),
                 Some(Event::Bundle(tag, _)) => {
@@ -185,6 +192,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
             loader,
             scratch,
             builder: Builder::new(params),
+            own: id,
             lines: Vec::new(),
             late: Vec::new(),
             forward: HashMap::new(),
@@ -196,6 +204,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
             bundle: None,
             at_block_start: true,
             last_start: 0,
+            records: Vec::new(),
         };
         for param in 0..count {
             body.define(
@@ -214,6 +223,13 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         self.at_block_start = inst.is_terminator();
         self.last_start = self.builder.next_id().0;
         let value = self.inst(inst)?;
+        let end = self.builder.next_id().0;
+        let made = if end == self.last_start {
+            u32::MAX
+        } else {
+            end.wrapping_sub(1)
+        };
+        self.records.push(made);
         if self.words() > self.loader.words_left {
             return Err(LoadError::limit("size of the translated module"));
         }
@@ -237,20 +253,19 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
 
     /// Notes where the record before came from. A record that made no instruction passes its
     /// position on to what follows, which is better than none.
-    fn place(&mut self, places: &mut Places<'a>, function: u32, loc: DebugLoc) -> Result<()> {
-        let loader = &mut *self.loader;
-        let file = places.file(loader.source, function, loc, &mut loader.module.files)?;
+    fn place(&mut self, places: &mut Places<'a>, loc: DebugLoc) -> Result<()> {
+        let Place { file, scope } = places.place(self.loader, loc)?;
         let from = ir::InstId(self.last_start);
         let line = Line {
             from,
             line: loc.line,
             column: loc.column,
             file,
+            scope,
         };
         match self.lines.last_mut() {
             Some(last) if last.from == from => *last = line,
-            Some(last) if (last.line, last.column, last.file) == (line.line, line.column, file) => {
-            }
+            Some(last) if Line { from, ..*last } == line => {}
             _ => self.lines.push(line),
         }
         Ok(())

@@ -7,12 +7,14 @@ use alloc::format;
 use alloc::string::String;
 
 use bitcode::{CallFlags, ConstantKind, ValueId};
+use ir::facts::kind;
 use ir::{Flags, Op, RelocTarget, TypeId, Value};
 use smallvec::{SmallVec, smallvec};
 
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
 use super::fold::Folded;
+use super::inst::fast_math;
 use super::intrinsic::Action;
 use super::module::Symbol;
 
@@ -46,6 +48,9 @@ impl BodyLoader<'_, '_, '_> {
                 Action::Drop => {}
                 _ if bundle.is_some() => return Err(self.bundle_error(bundle)),
                 _ => {}
+            }
+            if let Action::Constrained(which) = action {
+                return self.constrained(which, result, params, args, flags.fast_math);
             }
             let args = self.intrinsic_args(params, args)?;
             return self.intrinsic(action, result, &args, flags.fast_math);
@@ -109,6 +114,12 @@ impl BodyLoader<'_, '_, '_> {
             None => (Op::CallIndirect, indirect.0),
         };
         let value = self.emit(op, marks, result, [target, pool, args.len() as u32]);
+        if flags.no_tail {
+            self.note_last(kind::NOTAIL, 0);
+        }
+        if flags.fast_math != 0 {
+            self.note_last(kind::CALL_FAST_MATH, u32::from(fast_math(flags.fast_math)));
+        }
         Ok(if result == TypeId::VOID {
             Value::NONE
         } else {

@@ -13,6 +13,7 @@ use ir::{ConstKind, Op, RelocTarget, Type, TypeId, Value};
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
 use super::fold::{Folded, zero_extend};
+use super::module::Symbol;
 
 /// Deepest nesting of constants, which also ends cycles.
 const MAX_DEPTH: usize = 64;
@@ -86,6 +87,14 @@ impl BodyLoader<'_, '_, '_> {
             }
             ConstantKind::InlineAsm(_) => {
                 return Err(LoadError::unsupported("inline assembly as a value"));
+            }
+            ConstantKind::BlockAddress { function, .. }
+                if self.loader.symbols.get(function.0 as usize).is_none_or(
+                    |symbol| !matches!(symbol, Symbol::Func(id) if *id == self.own),
+                ) =>
+            {
+                let what = "address of a block of another function";
+                return Err(LoadError::unsupported(what));
             }
             ConstantKind::Other(name) => return Err(LoadError::unsupported(name)),
             _ => match self.fold(id)? {

@@ -32,10 +32,42 @@ pub(super) enum Constrained {
 
 /// Intrinsics that exist under the same name without the prefix.
 const SAME: &[&str] = &[
-    "sqrt", "fma", "fmuladd", "floor", "ceil", "trunc", "rint", "nearbyint", "round", "roundeven",
-    "minnum", "maxnum", "minimum", "maximum", "lrint", "llrint", "lround", "llround", "sin", "cos",
-    "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "exp", "exp2", "log", "log2",
-    "log10", "pow", "powi", "ldexp",
+    "sqrt",
+    "fma",
+    "fmuladd",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "nearbyint",
+    "round",
+    "roundeven",
+    "minnum",
+    "maxnum",
+    "minimum",
+    "maximum",
+    "lrint",
+    "llrint",
+    "lround",
+    "llround",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "atan2",
+    "sinh",
+    "cosh",
+    "tanh",
+    "exp",
+    "exp2",
+    "log",
+    "log2",
+    "log10",
+    "pow",
+    "powi",
+    "ldexp",
 ];
 
 /// What the constrained operation with this name is, without the prefix and with type suffixes.
@@ -83,13 +115,16 @@ impl BodyLoader<'_, '_, '_> {
             (Constrained::Cast(op), &[value]) => self.cast(op, value, ty, flags),
             (Constrained::Compare, &[a, b]) => {
                 let known = words.iter().find_map(|word| predicate(word));
-                let pred = known.ok_or_else(|| LoadError::malformed("comparison without a predicate"))?;
+                let pred =
+                    known.ok_or_else(|| LoadError::malformed("comparison without a predicate"))?;
                 self.compare(pred, a, b, flags)
             }
             (Constrained::Same(name), values) => {
                 self.intrinsic(intrinsic::action(name), ty, values, flags)
             }
-            _ => Err(LoadError::malformed("constrained operation with other arguments")),
+            _ => Err(LoadError::malformed(
+                "constrained operation with other arguments",
+            )),
         }
     }
 
@@ -101,7 +136,10 @@ impl BodyLoader<'_, '_, '_> {
     ) -> Result<Vec<String>> {
         let mut words = Vec::new();
         for (arg, &param) in args.iter().zip(params) {
-            if matches!(self.loader.source.types().get(param), bitcode::Type::Metadata) {
+            if matches!(
+                self.loader.source.types().get(param),
+                bitcode::Type::Metadata
+            ) {
                 let text = self.metadata_string(arg.id.0)?;
                 words.extend(text.map(|text| String::from_utf8_lossy(text).into_owned()));
             }
@@ -113,11 +151,26 @@ impl BodyLoader<'_, '_, '_> {
 /// A predicate by its name in LLVM's language.
 fn predicate(name: &str) -> Option<Predicate> {
     use Predicate as P;
-    let at = ir::FloatPred::NAMES.iter().position(|known| *known == name)?;
+    let at = ir::FloatPred::NAMES
+        .iter()
+        .position(|known| *known == name)?;
     const ALL: [Predicate; 16] = [
-        P::FcmpFalse, P::FcmpOeq, P::FcmpOgt, P::FcmpOge, P::FcmpOlt, P::FcmpOle, P::FcmpOne,
-        P::FcmpOrd, P::FcmpUno, P::FcmpUeq, P::FcmpUgt, P::FcmpUge, P::FcmpUlt, P::FcmpUle,
-        P::FcmpUne, P::FcmpTrue,
+        P::FcmpFalse,
+        P::FcmpOeq,
+        P::FcmpOgt,
+        P::FcmpOge,
+        P::FcmpOlt,
+        P::FcmpOle,
+        P::FcmpOne,
+        P::FcmpOrd,
+        P::FcmpUno,
+        P::FcmpUeq,
+        P::FcmpUgt,
+        P::FcmpUge,
+        P::FcmpUlt,
+        P::FcmpUle,
+        P::FcmpUne,
+        P::FcmpTrue,
     ];
     ALL.get(at).copied()
 }

@@ -32,6 +32,8 @@ impl BodyLoader<'_, '_, '_> {
         let final_values = self.resolve().ok_or_else(undefined)?;
         let mut body = self.builder.finish();
         body.lines = self.lines;
+        // Facts of records and attachments were noted in two passes, each in order.
+        body.side.sort_by_key(|fact| fact.0);
         if !self.late.is_empty() {
             replace_late(&mut body, self.prologue, &final_values);
         }

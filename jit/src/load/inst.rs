@@ -9,6 +9,7 @@
 //! has the same set; where it has not, the mapping is written out.
 
 use bitcode::{BinOp, CastOp, Inst, Predicate, flags};
+use ir::facts::kind;
 use ir::{Flags, Op, Type, TypeId, Value};
 
 use super::body::BodyLoader;
@@ -200,8 +201,7 @@ impl BodyLoader<'_, '_, '_> {
         Ok(self.emit(op, flags, ty, [value.0, 0, 0]))
     }
 
-    /// A comparison of numbers or addresses, lane by lane for vectors. `samesign` is only a promise and
-    /// is not kept.
+    /// A comparison of numbers or addresses, lane by lane for vectors.
     pub(super) fn compare(
         &mut self,
         pred: Predicate,
@@ -221,7 +221,11 @@ impl BodyLoader<'_, '_, '_> {
         let number = pred as u8;
         Ok(if pred.is_int() {
             let number = number.wrapping_sub(Predicate::IcmpEq as u8);
-            self.emit(Op::ICmp, number, ty, [lhs.0, rhs.0, 0])
+            let value = self.emit(Op::ICmp, number, ty, [lhs.0, rhs.0, 0]);
+            if flags & flags::SAMESIGN != 0 {
+                self.note_last(kind::SAMESIGN, 0);
+            }
+            value
         } else {
             self.emit(
                 Op::FCmp,

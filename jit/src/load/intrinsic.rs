@@ -66,8 +66,14 @@ const LIBM: &[&str] = &[
 ];
 
 /// The maximum and minimum in which a NaN wins.
-const MAXIMUM: MinMax = MinMax { max: true, nan_wins: true };
-const MINIMUM: MinMax = MinMax { max: false, nan_wins: true };
+const MAXIMUM: MinMax = MinMax {
+    max: true,
+    nan_wins: true,
+};
+const MINIMUM: MinMax = MinMax {
+    max: false,
+    nan_wins: true,
+};
 
 /// What a call of `llvm.` + `name` becomes.
 pub(super) fn action(name: &str) -> Action {
@@ -145,8 +151,14 @@ fn exact(base: &str) -> Option<Action> {
         "vector.reduce.fminimum" => Action::ReduceMinMax(MINIMUM),
         "maximum" => Action::MinMax(MAXIMUM),
         "minimum" => Action::MinMax(MINIMUM),
-        "maximumnum" => Action::MinMax(MinMax { max: true, nan_wins: false }),
-        "minimumnum" => Action::MinMax(MinMax { max: false, nan_wins: false }),
+        "maximumnum" => Action::MinMax(MinMax {
+            max: true,
+            nan_wins: false,
+        }),
+        "minimumnum" => Action::MinMax(MinMax {
+            max: false,
+            nan_wins: false,
+        }),
         "is.fpclass" => Action::FpClass,
         "powi" => Action::Powi,
         "frexp" => Action::LibmPair("frexp"),
@@ -266,25 +278,25 @@ impl BodyLoader<'_, '_, '_> {
 
     /// Intrinsics on floats that are sequences of instructions.
     fn float_intrinsic(&mut self, action: Action, ty: TypeId, args: &[Value]) -> Result<Value> {
-        match (action, *args) {
-            (Action::MinMax(which), [a, b]) => self.min_max(which, a, b),
-            (Action::FpClass, [value, mask]) => {
+        match (action, args) {
+            (Action::MinMax(which), &[a, b]) => self.min_max(which, a, b),
+            (Action::FpClass, &[value, mask]) => {
                 let mask = self.immediate(mask)?;
                 self.is_fpclass(value, mask)
             }
-            (Action::Powi, [base, exponent]) => self.powi(ty, base, exponent),
-            (Action::LibmPair(name), [value]) => self.libm_pair(name, ty, value),
-            (Action::SinCos, [value]) => self.sin_cos(ty, value),
-            (Action::Canonical, [value]) => {
+            (Action::Powi, &[base, exponent]) => self.powi(ty, base, exponent),
+            (Action::LibmPair(name), &[value]) => self.libm_pair(name, ty, value),
+            (Action::SinCos, &[value]) => self.sin_cos(ty, value),
+            (Action::Canonical, &[value]) => {
                 let one = self.one(ty)?;
                 Ok(self.binary_op(Op::FMul, value, one))
             }
-            (Action::HalfBits { to: true }, [value]) => {
+            (Action::HalfBits { to: true }, &[value]) => {
                 let half = self.intern(Type::Half)?;
                 let value = self.convert(Op::FpTrunc, value, half);
                 Ok(self.convert(Op::Bitcast, value, ty))
             }
-            (Action::HalfBits { to: false }, [bits]) => {
+            (Action::HalfBits { to: false }, &[bits]) => {
                 let half = self.intern(Type::Half)?;
                 let value = self.convert(Op::Bitcast, bits, half);
                 Ok(self.convert(Op::FpExt, value, ty))
@@ -358,7 +370,10 @@ mod tests {
                 "vector.reduce.fmax.v4f32",
                 Action::ReduceBy(Intrinsic::MaxNum),
             ),
-            ("vector.reduce.fmaximum.v4f32", Action::Unknown),
+            (
+                "vector.reduce.fmaximum.v4f32",
+                Action::ReduceMinMax(MAXIMUM),
+            ),
             (
                 "sadd.with.overflow.i32",
                 Action::Emit(Intrinsic::SAddOverflow, all),

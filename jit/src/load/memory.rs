@@ -4,6 +4,7 @@
 //! index takes a step of its own, in the 32 bits of an address.
 
 use bitcode::{AtomicOrdering, Inst, RmwOp, ValueId};
+use ir::facts::kind;
 use ir::types::MAX_BYTES;
 use ir::{Atomic, Flags, MemFlags, Op, Type, TypeId, Value};
 
@@ -174,6 +175,7 @@ impl BodyLoader<'_, '_, '_> {
         indices: &[Value],
         flags: u32,
     ) -> Result<Value> {
+        let no_wrap = flags & bitcode::flags::GEP_NUW != 0;
         let flags = (flags & u32::from(Flags::INBOUNDS | Flags::NUSW)) as u8;
         let mut walk = TypeWalk::new(element);
         let (mut at, mut add, mut pending) = (base, 0u32, None);
@@ -195,7 +197,11 @@ impl BodyLoader<'_, '_, '_> {
                 }
             }
         }
-        Ok(self.ptr_add(at, pending, add, flags))
+        let sum = self.ptr_add(at, pending, add, flags);
+        if no_wrap && sum != base {
+            self.note_last(kind::PTR_ADD_NUW, 0);
+        }
+        Ok(sum)
     }
 
     /// An index in the width of addresses. Indices are signed, and address arithmetic wraps in 32 bits,

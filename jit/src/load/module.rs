@@ -13,9 +13,11 @@ use ir::module::Alias;
 use ir::{FuncAttrs, FuncId, Function, Global, GlobalId, Linkage, RelocTarget};
 
 use super::error::{LoadError, Result};
+use super::facts::FactMemo;
 use super::fold::{Folded, Memo};
 use super::init::MAX_INIT_BYTES;
 use super::intrinsic::{self, Action};
+use super::meta::Meta;
 use super::types::TypeMap;
 
 /// Instructions, constants and pool words that a module may have beyond two for each byte of the
@@ -48,6 +50,10 @@ pub(super) struct Loader<'m, 'a> {
     /// What constants were found to be, by value id; of the function being translated beyond the
     /// module's own.
     pub(super) memo: Memo,
+    /// Metadata, as far as it was needed.
+    pub(super) meta: Meta<'a>,
+    /// What metadata nodes say as facts.
+    pub(super) facts: FactMemo,
     /// Bytes of initialisers so far.
     pub(super) init_bytes: usize,
     /// Functions that intrinsics became calls of.
@@ -74,6 +80,8 @@ impl<'m, 'a> Loader<'m, 'a> {
             symbols: Vec::new(),
             attr_sets: alloc::vec![None; source.attributes().len()],
             memo: Memo::default(),
+            meta: Meta::default(),
+            facts: FactMemo::default(),
             imports: HashMap::new(),
             init_bytes: 0,
             init_limit: MAX_INIT_BYTES,

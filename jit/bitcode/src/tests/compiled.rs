@@ -8,8 +8,8 @@ use std::process::Command;
 use super::read_all;
 use crate::testing::{compile, corpus};
 use crate::{
-    AttributeIndex, AttributeKind, BodyReader, CastOp, ConstantKind, Constants, Metadata, Event,
-    Inst, Module, Predicate, Type,
+    AttributeIndex, AttributeKind, BodyReader, CastOp, ConstantKind, Constants, Event, Inst,
+    Metadata, Module, Predicate, Type,
 };
 
 /// The mnemonic in LLVM's text form; integer and floating-point arithmetic are not told apart.

@@ -342,14 +342,19 @@ impl<'a> Parser<'a> {
             let byval = self.number_u32()?;
             self.expect_word("align")?;
             let align_log2 = self.alignment()?;
-            let bits = self.bits(PARAM_ATTRS)? as u8;
+            let bits = self.bits(PARAM_ATTRS)? as u16;
             params.push(ParamAttrs {
                 byval,
                 align_log2,
                 bits,
+                ..ParamAttrs::default()
             });
         }
-        Ok(AttrSet { func, params })
+        Ok(AttrSet {
+            func,
+            params,
+            ..AttrSet::default()
+        })
     }
 
     /// The words of [`FuncAttrs`].

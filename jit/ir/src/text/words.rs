@@ -137,6 +137,18 @@ pub(super) const FUNC_ATTRS: &[(u32, &str)] = &[
     (FuncAttrs::COLD, "cold"),
     (FuncAttrs::FMA, "fma"),
     (FuncAttrs::NOT_ADDRESS_TAKEN, "not_address_taken"),
+    (FuncAttrs::HOT, "hot"),
+    (FuncAttrs::WILL_RETURN, "willreturn"),
+    (FuncAttrs::ARG_MEM_ONLY, "argmemonly"),
+    (FuncAttrs::NO_FREE, "nofree"),
+    (FuncAttrs::NO_SYNC, "nosync"),
+    (FuncAttrs::NO_RECURSE, "norecurse"),
+    (FuncAttrs::SMALL, "optsize"),
+    (FuncAttrs::STRICT_FP, "strictfp"),
+    (FuncAttrs::NULL_IS_VALID, "null_is_valid"),
+    (FuncAttrs::SPECULATABLE, "speculatable"),
+    (FuncAttrs::WRITE_ONLY, "writeonly"),
+    (FuncAttrs::MUST_PROGRESS, "mustprogress"),
 ];
 
 /// Bits of `ParamAttrs::bits`.
@@ -148,7 +160,11 @@ pub(super) const PARAM_ATTRS: &[(u32, &str)] = &[
     (16, "nonnull"),
     (32, "zeroext"),
     (64, "signext"),
-    (128, "reserved"),
+    (128, "or_null"),
+    (256, "writeonly"),
+    (512, "returned"),
+    (1024, "noundef"),
+    (2048, "readnone"),
 ];
 
 const FAST_MATH: &[(u32, &str)] = &[

@@ -46,9 +46,7 @@ impl BodyLoader<'_, '_, '_> {
         let magnitude_mask = self.number(bits_type, starts[6] - 1)?;
         let magnitude = self.binary_op(Op::And, bits, magnitude_mask);
         let wanted = |sign: usize| {
-            KINDS.map(|(negative, positive)| {
-                mask >> [negative, positive][sign] & 1 == 1
-            })
+            KINDS.map(|(negative, positive)| mask >> [negative, positive][sign] & 1 == 1)
         };
         let (negative, positive) = (wanted(0), wanted(1));
         if negative == positive {
@@ -73,7 +71,11 @@ impl BodyLoader<'_, '_, '_> {
         let mut any = self.number(truth, 0)?;
         let mut kind = 0;
         while kind < wanted.len() {
-            let run = wanted.iter().skip(kind).take_while(|wanted| **wanted).count();
+            let run = wanted
+                .iter()
+                .skip(kind)
+                .take_while(|wanted| **wanted)
+                .count();
             if let (1.., Some(&from), Some(&to)) = (run, starts.get(kind), starts.get(kind + run)) {
                 let inside = self.in_range(magnitude, from, to)?;
                 any = self.binary_op(Op::Or, any, inside);

@@ -15,7 +15,12 @@ use crate::load::error::{LoadError, Result};
 
 impl BodyLoader<'_, '_, '_> {
     /// Calls the function with this name, or that of another width.
-    pub(in crate::load) fn libm(&mut self, name: &str, ty: TypeId, args: &[Value]) -> Result<Value> {
+    pub(in crate::load) fn libm(
+        &mut self,
+        name: &str,
+        ty: TypeId,
+        args: &[Value],
+    ) -> Result<Value> {
         self.each_lane(ty, |body, lane| {
             let elem = body.loader.module.types.scalar(ty);
             let parts: Values = args.iter().map(|arg| body.lane(*arg, lane)).collect();
@@ -51,7 +56,11 @@ impl BodyLoader<'_, '_, '_> {
     ) -> Result<Value> {
         let params: Vec<TypeId> = args.iter().map(|arg| self.type_of(*arg)).collect();
         let variadic = false;
-        let signature = self.intern(Type::Func { ret, params, variadic })?;
+        let signature = self.intern(Type::Func {
+            ret,
+            params,
+            variadic,
+        })?;
         let id = self.loader.import(name, signature)?;
         let words = [u32::from(signature.0), 0];
         let values = args.iter().map(|arg| arg.0);
@@ -60,7 +69,12 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// `frexp` and `modf`: a result and a second one through a pointer.
-    pub(in crate::load) fn libm_pair(&mut self, name: &str, ty: TypeId, value: Value) -> Result<Value> {
+    pub(in crate::load) fn libm_pair(
+        &mut self,
+        name: &str,
+        ty: TypeId,
+        value: Value,
+    ) -> Result<Value> {
         let [first, second] = self.pair_types(ty)?;
         let layout = self.loader.module.types.layout(second);
         let place = self.spare(second, layout.size);
@@ -81,7 +95,12 @@ impl BodyLoader<'_, '_, '_> {
 
     /// `powi`: the compiler's own library multiplies in this order, and so does a constant exponent
     /// here. (compiler-rt: `powidf2.c`.)
-    pub(in crate::load) fn powi(&mut self, ty: TypeId, base: Value, exponent: Value) -> Result<Value> {
+    pub(in crate::load) fn powi(
+        &mut self,
+        ty: TypeId,
+        base: Value,
+        exponent: Value,
+    ) -> Result<Value> {
         let Some(bits) = self.builder.body().const_int(exponent) else {
             return self.each_lane(ty, |body, lane| {
                 let (elem, part) = (body.loader.module.types.scalar(ty), body.lane(base, lane));

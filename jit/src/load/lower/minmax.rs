@@ -34,7 +34,10 @@ impl BodyLoader<'_, '_, '_> {
         };
         let first = self.test(pred, a, b)?;
         let chosen = self.choose(first, a, b);
-        let (a_bits, b_bits) = (self.convert(Op::Bitcast, a, bits), self.convert(Op::Bitcast, b, bits));
+        let (a_bits, b_bits) = (
+            self.convert(Op::Bitcast, a, bits),
+            self.convert(Op::Bitcast, b, bits),
+        );
         let joined = self.binary_op(join, a_bits, b_bits);
         let joined = self.convert(Op::Bitcast, joined, ty);
         let equal = self.test(Predicate::FcmpOeq, a, b)?;

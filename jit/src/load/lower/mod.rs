@@ -70,17 +70,6 @@ impl BodyLoader<'_, '_, '_> {
         self.elements_of(ty, alloc::vec![id.0; lanes as usize])
     }
 
-    /// A vector constant of these numbers.
-    pub(super) fn numbers(&mut self, elem: TypeId, values: &[u64]) -> Result<Value> {
-        let len = values.len() as u32;
-        let ty = self.intern(Type::Vector { elem, len })?;
-        let ids: Vec<u32> = values
-            .iter()
-            .filter_map(|&bits| Some(self.builder.int(elem, bits).as_const()?.0))
-            .collect();
-        self.elements_of(ty, ids)
-    }
-
     /// `elem`, or a vector of as many as `like` has lanes.
     pub(super) fn shaped(&mut self, elem: TypeId, like: TypeId) -> Result<TypeId> {
         match self.loader.module.types.vector(like) {

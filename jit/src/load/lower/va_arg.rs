@@ -26,7 +26,9 @@ impl BodyLoader<'_, '_, '_> {
             let unit = 1u32 << layout.align_log2.min(30);
             let last = self.ptr_add(at, None, unit.wrapping_sub(1), 0);
             let number = self.convert(Op::PtrToInt, last, TypeId::I32);
-            let mask = self.builder.int(TypeId::I32, u64::from(unit.wrapping_neg()));
+            let mask = self
+                .builder
+                .int(TypeId::I32, u64::from(unit.wrapping_neg()));
             let number = self.binary_op(Op::And, number, mask);
             at = self.convert(Op::IntToPtr, number, TypeId::PTR);
         }

@@ -107,18 +107,90 @@ const TABLE: &[(&str, X86)] = &[
     ("avx2.pshuf.b", X86::ShuffleBytes),
     ("avx2.permd", X86::Permute),
     ("avx2.permps", X86::Permute),
-    ("sse.min.ps", X86::MinMax { max: false, first: false }),
-    ("sse.max.ps", X86::MinMax { max: true, first: false }),
-    ("sse2.min.pd", X86::MinMax { max: false, first: false }),
-    ("sse2.max.pd", X86::MinMax { max: true, first: false }),
-    ("avx.min.ps.256", X86::MinMax { max: false, first: false }),
-    ("avx.max.ps.256", X86::MinMax { max: true, first: false }),
-    ("avx.min.pd.256", X86::MinMax { max: false, first: false }),
-    ("avx.max.pd.256", X86::MinMax { max: true, first: false }),
-    ("sse.min.ss", X86::MinMax { max: false, first: true }),
-    ("sse.max.ss", X86::MinMax { max: true, first: true }),
-    ("sse2.min.sd", X86::MinMax { max: false, first: true }),
-    ("sse2.max.sd", X86::MinMax { max: true, first: true }),
+    (
+        "sse.min.ps",
+        X86::MinMax {
+            max: false,
+            first: false,
+        },
+    ),
+    (
+        "sse.max.ps",
+        X86::MinMax {
+            max: true,
+            first: false,
+        },
+    ),
+    (
+        "sse2.min.pd",
+        X86::MinMax {
+            max: false,
+            first: false,
+        },
+    ),
+    (
+        "sse2.max.pd",
+        X86::MinMax {
+            max: true,
+            first: false,
+        },
+    ),
+    (
+        "avx.min.ps.256",
+        X86::MinMax {
+            max: false,
+            first: false,
+        },
+    ),
+    (
+        "avx.max.ps.256",
+        X86::MinMax {
+            max: true,
+            first: false,
+        },
+    ),
+    (
+        "avx.min.pd.256",
+        X86::MinMax {
+            max: false,
+            first: false,
+        },
+    ),
+    (
+        "avx.max.pd.256",
+        X86::MinMax {
+            max: true,
+            first: false,
+        },
+    ),
+    (
+        "sse.min.ss",
+        X86::MinMax {
+            max: false,
+            first: true,
+        },
+    ),
+    (
+        "sse.max.ss",
+        X86::MinMax {
+            max: true,
+            first: true,
+        },
+    ),
+    (
+        "sse2.min.sd",
+        X86::MinMax {
+            max: false,
+            first: true,
+        },
+    ),
+    (
+        "sse2.max.sd",
+        X86::MinMax {
+            max: true,
+            first: true,
+        },
+    ),
     ("sse.cvtss2si", X86::ToInt { nearest: true }),
     ("sse.cvttss2si", X86::ToInt { nearest: false }),
     ("sse2.cvtsd2si", X86::ToInt { nearest: true }),
@@ -199,7 +271,10 @@ fn family(name: &str) -> Option<X86> {
         "hsub" => horizontal(Op::FSub),
         "psign" => Some(X86::Sign),
         _ => {
-            let pred = base.strip_prefix('u').unwrap_or(base).strip_prefix("comi")?;
+            let pred = base
+                .strip_prefix('u')
+                .unwrap_or(base)
+                .strip_prefix("comi")?;
             Some(X86::Comi(match pred {
                 "eq" => Predicate::FcmpOeq,
                 "neq" => Predicate::FcmpUne,
@@ -216,7 +291,7 @@ fn family(name: &str) -> Option<X86> {
 impl BodyLoader<'_, '_, '_> {
     /// A call of an intrinsic of the processor, with a result of type `ty`.
     pub(in crate::load) fn x86(&mut self, which: X86, ty: TypeId, args: &[Value]) -> Result<Value> {
-        match (which, *args) {
+        match (which, args) {
             (X86::Nothing, _) => Ok(Value::NONE),
             (X86::Fence, _) => {
                 const SEQ_CST: u8 = 6;
@@ -224,48 +299,48 @@ impl BodyLoader<'_, '_, '_> {
                 self.emit(Op::Fence, 0, TypeId::VOID, [flags.0, 0, 0]);
                 Ok(Value::NONE)
             }
-            (X86::Load, [ptr]) => {
+            (X86::Load, &[ptr]) => {
                 Ok(self.emit(Op::Load, 0, ty, [ptr.0, MemFlags::aligned(0).0, 0]))
             }
-            (X86::MaskLoad, [ptr, mask]) => {
+            (X86::MaskLoad, &[ptr, mask]) => {
                 let (mask, other) = (self.sign_mask(mask)?, self.zero(ty));
                 self.masked(Masked::Load, ty, &[ptr, mask, other])
             }
-            (X86::MaskStore, [ptr, mask, vector]) => {
+            (X86::MaskStore, &[ptr, mask, vector]) => {
                 let mask = self.sign_mask(mask)?;
                 self.masked(Masked::Store, ty, &[vector, ptr, mask])
             }
-            (X86::MoveMask, [vector]) => self.x86_move_mask(vector, ty),
-            (X86::Pack { signed }, [a, b]) => self.x86_pack(signed, a, b, ty),
-            (X86::MulAdd { bytes }, [a, b]) => self.x86_mul_add(bytes, a, b, ty),
-            (X86::MulHigh { signed }, [a, b]) => self.x86_mul_high(signed, a, b),
-            (X86::MulHighRound, [a, b]) => self.x86_mul_high_round(a, b),
-            (X86::SumAbs, [a, b]) => self.x86_sum_abs(a, b, ty),
-            (X86::Shift(op), [vector, amount]) => self.x86_shift(op, vector, amount),
-            (X86::ShiftEach(op), [vector, amounts]) => self.x86_shift_each(op, vector, amounts),
-            (X86::ShuffleBytes, [vector, numbers]) => self.x86_shuffle_bytes(vector, numbers),
-            (X86::Permute, [vector, numbers]) => self.x86_permute(vector, numbers),
-            (X86::MinMax { max, first }, [a, b]) => {
+            (X86::MoveMask, &[vector]) => self.x86_move_mask(vector, ty),
+            (X86::Pack { signed }, &[a, b]) => self.x86_pack(signed, a, b, ty),
+            (X86::MulAdd { bytes }, &[a, b]) => self.x86_mul_add(bytes, a, b, ty),
+            (X86::MulHigh { signed }, &[a, b]) => self.x86_mul_high(signed, a, b),
+            (X86::MulHighRound, &[a, b]) => self.x86_mul_high_round(a, b),
+            (X86::SumAbs, &[a, b]) => self.x86_sum_abs(a, b, ty),
+            (X86::Shift(op), &[vector, amount]) => self.x86_shift(op, vector, amount),
+            (X86::ShiftEach(op), &[vector, amounts]) => self.x86_shift_each(op, vector, amounts),
+            (X86::ShuffleBytes, &[vector, numbers]) => self.x86_shuffle_bytes(vector, numbers),
+            (X86::Permute, &[vector, numbers]) => self.x86_permute(vector, numbers),
+            (X86::MinMax { max, first }, &[a, b]) => {
                 self.x86_first(first, a, b, |body, a, b| body.x86_min_max(max, a, b))
             }
-            (X86::ToInt { nearest }, [value]) => self.x86_to_int(nearest, value, ty),
-            (X86::Test(which), [a, b]) => self.x86_test(which, a, b, ty),
-            (X86::Compare { first }, [a, b, pred]) => {
+            (X86::ToInt { nearest }, &[value]) => self.x86_to_int(nearest, value, ty),
+            (X86::Test(which), &[a, b]) => self.x86_test(which, a, b, ty),
+            (X86::Compare { first }, &[a, b, pred]) => {
                 let pred = self.immediate(pred)?;
                 self.x86_first(first, a, b, |body, a, b| body.x86_compare(pred, a, b))
             }
-            (X86::Blend, [a, b, mask]) => {
+            (X86::Blend, &[a, b, mask]) => {
                 let mask = self.sign_mask(mask)?;
                 Ok(self.choose(mask, b, a))
             }
-            (X86::Horizontal { op, saturate }, [a, b]) => self.x86_horizontal(op, saturate, a, b),
-            (X86::Sign, [a, b]) => self.x86_sign(a, b),
-            (X86::Round { .. }, [value, mode]) => self.x86_round(mode, value),
-            (X86::Round { .. }, [a, b, mode]) => {
+            (X86::Horizontal { op, saturate }, &[a, b]) => self.x86_horizontal(op, saturate, a, b),
+            (X86::Sign, &[a, b]) => self.x86_sign(a, b),
+            (X86::Round { .. }, &[value, mode]) => self.x86_round(mode, value),
+            (X86::Round { .. }, &[a, b, mode]) => {
                 self.x86_first(true, a, b, |body, _, b| body.x86_round(mode, b))
             }
-            (X86::Crc32, [crc, bits]) => self.x86_crc32(crc, bits),
-            (X86::Comi(pred), [a, b]) => {
+            (X86::Crc32, &[crc, bits]) => self.x86_crc32(crc, bits),
+            (X86::Comi(pred), &[a, b]) => {
                 let (a, b) = (self.lane(a, 0), self.lane(b, 0));
                 let holds = self.test(pred, a, b)?;
                 Ok(self.convert(Op::ZExt, holds, ty))
@@ -286,10 +361,22 @@ mod tests {
         assert_eq!(named("avx2.maskload.d.256"), Some(X86::MaskLoad));
         assert_eq!(
             named("ssse3.phadd.sw.128"),
-            Some(X86::Horizontal { op: Op::Add, saturate: true })
+            Some(X86::Horizontal {
+                op: Op::Add,
+                saturate: true
+            })
         );
-        assert_eq!(named("sse2.ucomilt.sd"), Some(X86::Comi(Predicate::FcmpOlt)));
-        for refused in ["sse.rsqrt.ps", "rdtsc", "aesni.aesenc", "bmi.pdep.32", "sse.ldmxcsr"] {
+        assert_eq!(
+            named("sse2.ucomilt.sd"),
+            Some(X86::Comi(Predicate::FcmpOlt))
+        );
+        for refused in [
+            "sse.rsqrt.ps",
+            "rdtsc",
+            "aesni.aesenc",
+            "bmi.pdep.32",
+            "sse.ldmxcsr",
+        ] {
             assert_eq!(named(refused), None, "{refused}");
         }
     }

@@ -3,11 +3,14 @@
 //! 256-bit forms of SSE instructions work in two halves that do not see each other; code that
 //! builds lane numbers goes by [`HALF_BITS`].
 
+use alloc::vec::Vec;
+
 use bitcode::Predicate;
 use ir::{Intrinsic, Op, Type, TypeId, Value};
 
 use crate::load::body::BodyLoader;
 use crate::load::error::{LoadError, Result};
+use crate::load::fold::zero_extend;
 
 /// Bits that such an instruction handles by themselves.
 const HALF_BITS: u32 = 128;
@@ -40,7 +43,13 @@ impl BodyLoader<'_, '_, '_> {
     /// Bits of a lane and lanes of a vector.
     fn x86_shape(&self, vector: Value) -> (u32, u32) {
         let elem = self.loader.module.types.scalar(self.type_of(vector));
-        let bits = self.loader.module.types.layout(elem).store.saturating_mul(8);
+        let bits = self
+            .loader
+            .module
+            .types
+            .layout(elem)
+            .store
+            .saturating_mul(8);
         (bits.max(8), self.lanes_of(vector))
     }
 
@@ -55,7 +64,7 @@ impl BodyLoader<'_, '_, '_> {
         let ty = self.type_of(value);
         let scalar = self.loader.module.types.scalar(ty);
         let bits = self.loader.module.types.int_bits(scalar).unwrap_or(64);
-        let cut = |number: i64| u128::from(super::super::fold::zero_extend(number.cast_unsigned(), bits));
+        let cut = |number: i64| u128::from(zero_extend(number.cast_unsigned(), bits));
         let (low, high) = (self.number(ty, cut(low))?, self.number(ty, cut(high))?);
         let value = self.apply(Intrinsic::SMax, ty, &[value, low]);
         Ok(self.apply(Intrinsic::SMin, ty, &[value, high]))
@@ -75,7 +84,7 @@ impl BodyLoader<'_, '_, '_> {
     fn x86_halves(&mut self, a: Value, b: Value, from: u32, step: u32) -> Result<Value> {
         let (bits, lanes) = self.x86_shape(a);
         let half = (HALF_BITS / bits).min(lanes).max(1);
-        let mut order = alloc::vec::Vec::new();
+        let mut order = Vec::new();
         for start in (0..lanes).step_by(half as usize) {
             for base in [0, lanes] {
                 let first = base + start + from;
@@ -86,7 +95,13 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// `packsswb` and its like.
-    pub(super) fn x86_pack(&mut self, signed: bool, a: Value, b: Value, ty: TypeId) -> Result<Value> {
+    pub(super) fn x86_pack(
+        &mut self,
+        signed: bool,
+        a: Value,
+        b: Value,
+        ty: TypeId,
+    ) -> Result<Value> {
         let (bits, _) = self.x86_shape(a);
         let narrow = bits / 2;
         let (low, high) = if signed {
@@ -100,14 +115,19 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// `pmaddwd`, `pmaddubsw`: neighbours are added in 32 bits.
-    pub(super) fn x86_mul_add(&mut self, bytes: bool, a: Value, b: Value, ty: TypeId) -> Result<Value> {
+    pub(super) fn x86_mul_add(
+        &mut self,
+        bytes: bool,
+        a: Value,
+        b: Value,
+        ty: TypeId,
+    ) -> Result<Value> {
         let first = if bytes { Op::ZExt } else { Op::SExt };
         let a = self.x86_lanes_to(first, a, TypeId::I32)?;
         let b = self.x86_lanes_to(Op::SExt, b, TypeId::I32)?;
         let products = self.binary_op(Op::Mul, a, b);
         let lanes = self.lanes_of(products);
-        let (even, odd): (alloc::vec::Vec<u32>, alloc::vec::Vec<u32>) =
-            (0..lanes).partition(|lane| lane % 2 == 0);
+        let (even, odd): (Vec<u32>, Vec<u32>) = (0..lanes).partition(|lane| lane % 2 == 0);
         let (even, odd) = (
             self.shuffle(products, products, &even)?,
             self.shuffle(products, products, &odd)?,
@@ -156,7 +176,7 @@ impl BodyLoader<'_, '_, '_> {
         let distance = self.binary_op(Op::Sub, large, small);
         let wide = self.x86_lanes_to(Op::ZExt, distance, TypeId::I16)?;
         self.each_lane(ty, |body, lane| {
-            let order: alloc::vec::Vec<u32> = (lane * 8..lane * 8 + 8).collect();
+            let order: Vec<u32> = (lane * 8..lane * 8 + 8).collect();
             let part = body.shuffle(wide, wide, &order)?;
             let sum = body.apply(Intrinsic::ReduceAdd, TypeId::I16, &[part]);
             Ok(body.convert(Op::ZExt, sum, TypeId::I64))
@@ -175,8 +195,17 @@ impl BodyLoader<'_, '_, '_> {
             let amount = self.number(ty, u128::from(amount.min(largest)))?;
             return Ok(self.binary_op(op, vector, amount));
         }
-        let amount = if self.loader.module.types.vector(self.type_of(amount)).is_some() {
-            let pair = self.intern(Type::Vector { elem: TypeId::I64, len: 2 })?;
+        let amount = if self
+            .loader
+            .module
+            .types
+            .vector(self.type_of(amount))
+            .is_some()
+        {
+            let pair = self.intern(Type::Vector {
+                elem: TypeId::I64,
+                len: 2,
+            })?;
             let words = self.convert(Op::Bitcast, amount, pair);
             self.lane(words, 0)
         } else {
@@ -197,7 +226,12 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// `vpsllvd` and its like.
-    pub(super) fn x86_shift_each(&mut self, op: Op, vector: Value, amounts: Value) -> Result<Value> {
+    pub(super) fn x86_shift_each(
+        &mut self,
+        op: Op,
+        vector: Value,
+        amounts: Value,
+    ) -> Result<Value> {
         let ty = self.type_of(vector);
         let (bits, _) = self.x86_shape(vector);
         let largest = self.number(ty, u128::from(bits - 1))?;
@@ -239,7 +273,11 @@ impl BodyLoader<'_, '_, '_> {
 
     /// `minps`: the second operand if they are equal or one is NaN.
     pub(super) fn x86_min_max(&mut self, max: bool, a: Value, b: Value) -> Result<Value> {
-        let pred = if max { Predicate::FcmpOgt } else { Predicate::FcmpOlt };
+        let pred = if max {
+            Predicate::FcmpOgt
+        } else {
+            Predicate::FcmpOlt
+        };
         let first = self.test(pred, a, b)?;
         Ok(self.choose(first, a, b))
     }
@@ -247,7 +285,11 @@ impl BodyLoader<'_, '_, '_> {
     /// `cvtps2dq` and its like; a scalar result comes from lane 0, missing lanes are 0.
     pub(super) fn x86_to_int(&mut self, nearest: bool, value: Value, ty: TypeId) -> Result<Value> {
         let wanted = self.loader.module.types.vector(ty);
-        let mut value = if wanted.is_none() { self.lane(value, 0) } else { value };
+        let mut value = if wanted.is_none() {
+            self.lane(value, 0)
+        } else {
+            value
+        };
         if nearest {
             value = self.apply(Intrinsic::Rint, self.type_of(value), &[value]);
         }
@@ -257,7 +299,7 @@ impl BodyLoader<'_, '_, '_> {
             return Ok(numbers);
         }
         let zero = self.zero(self.type_of(numbers));
-        let order: alloc::vec::Vec<u32> = (0..want).map(|lane| lane.min(have)).collect();
+        let order: Vec<u32> = (0..want).map(|lane| lane.min(have)).collect();
         self.shuffle(numbers, zero, &order)
     }
 
@@ -266,7 +308,7 @@ impl BodyLoader<'_, '_, '_> {
         let all = self.type_of(a);
         let ones = self.number(all, u128::from(u64::MAX))?;
         let not_a = self.binary_op(Op::Xor, a, ones);
-        let mut flag = |body: &mut Self, of: Value, pred: Predicate| {
+        let flag = |body: &mut Self, of: Value, pred: Predicate| {
             let bits = body.binary_op(Op::And, of, b);
             let any = body.apply(Intrinsic::ReduceOr, TypeId::I64, &[bits]);
             let zero = body.builder.int(TypeId::I64, 0);
@@ -288,9 +330,22 @@ impl BodyLoader<'_, '_, '_> {
     pub(super) fn x86_compare(&mut self, pred: u64, a: Value, b: Value) -> Result<Value> {
         use Predicate as P;
         const PREDICATES: [Predicate; 16] = [
-            P::FcmpOeq, P::FcmpOlt, P::FcmpOle, P::FcmpUno, P::FcmpUne, P::FcmpUge, P::FcmpUgt,
-            P::FcmpOrd, P::FcmpUeq, P::FcmpUlt, P::FcmpUle, P::FcmpFalse, P::FcmpOne, P::FcmpOge,
-            P::FcmpOgt, P::FcmpTrue,
+            P::FcmpOeq,
+            P::FcmpOlt,
+            P::FcmpOle,
+            P::FcmpUno,
+            P::FcmpUne,
+            P::FcmpUge,
+            P::FcmpUgt,
+            P::FcmpOrd,
+            P::FcmpUeq,
+            P::FcmpUlt,
+            P::FcmpUle,
+            P::FcmpFalse,
+            P::FcmpOne,
+            P::FcmpOge,
+            P::FcmpOgt,
+            P::FcmpTrue,
         ];
         let known = PREDICATES.get((pred & 15) as usize);
         let pred = known.ok_or_else(|| LoadError::malformed("predicate"))?;
@@ -301,7 +356,13 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// `phaddw`, `haddps` and their like.
-    pub(super) fn x86_horizontal(&mut self, op: Op, saturate: bool, a: Value, b: Value) -> Result<Value> {
+    pub(super) fn x86_horizontal(
+        &mut self,
+        op: Op,
+        saturate: bool,
+        a: Value,
+        b: Value,
+    ) -> Result<Value> {
         let even = self.x86_halves(a, b, 0, 2)?;
         let odd = self.x86_halves(a, b, 1, 2)?;
         Ok(match (op, saturate) {
@@ -339,7 +400,10 @@ impl BodyLoader<'_, '_, '_> {
         let width = types.int_bits(self.type_of(bits)).unwrap_or(32).min(32);
         let bits = self.convert(Op::ZExt, bits, TypeId::I32);
         let mut crc = self.binary_op(Op::Xor, crc, bits);
-        let (zero, one) = (self.builder.int(TypeId::I32, 0), self.builder.int(TypeId::I32, 1));
+        let (zero, one) = (
+            self.builder.int(TypeId::I32, 0),
+            self.builder.int(TypeId::I32, 1),
+        );
         let polynomial = self.builder.int(TypeId::I32, POLYNOMIAL);
         for _ in 0..width {
             let low = self.binary_op(Op::And, crc, one);

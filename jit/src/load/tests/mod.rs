@@ -5,6 +5,7 @@
 
 mod clang;
 mod compiled;
+mod lowered;
 mod mutants;
 mod rules;
 

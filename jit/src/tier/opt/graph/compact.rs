@@ -168,6 +168,7 @@ impl Compactor<'_, '_> {
             line: 0,
             column: 0,
             file: u32::MAX,
+            scope: u32::MAX,
         };
         let line = self.graph.stored.line_of(origin).unwrap_or(unknown);
         let line = Line { from: at, ..line };
