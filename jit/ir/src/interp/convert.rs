@@ -1,13 +1,13 @@
 //! Casts of one scalar.
 //!
 //! Every float of at most 64 bits is exactly a double, so conversions from floats begin there, and
-//! conversions to floats round once at their end. What a conversion gives where the result does not
+//! conversions to floats round once at their end; `x86_fp80` has its own arithmetic. What a conversion gives where the result does not
 //! fit is the processor's answer, spelled out in the head of the crate.
 
-use super::FaultKind;
 use super::float::Format;
 use super::int::{cut, signed, signed_range};
 use super::value::{mask, width};
+use super::{FaultKind, extended};
 use crate::inst::Op;
 use crate::types::{TypeId, Types};
 
@@ -24,29 +24,42 @@ pub(super) fn cast(
     Ok(match op {
         Op::Trunc | Op::ZExt | Op::PtrToInt | Op::IntToPtr => bits & mask(to_width),
         Op::SExt => cut(signed(bits, from_width), to_width),
-        Op::FpToSi => to_signed(Format::of(types, from)?.read(bits), to_width),
-        Op::FpToUi => to_unsigned(Format::of(types, from)?.read(bits), to_width),
-        Op::SiToFp => from_int(signed(bits, from_width), Format::of(types, to)?),
-        Op::UiToFp => from_uint(bits, Format::of(types, to)?),
-        _ => Format::of(types, to)?.write(Format::of(types, from)?.read(bits)),
+        Op::FpToSi => to_signed(Format::of(types, from)?.truncated(bits), to_width),
+        Op::FpToUi => {
+            let format = Format::of(types, from)?;
+            match to_width {
+                ..=64 => to_unsigned(format.truncated(bits), to_width),
+                _ => saturate_unsigned(format.truncated_unsigned(bits), to_width),
+            }
+        }
+        Op::SiToFp => {
+            let number = signed(bits, from_width);
+            Format::of(types, to)?.write_int(number < 0, number.unsigned_abs())
+        }
+        Op::UiToFp => Format::of(types, to)?.write_int(false, bits),
+        _ => between(Format::of(types, from)?, Format::of(types, to)?, bits),
     })
 }
 
-/// `cvttsd2si` of a register of `width` bits: truncation, or the lowest number.
-fn cvtt(number: f64, width: u32) -> i128 {
-    let (low, high) = signed_range(width);
-    // `as` saturates far outside of the range, so the comparison is safe.
-    let truncated = number as i128;
-    if number.is_nan() || truncated < low || truncated > high {
-        low
-    } else {
-        truncated
+/// From one format to another, rounded once.
+fn between(from: Format, to: Format, bits: u128) -> u128 {
+    match (from, to) {
+        (Format::Extended, Format::Half) => extended::to_half(bits),
+        (Format::Extended, Format::Float) => u128::from(extended::to_float(bits).to_bits()),
+        _ => to.write(from.read(bits)),
     }
+}
+
+/// `cvttsd2si` of a register of `width` bits: truncation, or the lowest number.
+fn cvtt(number: Option<i128>, width: u32) -> i128 {
+    let (low, high) = signed_range(width);
+    let fits = |number: &i128| (low..=high).contains(number);
+    number.filter(fits).unwrap_or(low)
 }
 
 /// Narrow results come from the 32-bit form of the instruction, as compilers do it: an i8 is the
 /// low byte of the i32, not saturated.
-fn to_signed(number: f64, width: u32) -> u128 {
+fn to_signed(number: Option<i128>, width: u32) -> u128 {
     let result = match width {
         ..=32 => cvtt(number, 32),
         33..=64 => cvtt(number, 64),
@@ -58,45 +71,26 @@ fn to_signed(number: f64, width: u32) -> u128 {
 /// Below 64 bits the next wider signed conversion holds every result that is in range. For 64 the
 /// processor has none, and two signed ones are combined: where the first overflows, its sign bit
 /// selects the second, of the number less 2^63.
-fn to_unsigned(number: f64, width: u32) -> u128 {
-    const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+fn to_unsigned(number: Option<i128>, width: u32) -> u128 {
     let result = match width {
         ..=31 => cvtt(number, 32),
         32..=63 => cvtt(number, 64),
-        64 => {
+        _ => {
             let low = cvtt(number, 64);
-            let high = cvtt(number - TWO_63, 64);
+            let high = cvtt(number.map(|number| number.saturating_sub(1 << 63)), 64);
             low | (high & (low >> 63))
         }
-        _ => return saturate_unsigned(number, width),
     };
     cut(result, width)
 }
 
 /// The nearest number of `width` bits; 0 for NaN.
-pub(super) fn saturate_signed(number: f64, width: u32) -> u128 {
+pub(super) fn saturate_signed(number: Option<i128>, width: u32) -> u128 {
     let (low, high) = signed_range(width);
-    cut((number as i128).clamp(low, high), width)
+    cut(number.unwrap_or(0).clamp(low, high), width)
 }
 
-/// The nearest number of `width` bits; 0 for NaN.
-pub(super) fn saturate_unsigned(number: f64, width: u32) -> u128 {
-    (number as u128).min(mask(width))
-}
-
-/// Rounded once: Rust's `as` rounds to nearest even from any integer.
-fn from_int(number: i128, format: Format) -> u128 {
-    match format {
-        Format::Float => u128::from((number as f32).to_bits()),
-        // What double cannot hold exactly is infinite as a half.
-        _ => format.write(number as f64),
-    }
-}
-
-/// As `from_int`.
-fn from_uint(number: u128, format: Format) -> u128 {
-    match format {
-        Format::Float => u128::from((number as f32).to_bits()),
-        _ => format.write(number as f64),
-    }
+/// The nearest number of `width` bits.
+pub(super) fn saturate_unsigned(number: u128, width: u32) -> u128 {
+    number.min(mask(width))
 }

@@ -244,7 +244,7 @@ impl<'a> Interp<'a> {
         let scalar = types.scalar(ty);
         if inst.op == Op::FCmp {
             let (pred, format) = (inst.float_pred(), Format::of(types, scalar)?);
-            let holds = |x, y| float::compare(pred, format.read(x), format.read(y));
+            let holds = |x, y| float::compare(pred, format, x, y);
             return lanes2(&x, &y, |x, y| Ok(u128::from(holds(x, y))));
         }
         let width = width(types, scalar)?;

@@ -3,7 +3,7 @@
 //! `half` is computed in double and rounded once: for `+ - * /` and the square root that is the
 //! correctly rounded result, as 53 >= 2 * 11 + 2.
 
-use super::FaultKind;
+use super::{FaultKind, extended};
 use crate::inst::{FloatPred, Op};
 use crate::types::{Type, TypeId, Types};
 
@@ -16,6 +16,8 @@ pub(super) enum Format {
     Float,
     /// binary64.
     Double,
+    /// x87's, computed in [`extended`]: numbers of it are not doubles.
+    Extended,
 }
 
 impl Format {
@@ -25,7 +27,8 @@ impl Format {
             Type::Half => Ok(Self::Half),
             Type::Float => Ok(Self::Float),
             Type::Double => Ok(Self::Double),
-            _ => Err(FaultKind::Unsupported("x86_fp80 arithmetic")),
+            Type::X86Fp80 => Ok(Self::Extended),
+            _ => Err(FaultKind::Unsupported("arithmetic on what is no float")),
         }
     }
 
@@ -35,15 +38,17 @@ impl Format {
             Self::Half => 1 << 15,
             Self::Float => 1 << 31,
             Self::Double => 1 << 63,
+            Self::Extended => extended::SIGN,
         }
     }
 
-    /// The number, exactly.
+    /// The number, exactly; rounded for [`Format::Extended`].
     pub(super) fn read(self, bits: u128) -> f64 {
         match self {
             Self::Half => half_to_double(bits as u16),
             Self::Float => f64::from(f32::from_bits(bits as u32)),
             Self::Double => f64::from_bits(bits as u64),
+            Self::Extended => extended::to_double(bits),
         }
     }
 
@@ -53,12 +58,45 @@ impl Format {
             Self::Half => u128::from(double_to_half(number)),
             Self::Float => u128::from((number as f32).to_bits()),
             Self::Double => u128::from(number.to_bits()),
+            Self::Extended => extended::from_double(number),
         }
+    }
+
+    /// The number without its fraction, or the nearest of 128 bits; `None` for NaN.
+    pub(super) fn truncated(self, bits: u128) -> Option<i128> {
+        if self == Self::Extended {
+            return extended::truncated(bits);
+        }
+        let number = self.read(bits);
+        (!number.is_nan()).then_some(number as i128)
+    }
+
+    /// The number without its fraction, or the nearest of 128 bits without sign; 0 for NaN.
+    pub(super) fn truncated_unsigned(self, bits: u128) -> u128 {
+        if self == Self::Extended {
+            return extended::truncated_unsigned(bits);
+        }
+        self.read(bits) as u128
+    }
+
+    /// The nearest number to an integer, given by sign and magnitude.
+    pub(super) fn write_int(self, negative: bool, magnitude: u128) -> u128 {
+        let sign = if negative { self.sign() } else { 0 };
+        let bits = match self {
+            Self::Extended => return extended::from_int(negative, magnitude),
+            Self::Float => u128::from((magnitude as f32).to_bits()),
+            // What double cannot hold exactly is infinite as a half.
+            _ => self.write(magnitude as f64),
+        };
+        sign | bits
     }
 }
 
 /// One of the five operations.
 pub(super) fn binary(op: Op, format: Format, a: u128, b: u128) -> u128 {
+    if format == Format::Extended {
+        return extended::binary(op, a, b);
+    }
     if format == Format::Float && op != Op::FRem {
         let (a, b) = (f32::from_bits(a as u32), f32::from_bits(b as u32));
         let result = match op {
@@ -96,7 +134,11 @@ pub(super) fn mul_add(format: Format, [a, b, c]: [u128; 3], fused: bool) -> u128
 }
 
 /// A float comparison: the predicate names the outcomes for which it holds.
-pub(super) fn compare(pred: FloatPred, a: f64, b: f64) -> bool {
+pub(super) fn compare(pred: FloatPred, format: Format, a: u128, b: u128) -> bool {
+    if format == Format::Extended {
+        return extended::compare(pred, a, b);
+    }
+    let (a, b) = (format.read(a), format.read(b));
     let outcome = if a == b {
         1
     } else if a > b {

@@ -13,7 +13,7 @@ use super::exec::{lanes1, lanes2};
 use super::float::{self, Format};
 use super::int::{self, cut, signed, signed_range};
 use super::value::{Val, mask, width};
-use super::{FaultKind, Interp};
+use super::{FaultKind, Interp, extended};
 use crate::body::{Body, Value};
 use crate::inst::{Inst, IntPred, Intrinsic, Op};
 use crate::module::FuncAttrs;
@@ -42,6 +42,9 @@ impl Interp<'_> {
             I::StackRestore => self.restore_stack(args[0].addr()),
             I::Trap => Err(FaultKind::Trap),
             _ => {
+                if which as u8 >= I::Blend as u8 {
+                    return self.machine_intrinsic(which, body, inst, &args);
+                }
                 let operand = body.type_of(Value(words[0]));
                 self.compute(which, inst, operand, &args)
             }
@@ -70,8 +73,8 @@ impl Interp<'_> {
                 let (format, to) = (Format::of(types, scalar)?, to_width()?);
                 lanes1(&args[0], |x| {
                     Ok(match which {
-                        I::FpToSiSat => saturate_signed(format.read(x), to),
-                        _ => saturate_unsigned(format.read(x), to),
+                        I::FpToSiSat => saturate_signed(format.truncated(x), to),
+                        _ => saturate_unsigned(format.truncated_unsigned(x), to),
                     })
                 })
             }
@@ -99,6 +102,9 @@ impl Interp<'_> {
         format: Format,
         args: &[Val],
     ) -> Result<Val, FaultKind> {
+        if format == Format::Extended {
+            return extended_float(which, args);
+        }
         if matches!(which, I::FMulAdd | I::Fma) {
             let attrs = self.module.func(self.frame().func).attrs;
             let fused = which == I::Fma || attrs.has(FuncAttrs::FMA);
@@ -190,7 +196,7 @@ impl Interp<'_> {
 const CHUNK: usize = 256;
 
 /// As `lanes2`, for three operands.
-fn lanes3(args: &[Val], f: impl Fn([u128; 3]) -> u128) -> Result<Val, FaultKind> {
+pub(super) fn lanes3(args: &[Val], f: impl Fn([u128; 3]) -> u128) -> Result<Val, FaultKind> {
     let [x, y, z] = args else {
         return Err(FaultKind::Unsupported(
             "an intrinsic without three operands",
@@ -203,6 +209,17 @@ fn lanes3(args: &[Val], f: impl Fn([u128; 3]) -> u128) -> Result<Val, FaultKind>
         at += 1;
         Ok(f([x, y, third]))
     })
+}
+
+/// Float intrinsics of `x86_fp80`. The machine has no fused operation for it, so `fma` rounds twice.
+fn extended_float(which: Intrinsic, args: &[Val]) -> Result<Val, FaultKind> {
+    match args {
+        [x] => lanes1(x, |x| Ok(extended::unary(which, x))),
+        [x, y] => lanes2(x, y, |x, y| Ok(extended::choose(which, x, y))),
+        _ => lanes3(args, |[x, y, z]| {
+            extended::binary(Op::FAdd, extended::binary(Op::FMul, x, y), z)
+        }),
+    }
 }
 
 /// Float intrinsics of two operands, as the head of the crate defines them.

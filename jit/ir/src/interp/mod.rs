@@ -18,16 +18,18 @@
 //!
 //! # Not interpreted
 //!
-//! Integers above 128 bits, `x86_fp80` arithmetic and `setjmp` end in [`FaultKind::Unsupported`],
+//! Integers above 128 bits and `setjmp` end in [`FaultKind::Unsupported`],
 //! which names what is missing.
 
 mod call;
 mod convert;
 mod exec;
+mod extended;
 mod float;
 mod image;
 mod int;
 mod intrinsics;
+mod machine;
 mod value;
 
 pub use image::{FlatMemory, Image, NoHost, Region, run};
