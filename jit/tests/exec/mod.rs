@@ -45,6 +45,9 @@ pub(crate) fn old_cpu() -> CpuFeatures {
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) bindings: Bindings,
+    /// Address of each global. Thread-local ones lie among the others: the TLS block of the only
+    /// task is [`abi::GLOBALS`].
+    addresses: Vec<u32>,
     end: u32,
 }
 
@@ -57,9 +60,18 @@ impl Place {
             globals.push(end);
             end += global.size.max(1);
         }
+        let offset = |(global, &base): (&ir::Global, &u32)| {
+            if global.thread_local {
+                base - abi::GLOBALS
+            } else {
+                base
+            }
+        };
+        let bound = module.globals.iter().zip(&globals).map(offset).collect();
         Self {
+            addresses: globals,
             bindings: Bindings {
-                globals,
+                globals: bound,
                 funcs: (0..module.funcs.len() as u32).collect(),
             },
             end,
@@ -71,7 +83,7 @@ impl Place {
         let mut memory = FlatMemory::new();
         let size = (self.end - abi::GLOBALS).next_multiple_of(4096);
         memory.map(abi::GLOBALS, size);
-        for (global, &base) in module.globals.iter().zip(&self.bindings.globals) {
+        for (global, &base) in module.globals.iter().zip(&self.addresses) {
             memory.store(base, &global.init).unwrap();
             for reloc in &global.relocs {
                 let target = match reloc.target {
@@ -101,7 +113,7 @@ impl Addresses for Place {
     }
 
     fn global(&self, id: GlobalId) -> u32 {
-        self.bindings.globals[id.index()]
+        self.addresses[id.index()]
     }
 
     fn func_at(&self, addr: u32) -> Option<FuncId> {

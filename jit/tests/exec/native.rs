@@ -311,6 +311,8 @@ impl Machine {
         let gs = abi::gs::size(module.funcs.len() as u32) as usize;
         let block = bytes(abi::GS_BLOCKS, gs);
         block.fill(0);
+        let tls = abi::gs::TLS as usize;
+        block[tls..tls + 4].copy_from_slice(&abi::GLOBALS.to_le_bytes());
         // Every counter trips at its third decrement and at each after it.
         for counter in block[abi::gs::COUNTERS as usize..].chunks_exact_mut(4) {
             counter.copy_from_slice(&2i32.to_le_bytes());

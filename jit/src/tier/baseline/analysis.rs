@@ -11,6 +11,7 @@
 //! addresses of loads and stores in their own block. The latter are *folded*: nothing is emitted for them, and
 //! their operands stay alive until the last use.
 
+use super::lanes::Shape;
 use super::layout::{Layout, NONE};
 use super::phi::PhiInputs;
 use super::value::{Ix, Val};
@@ -45,6 +46,8 @@ pub(super) struct Analysis {
     pub(super) variables: Vec<Variable>,
     /// A callee may return twice: every value keeps a home of its own.
     pub(super) returns_twice: bool,
+    /// Some constant is the address of a thread-local variable.
+    pub(super) has_thread_locals: bool,
 }
 
 /// Where an operand is used.
@@ -72,7 +75,6 @@ pub(super) struct Pass<'a> {
 /// # Errors
 /// A value of a type that this tier does not hold in registers yet.
 pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysis, Declined> {
-    refuse_thread_locals(job, body)?;
     let params = body.params.len();
     let mut pass = Pass {
         job,
@@ -86,6 +88,7 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
             calls: Vec::new(),
             variables: Vec::new(),
             returns_twice: false,
+            has_thread_locals: has_thread_locals(job, body),
         },
     };
     for (ix, &ty) in (0..).zip(&body.params) {
@@ -100,16 +103,13 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
     Ok(out)
 }
 
-/// Where a task's copy of a thread-local variable lies is not decided yet.
-fn refuse_thread_locals(job: &Job<'_>, body: &Body) -> Result<(), Declined> {
+/// Whether some constant is the address of a thread-local variable.
+fn has_thread_locals(job: &Job<'_>, body: &Body) -> bool {
     let is_local = |constant: &ir::Const| match constant.kind {
         ir::ConstKind::Global { id, .. } => job.module.globals[id.index()].thread_local,
         _ => false,
     };
-    if body.consts.iter().any(is_local) {
-        return Err(Declined::Unsupported("thread-local variable", InstId(0)));
-    }
-    Ok(())
+    body.consts.iter().any(is_local)
 }
 
 impl Pass<'_> {
@@ -128,7 +128,14 @@ impl Pass<'_> {
             let inst = body.inst(at);
             self.operands(at, inst, site);
             if inst.has_result() {
-                self.define(self.params + at.0, inst.ty, site.position, at)?;
+                // A mask of lanes is as wide as what was compared.
+                let ty = match inst.op {
+                    Op::ICmp | Op::FCmp if inst.ty != TypeId::I1 => {
+                        body.type_of(Value(inst.args[0]))
+                    }
+                    _ => inst.ty,
+                };
+                self.define(self.params + at.0, ty, site.position, at)?;
                 self.mark(at, inst, site);
             }
             site.position += 1;
@@ -160,6 +167,9 @@ impl Pass<'_> {
                     .for_each_operand(inst, |v| self.use_value(v, site));
             }
             _ => {
+                if inst.op == Op::Intrinsic && super::helper::is_call(inst) {
+                    self.out.calls.push(site.position);
+                }
                 if matches!(inst.op, Op::CondBr | Op::Select | Op::ZExt) {
                     self.extend_compared(Value(a), id, site);
                 }
@@ -394,20 +404,19 @@ pub(super) fn parts_of(
             match types.get(ty) {
                 ir::Type::Int(bits) if *bits > 64 => return unsupported("integer above 64 bits"),
                 ir::Type::X86Fp80 => return unsupported("x86_fp80"),
-                ir::Type::Vector { .. } => return unsupported("vector"),
+                ir::Type::Vector { .. } => {
+                    return match Shape::of(types, ty) {
+                        Some(shape) if !shape.is_wide() || job.cpu.avx2 => one(shape.part()),
+                        _ => unsupported("vector that no register holds"),
+                    };
+                }
                 _ => {}
             }
-            let Some(mut parts) = abi::parts(types, ty, job.cpu.avx) else {
+            let Some(mut parts) = abi::parts(types, ty, job.cpu.avx2) else {
                 return unsupported("aggregate of more than four parts");
             };
             if parts.is_empty() {
                 return one(Part::Int(0));
-            }
-            if parts
-                .iter()
-                .any(|part| matches!(part, Part::V128 | Part::V256))
-            {
-                return unsupported("aggregate of vectors");
             }
             let first = parts.remove(0);
             Ok((first, parts))

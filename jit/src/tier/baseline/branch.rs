@@ -164,8 +164,11 @@ impl Emitter<'_> {
     /// Where a part of a value is.
     pub(super) fn source(&self, value: Value, part: u32) -> Source {
         let Some(ix) = self.index(value) else {
-            let id = value.as_const();
-            return Source::Bits(id.map_or(0, |id| self.const_bits(id, part).1));
+            return match value.as_const() {
+                Some(id) if self.is_special(id) => Source::Special(id),
+                Some(id) => Source::Bits(self.const_bits(id, part).1),
+                None => Source::Bits(0),
+            };
         };
         let val = &self.vals[self.part_ix(ix, part) as usize];
         if val.reg.is_some() {

@@ -345,7 +345,7 @@ impl Emitter<'_> {
     }
 
     /// Stores what lives in registers that a callee may change, and forgets those registers.
-    fn store_volatile(&mut self) {
+    pub(super) fn store_volatile(&mut self) {
         for reg in each(self.regs.busy) {
             self.vacate(reg);
         }

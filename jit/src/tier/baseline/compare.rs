@@ -57,6 +57,9 @@ fn condition(pred: IntPred) -> Cond {
 impl Emitter<'_> {
     /// `ICmp` and `FCmp`.
     pub(super) fn compare(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
+        if self.is_vector(id) {
+            return self.compare_lanes(id, inst);
+        }
         if self.is_fused(id) {
             self.fused = Some(id);
             return Ok(());
@@ -252,7 +255,7 @@ impl Emitter<'_> {
             let size = size_of(super::operand::bits_of(part));
             self.move_if(test, size, dst.gpr(), a.gpr());
         } else {
-            self.vec_move_if(test, dst, a);
+            self.vec_move_if(test, part, dst, a);
         }
         self.release(then);
         self.release(other);
@@ -278,7 +281,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn vec_move_if(&mut self, test: Test, dst: Reg, src: Reg) {
+    fn vec_move_if(&mut self, test: Test, part: Part, dst: Reg, src: Reg) {
         let past = self.asm.label();
         match test.invert() {
             Test::One(cond) => self.asm.jcc_short(cond, past),
@@ -295,7 +298,7 @@ impl Emitter<'_> {
             Test::Known(true) => self.asm.jmp_short(past),
             Test::Known(false) => {}
         }
-        self.asm.vec_mov(self.enc, dst.xmm(), src.xmm());
+        self.copy(dst, src, part);
         self.asm.bind(past);
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Emitter<'a> {
     /// Number of parameters: instruction *n* is value `params + n`.
     pub(super) params: u32,
     pub(super) returns_twice: bool,
+    /// Some constant is the address of a thread-local variable.
+    pub(super) has_thread_locals: bool,
     pub(super) asm: CodeBuffer,
     /// How scalar floating-point instructions are encoded.
     pub(super) enc: Enc,
@@ -75,6 +77,7 @@ impl<'a> Emitter<'a> {
             vals: analysis.vals,
             params: body.params.len() as u32,
             returns_twice: analysis.returns_twice,
+            has_thread_locals: analysis.has_thread_locals,
             asm,
             enc: if job.cpu.avx {
                 Enc::Vex128
@@ -185,7 +188,9 @@ impl<'a> Emitter<'a> {
             Op::AtomicRmw => self.atomic(id, inst),
             Op::CmpXchg => self.compare_exchange(id, inst),
             Op::Fence => self.fence(inst),
-            _ => self.unsupported("vector operation"),
+            Op::Shuffle => self.shuffle(id, inst),
+            Op::ExtractElement => self.extract_lane(id, inst),
+            _ => self.insert_lane(id, inst),
         }
     }
 
@@ -273,7 +278,7 @@ impl<'a> Emitter<'a> {
         match part {
             abi::Part::Int(0..=32) => self.asm.mov(Size::B32, to.gpr(), from.gpr()),
             abi::Part::Int(_) => self.asm.mov(Size::B64, to.gpr(), from.gpr()),
-            _ => self.asm.vec_mov(self.enc, to.xmm(), from.xmm()),
+            _ => self.asm.vec_mov(self.enc_of(part), to.xmm(), from.xmm()),
         }
     }
 }

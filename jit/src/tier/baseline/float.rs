@@ -10,16 +10,13 @@ use super::value::{Reg, Val};
 use crate::abi::Part;
 use crate::tier::Declined;
 use asm::{
-    Alu, Cond, Enc, Fp, FpOp, Gpr, Mem, Plain, Rm, Rounding, Shift, Size, VecBin, VecLoad,
-    VecStore, X87Mem, X87Stack, Xmm,
+    Alu, Cond, Enc, Fp, FpOp, Gpr, Mem, Rm, Rounding, Shift, Size, VecBin, VecLoad, VecStore,
+    X87Mem, X87Stack, Xmm,
 };
 use ir::{Inst, InstId, Op, Value};
 
 /// 2⁶³ as a double.
 const TWO_63: u64 = 0x43e0_0000_0000_0000;
-/// The bit of the x87 status word's upper byte that says a remainder is not complete (C2).
-const INCOMPLETE: i32 = 4;
-
 /// How instructions name the format of a part.
 pub(super) fn format(part: Part) -> Fp {
     if part == Part::F32 { Fp::Ss } else { Fp::Sd }
@@ -31,9 +28,19 @@ impl Emitter<'_> {
         self.vals[self.result(id) as usize].part
     }
 
+    /// Whether the result of `id` is a vector.
+    pub(super) fn is_vector(&self, id: InstId) -> bool {
+        matches!(self.result_part(id), Part::V128 | Part::V256)
+    }
+
     /// A last use from memory, or a constant's place; else a register.
     pub(super) fn vec_rm(&mut self, value: Value) -> Rm<Xmm> {
         if let Some(id) = value.as_const() {
+            if self.is_special(id) {
+                let part = self.part(value);
+                let bytes = self.vector_bytes(id);
+                return Rm::Mem(self.vector_place(part, &bytes));
+            }
             let (part, bits) = self.const_bits(id, 0);
             if bits != 0 {
                 return Rm::Mem(self.float_constant(part, bits));
@@ -49,7 +56,8 @@ impl Emitter<'_> {
     }
 
     /// `dst = a op b` by one instruction; with two operands, `a` is moved to `dst` first.
-    fn vec_binary(&mut self, id: InstId, op: VecBin, a: Value, b: Value) -> Reg {
+    pub(super) fn vec_binary(&mut self, id: InstId, op: VecBin, a: Value, b: Value) -> Reg {
+        let enc = self.enc_of(self.result_part(id));
         let left = self.get(a);
         let right = self.vec_rm(b);
         let other = match right {
@@ -58,17 +66,20 @@ impl Emitter<'_> {
         };
         if self.enc == Enc::Legacy {
             let dst = self.dst_from(id, a, left, other);
-            self.asm.vec_bin(self.enc, op, dst.xmm(), dst.xmm(), right);
+            self.asm.vec_bin(enc, op, dst.xmm(), dst.xmm(), right);
             dst
         } else {
             let dst = self.dst_late(id);
-            self.asm.vec_bin(self.enc, op, dst.xmm(), left.xmm(), right);
+            self.asm.vec_bin(enc, op, dst.xmm(), left.xmm(), right);
             dst
         }
     }
 
     /// `FAdd` to `FRem`.
     pub(super) fn float_binary(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
+        if self.is_vector(id) {
+            return self.vector_binary(id, inst);
+        }
         let (a, b) = (Value(inst.args[0]), Value(inst.args[1]));
         let op = match inst.op {
             Op::FAdd => FpOp::Add,
@@ -102,11 +113,7 @@ impl Emitter<'_> {
             self.spill(home, from, part);
             self.asm.x87_mem(load, place);
         }
-        let again = self.asm.here();
-        self.asm.plain(Plain::FPREM);
-        self.asm.plain(Plain::FNSTSW);
-        self.asm.test_i(Size::B32, Gpr::Rax, INCOMPLETE << 8);
-        self.asm.jcc(Cond::Ne, again);
+        self.x87_reduce();
         self.asm.x87_mem(store, place);
         self.asm.x87_stack(X87Stack::FSTP, 0);
         let dst = self.dst(id);
@@ -148,6 +155,13 @@ impl Emitter<'_> {
 
     /// `FNeg`.
     pub(super) fn float_negate(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
+        if self.is_vector(id) {
+            let sign = 1 << (self.shape(inst.ty)?.lane.bits() - 1);
+            let dst =
+                self.vector_with_mask(id, inst.ty, VecBin::XORPS, Value(inst.args[0]), sign)?;
+            self.done(id, inst, dst, 0);
+            return Ok(());
+        }
         let sign = Self::sign(self.result_part(id));
         let dst = self.with_mask(id, VecBin::XORPS, Value(inst.args[0]), sign);
         self.done(id, inst, dst, 0);
@@ -158,6 +172,9 @@ impl Emitter<'_> {
     pub(super) fn float_cast(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
         let value = Value(inst.args[0]);
         let (from, to) = (self.part(value), self.result_part(id));
+        if matches!(from, Part::V128 | Part::V256) || self.is_vector(id) {
+            return self.vector_cast(id, inst);
+        }
         let dst = match inst.op {
             Op::FpTrunc | Op::FpExt if from == to => {
                 self.forward_reg(id, inst, value, 0);

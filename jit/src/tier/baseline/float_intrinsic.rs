@@ -7,14 +7,18 @@ use super::regs::VEC_TEMP;
 use super::value::Reg;
 use crate::abi::Part;
 use crate::tier::Declined;
-use asm::{Cond, Fma, FmaOrder, FpOp, Gpr, Rounding, Size, VecBin, VecBinImm, VecUn, Xmm};
+use asm::{
+    Cond, Fma, FmaOrder, FpOp, Gpr, Rounding, Size, VecBin, VecBinImm, VecExtract, VecUn, Xmm,
+};
 use ir::{FuncAttrs, Inst, InstId, Intrinsic, Value};
 
 /// `round*` immediates (SDM vol. 2, ROUNDSD): bit 3 suppresses the inexact exception.
-const NEAREST: u8 = 8;
-const DOWN: u8 = 9;
-const UP: u8 = 10;
-const TO_ZERO: u8 = 11;
+pub(super) const NEAREST: u8 = 8;
+pub(super) const DOWN: u8 = 9;
+pub(super) const UP: u8 = 10;
+pub(super) const TO_ZERO: u8 = 11;
+/// `vcvtps2ph` immediate: to nearest even, whatever MXCSR says.
+pub(super) const HALF_NEAREST: u8 = 0;
 
 impl Emitter<'_> {
     /// Emits a floating-point intrinsic with operands `args`.
@@ -62,6 +66,27 @@ impl Emitter<'_> {
             (Intrinsic::MaxNum, &[a, b]) => self.extremum(id, FpOp::Max, a, b),
             (Intrinsic::FpToSiSat, &[a]) => self.saturate(id, a, true),
             (Intrinsic::FpToUiSat, &[a]) => self.saturate(id, a, false),
+            (Intrinsic::HalfToFloat, &[a]) if self.job.cpu.f16c => {
+                let source = self.gpr(a);
+                let dst = self.dst(id);
+                self.asm.movd(self.enc, Size::B32, dst.xmm(), source);
+                self.asm
+                    .vec_un(self.enc, VecUn::VCVTPH2PS, dst.xmm(), dst.xmm());
+                dst
+            }
+            (Intrinsic::FloatToHalf, &[a]) if self.job.cpu.f16c => {
+                let source = self.xmm(a);
+                let dst = self.dst(id);
+                self.asm.vec_extract(
+                    self.enc,
+                    VecExtract::VCVTPS2PH,
+                    VEC_TEMP,
+                    source,
+                    HALF_NEAREST,
+                );
+                self.asm.movd_mr(self.enc, Size::B32, dst.gpr(), VEC_TEMP);
+                dst
+            }
             _ => return self.unsupported("intrinsic"),
         };
         self.done(id, inst, dst, 0);

@@ -15,6 +15,15 @@ const MAX_FRAME: u64 = 16 << 20;
 /// Length of `sub rsp, imm32`: REX.W, opcode, ModRM, immediate.
 const SUB_LEN: u32 = 7;
 
+/// Which list of free homes is for homes of `size` bytes.
+fn class(size: u32) -> usize {
+    match size {
+        0..=8 => 0,
+        9..=16 => 1,
+        _ => 2,
+    }
+}
+
 /// Space in the frame.
 #[derive(Debug, Default)]
 pub(super) struct Frame {
@@ -22,10 +31,12 @@ pub(super) struct Frame {
     depth: u64,
     /// Bytes of outgoing arguments at the bottom.
     outgoing: u32,
-    /// Homes of 8 bytes that can be used again.
-    free: Vec<i32>,
-    /// Homes freed by the instruction being emitted.
-    freed: Vec<i32>,
+    /// Homes of 8, 16 and 32 bytes that can be used again.
+    free: [Vec<i32>; 3],
+    /// Homes freed by the instruction being emitted, with their size.
+    freed: Vec<(i32, u32)>,
+    /// Room for one vector while moves go in circles.
+    scratch: i32,
     /// End of the prologue's `sub rsp, imm32`.
     sub_end: u32,
     /// Displacements that wait for the size of the outgoing arguments.
@@ -45,9 +56,7 @@ impl Frame {
 
     /// A home of `size` bytes (8, 16 or 32); its offset from `rbp`.
     pub(super) fn home(&mut self, size: u32) -> i32 {
-        if size == 8
-            && let Some(home) = self.free.pop()
-        {
+        if let Some(home) = self.free[class(size)].pop() {
             return home;
         }
         self.area(u64::from(size), size.min(16))
@@ -62,16 +71,22 @@ impl Frame {
 
     /// Gives a home back, for the instructions that follow.
     pub(super) fn free(&mut self, home: i32, size: u32) {
-        if size == 8 {
-            self.freed.push(home);
-        }
+        self.freed.push((home, size));
     }
 
     /// An instruction ends: what it freed can be used again.
     pub(super) fn settle(&mut self) {
-        if !self.freed.is_empty() {
-            self.free.append(&mut self.freed);
+        for (home, size) in self.freed.drain(..) {
+            self.free[class(size)].push(home);
         }
+    }
+
+    /// 32 bytes that hold something only for a moment; the offset from `rbp`.
+    pub(super) fn scratch(&mut self) -> i32 {
+        if self.scratch == 0 {
+            self.scratch = self.area(32, 16);
+        }
+        self.scratch
     }
 
     /// Makes room for `bytes` of outgoing arguments.

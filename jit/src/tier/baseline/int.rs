@@ -18,7 +18,11 @@ impl Emitter<'_> {
             self.vals[self.result(id) as usize].part,
             crate::abi::Part::Int(1..=64)
         ) {
-            return self.unsupported("integer operation on a wide value");
+            return if self.is_vector(id) {
+                self.vector_binary(id, inst)
+            } else {
+                self.unsupported("integer operation on a wide value")
+            };
         }
         match inst.op {
             Op::Add => self.add(id, inst),

@@ -30,6 +30,7 @@ impl Emitter<'_> {
             (Intrinsic::CtTz, &[a]) => self.trailing_zeros(id, a),
             (Intrinsic::BSwap, &[a]) => self.reverse(id, a, false),
             (Intrinsic::BitReverse, &[a]) => self.reverse(id, a, true),
+            (Intrinsic::UMulHigh, &[a, b]) => self.high_product(a, b),
             (Intrinsic::UCmp, &[a, b]) => self.three_way(a, b, false),
             (Intrinsic::SCmp, &[a, b]) => self.three_way(a, b, true),
             (
@@ -45,6 +46,9 @@ impl Emitter<'_> {
                 | Intrinsic::UMulOverflow,
                 &[a, b],
             ) => return self.with_overflow(id, inst, which, a, b),
+            (_, args @ &[_, _, _, _]) if super::helper::division(which).is_some() => {
+                return self.divide_wide(id, which, args);
+            }
             _ => return self.unsupported("intrinsic"),
         };
         self.done(id, inst, reg, 0);
@@ -71,6 +75,16 @@ impl Emitter<'_> {
         self.asm.unary(Unary::Neg, size, dst.gpr());
         self.asm.cmov(Cond::S, size, dst.gpr(), from);
         dst
+    }
+
+    /// The upper half of the 128-bit product.
+    fn high_product(&mut self, a: Value, b: Value) -> Reg {
+        self.take(Gpr::Rax);
+        self.take(Gpr::Rdx);
+        let right = self.gpr(b);
+        self.fetch(Gpr::Rax, a);
+        self.asm.unary(Unary::Mul, Size::B64, right);
+        Reg::of(Gpr::Rdx)
     }
 
     fn three_way(&mut self, a: Value, b: Value, signed: bool) -> Reg {

@@ -6,7 +6,7 @@ use super::value::Reg;
 use crate::abi;
 use crate::tier::Declined;
 use asm::{Alu, Cond, Gpr, Mem, Plain, Size};
-use ir::{Inst, InstId, Intrinsic, Value};
+use ir::{Inst, InstId, Intrinsic, TypeId, Value};
 use smallvec::SmallVec;
 
 impl Emitter<'_> {
@@ -42,6 +42,15 @@ impl Emitter<'_> {
             (Intrinsic::Trap, &[]) => {
                 self.note(id);
                 self.asm.plain(Plain::UD2);
+            }
+            (which, args) if which.is_x87() => return self.x87(id, inst, which, args),
+            (Intrinsic::MoveMask, &[value]) => {
+                let dst = self.move_mask(id, value)?;
+                self.done(id, inst, dst, 0);
+                return Ok(());
+            }
+            (which, args) if inst.ty != TypeId::VOID && self.is_vector(id) => {
+                return self.vector_intrinsic(id, inst, which, args);
             }
             (which, args) if is_float(which) => return self.float_intrinsic(id, inst, which, args),
             (which, args) => return self.int_intrinsic(id, inst, which, args),
@@ -119,5 +128,7 @@ fn is_float(which: Intrinsic) -> bool {
             | Intrinsic::MaxNum
             | Intrinsic::FpToSiSat
             | Intrinsic::FpToUiSat
+            | Intrinsic::HalfToFloat
+            | Intrinsic::FloatToHalf
     )
 }

@@ -85,11 +85,7 @@ impl Emitter<'_> {
                 };
             }
             let Some(ix) = self.index(value) else {
-                return Address {
-                    base: Base::None,
-                    index: None,
-                    disp,
-                };
+                return self.based(value, disp);
             };
             let val = self.vals[ix as usize];
             if val.is_folded() {
@@ -251,6 +247,10 @@ impl Emitter<'_> {
                     flags = Val::ZEXT;
                 }
             }
+            Part::V128 | Part::V256 => {
+                let bytes = self.shape(inst.ty)?.bytes();
+                self.load_lanes(dst.xmm(), bytes, mem);
+            }
             part => self.load_vector(dst.xmm(), part, mem),
         }
         self.done(id, inst, dst, flags);
@@ -294,7 +294,12 @@ impl Emitter<'_> {
             part => {
                 let source = self.xmm(value);
                 self.note(self.at);
-                self.store_vector(mem, part, source);
+                if matches!(part, Part::V128 | Part::V256) {
+                    let bytes = self.shape(inst.ty)?.bytes();
+                    self.store_lanes(mem, bytes, source);
+                } else {
+                    self.store_vector(mem, part, source);
+                }
                 if strong {
                     self.asm.plain(Plain::MFENCE);
                 }

@@ -2,8 +2,8 @@
 //!
 //! All sources are read before any destination is written. A move is ready when no other pending
 //! move reads its destination; emitting it may make the move that writes its source ready. What remains
-//! when none is ready are cycles: one source is saved in `r11`, which opens its cycle. Memory goes to
-//! memory through `xmm15`, so the two temporaries never meet. Every move is emitted once and looked at a
+//! when none is ready are cycles: one source is saved in `r11`, a vector in the frame, which opens its
+//! cycle. Memory goes to memory through `xmm15`, so the two temporaries never meet. Every move is emitted once and looked at a
 //! constant number of times, but for sorting the homes. The flags are kept, since a comparison
 //! may lie before the moves and its branch behind them.
 
@@ -14,6 +14,7 @@ use crate::abi::Part;
 use alloc::vec;
 use alloc::vec::Vec;
 use asm::{Gpr, Mem, Size, VecLoad, VecStore};
+use ir::ConstId;
 
 /// Where a part comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +27,8 @@ pub(super) enum Source {
     Address(i32),
     /// A constant.
     Bits(u64),
+    /// A vector, or the address of a thread-local variable.
+    Special(ConstId),
 }
 
 /// Where a part goes.
@@ -85,7 +88,7 @@ impl Plan {
         match from {
             Source::Reg(reg) => self.target(Target::Reg(reg)),
             Source::Home(home) => self.target(Target::Home(home)),
-            Source::Address(_) | Source::Bits(_) => None,
+            Source::Address(_) | Source::Bits(_) | Source::Special(_) => None,
         }
     }
 
@@ -143,6 +146,14 @@ impl Emitter<'_> {
             }
             // Every pending move is on a cycle now: open this one's.
             let m = moves[at];
+            if matches!(m.part, Part::V128 | Part::V256) {
+                // `xmm15` may be needed on the way round.
+                let scratch = self.frame.scratch();
+                self.move_to_memory(self.local(scratch), m.from, m.part);
+                moves[at].from = Source::Home(scratch);
+                unread(&mut plan, m.from, &mut ready);
+                continue;
+            }
             let temp = Reg::of(TEMP);
             self.emit_move(Move {
                 from: m.from,
@@ -191,10 +202,18 @@ impl Emitter<'_> {
             Source::Address(offset) => self.asm.lea(Size::B32, to.gpr(), self.local(offset)),
             Source::Bits(bits) if part.is_int() => self.asm.mov_i(to.gpr(), bits),
             Source::Bits(bits) => self.load_float(to.xmm(), part, bits),
+            Source::Special(id) if part.is_int() => self.load_thread_local(to.gpr(), id),
+            Source::Special(id) => {
+                let bytes = self.vector_bytes(id);
+                self.load_bytes(to.xmm(), part, &bytes);
+            }
         }
     }
 
     fn move_to_memory(&mut self, to: Mem, from: Source, part: Part) {
+        if matches!(part, Part::V128 | Part::V256) {
+            return self.move_vector_to_memory(to, from, part);
+        }
         let narrow = part.is_int() && super::operand::bits_of(part) <= 32 || part == Part::F32;
         let size = if narrow { Size::B32 } else { Size::B64 };
         match from {
@@ -223,6 +242,10 @@ impl Emitter<'_> {
                 self.asm.lea(Size::B32, TEMP, object);
                 self.asm.mov_mr(size, to, TEMP);
             }
+            Source::Special(id) => {
+                self.load_thread_local(TEMP, id);
+                self.asm.mov_mr(size, to, TEMP);
+            }
             Source::Bits(bits) => {
                 self.asm.mov_mi(Size::B32, to, bits as i32);
                 if !narrow {
@@ -231,6 +254,21 @@ impl Emitter<'_> {
                 }
             }
         }
+    }
+}
+
+impl Emitter<'_> {
+    fn move_vector_to_memory(&mut self, to: Mem, from: Source, part: Part) {
+        let from = match from {
+            Source::Reg(reg) => reg,
+            other => {
+                let temp = Reg::of_xmm(VEC_TEMP);
+                self.move_to_reg(temp, other, part);
+                temp
+            }
+        };
+        let enc = self.enc_of(part);
+        self.asm.vec_store(enc, VecStore::MOVUPS, to, from.xmm());
     }
 }
 

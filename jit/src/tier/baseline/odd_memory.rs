@@ -70,6 +70,9 @@ impl Emitter<'_> {
                 (Part::Int(bits), _) if !matches!(bits, 1..=8 | 16 | 32 | 64) => {
                     return self.unsupported("field of this width in a first-class struct");
                 }
+                (Part::V128 | Part::V256, _) => {
+                    return self.unsupported("vector in a first-class struct in memory");
+                }
                 (part, later) if later.is_empty() => found.push((base, part)),
                 _ => return self.unsupported("field of several parts in a first-class struct"),
             }

@@ -6,6 +6,7 @@
 //! still needed is overwritten.
 
 use super::emit::Emitter;
+use super::moves::Source;
 use super::regs::{INTS, VECTORS, class};
 use super::value::{Ix, NO_IX, Reg, Val};
 use crate::abi::{self, Part};
@@ -118,8 +119,8 @@ impl Emitter<'_> {
             Part::F32 => self.asm.vec_load(self.enc, VecLoad::MOVSS, reg.xmm(), from),
             Part::F64 => self.asm.vec_load(self.enc, VecLoad::MOVSD, reg.xmm(), from),
             Part::V128 | Part::V256 => {
-                self.asm
-                    .vec_load(self.enc, VecLoad::MOVUPS, reg.xmm(), from);
+                let enc = self.enc_of(part);
+                self.asm.vec_load(enc, VecLoad::MOVUPS, reg.xmm(), from);
             }
         }
     }
@@ -133,14 +134,17 @@ impl Emitter<'_> {
             Part::F32 => self.asm.vec_store(self.enc, VecStore::MOVSS, to, reg.xmm()),
             Part::F64 => self.asm.vec_store(self.enc, VecStore::MOVSD, to, reg.xmm()),
             Part::V128 | Part::V256 => {
-                self.asm
-                    .vec_store(self.enc, VecStore::MOVUPS, to, reg.xmm());
+                let enc = self.enc_of(part);
+                self.asm.vec_store(enc, VecStore::MOVUPS, to, reg.xmm());
             }
         }
     }
 
     /// A constant in a temporary. Clobbers the flags.
     fn constant(&mut self, id: ConstId, part: u32) -> Reg {
+        if self.is_special(id) {
+            return self.special_constant(id);
+        }
         let (kind, bits) = self.const_bits(id, part);
         if kind.is_int() {
             let reg = self.alloc(INTS);
@@ -150,6 +154,38 @@ impl Emitter<'_> {
             let reg = self.alloc(VECTORS);
             self.load_float(reg.xmm(), kind, bits);
             reg
+        }
+    }
+
+    /// Whether the constant is more than a few bits: a vector, or the address of a thread-local
+    /// variable, which only the running task knows.
+    pub(super) fn is_special(&self, id: ConstId) -> bool {
+        let constant = self.body.constant(id);
+        match constant.kind {
+            ConstKind::Elements { .. } => self.job.module.types.vector(constant.ty).is_some(),
+            ConstKind::Global { id, .. } => {
+                self.has_thread_locals && self.job.module.globals[id.index()].thread_local
+            }
+            _ => false,
+        }
+    }
+
+    /// Such a constant in a temporary. Clobbers the flags.
+    fn special_constant(&mut self, id: ConstId) -> Reg {
+        let part = self.const_part(Value::constant(id));
+        let reg = self.alloc(class(part));
+        self.move_to_reg(reg, Source::Special(id), part);
+        reg
+    }
+
+    /// The address of a thread-local variable: the task's block, and the offset in it. Keeps the
+    /// flags.
+    pub(super) fn load_thread_local(&mut self, dst: Gpr, id: ConstId) {
+        let (_, offset) = self.const_bits(id, 0);
+        self.asm.mov(Size::B32, dst, Mem::gs(abi::gs::TLS as i32));
+        if offset != 0 {
+            self.asm
+                .lea(Size::B32, dst, Mem::base(dst, offset as u32 as i32));
         }
     }
 
@@ -165,6 +201,7 @@ impl Emitter<'_> {
     /// `dst = bits` of a float. Keeps the flags.
     pub(super) fn load_float(&mut self, dst: Xmm, part: Part, bits: u64) {
         if bits == 0 {
+            // Under VEX this clears all of the register.
             return self.asm.vec_bin(self.enc, VecBin::XORPS, dst, dst, dst);
         }
         let from = self.float_constant(part, bits);
@@ -237,6 +274,7 @@ impl Emitter<'_> {
         let id = value.as_const()?;
         match self.body.constant(id).kind {
             ConstKind::F32(_) | ConstKind::F64(_) | ConstKind::Elements { .. } => None,
+            ConstKind::Global { .. } if self.is_special(id) => None,
             _ => Some(self.const_bits(id, 0))
                 .filter(|c| c.0.is_int())
                 .map(|c| c.1),
