@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 6] = [
     &["jit", "smp"],
     &["clib", "modules", "sched"],
     &["hosted", "kernel"],
-    &["bareflow", "xtask"],
+    &["bareflow", "conformance", "xtask"],
 ];
 
 /// Packages from outside, and the only crate that may name them.

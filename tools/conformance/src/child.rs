@@ -1,0 +1,210 @@
+//! One program in our engine, in a process of its own: the command `child`.
+//!
+//! A process holds one instance, and a program that goes wrong may take its process along; so the
+//! parent starts this program again for every run. What the guest prints goes to standard output; the
+//! exit status says how it ended, and standard error says why.
+
+use hosted::{Left, Options, Process, StartError};
+use ir::interp::{Arg, FaultKind, FlatMemory, Host, Image, Interp, Limits, Memory, Val};
+use ir::{FuncId, Module};
+use jit::instance::Program;
+use jit::tier::Tier;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The file is no module that we take.
+pub(crate) const REFUSED: i32 = 101;
+/// A tier declined a function.
+pub(crate) const DECLINED: i32 = 102;
+/// The program was ended by a fault.
+pub(crate) const FAULTED: i32 = 103;
+/// The program used up its time or steps.
+pub(crate) const ENDLESS: i32 = 104;
+/// Something of ours failed.
+pub(crate) const BROKEN: i32 = 105;
+
+/// CPU time of a program; its native twin took a fraction of a second.
+const BUDGET: Duration = Duration::from_secs(10);
+/// Instructions of an interpreted program.
+const STEPS: u64 = 30_000_000;
+/// The interpreter's stack.
+const STACK: std::ops::Range<u32> = 0x7010_0000..0x7020_0000;
+
+/// What runs a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Engine {
+    /// The reference interpreter.
+    Interpreter,
+    /// Machine code, all functions of this tier.
+    Forced(Tier),
+}
+
+impl Engine {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Interpreter,
+        Self::Forced(Tier::Baseline),
+        Self::Forced(Tier::O1),
+        Self::Forced(Tier::O2),
+        Self::Forced(Tier::O3),
+    ];
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interpreter => f.pad("interp"),
+            Self::Forced(tier) => f.pad(tier.name()),
+        }
+    }
+}
+
+impl FromStr for Engine {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|engine| engine.to_string() == name);
+        found.ok_or_else(|| format!("no tier `{name}`: interp, baseline, o1, o2 or o3"))
+    }
+}
+
+/// Runs the bitcode (or text IR: `.bfir`) in `path`; the exit status of this process.
+pub(crate) fn run(path: &Path, engine: Engine) -> i32 {
+    let module = match load(path) {
+        Ok(module) => module,
+        Err(why) => return complain(REFUSED, &why),
+    };
+    match engine {
+        Engine::Interpreter => interpret(&module),
+        Engine::Forced(tier) => compiled(module, tier),
+    }
+}
+
+/// The module in a file of bitcode or of text.
+pub(crate) fn load(path: &Path) -> Result<Module, String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    if path.extension().is_some_and(|kind| kind == "bfir") {
+        let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
+        let module = ir::text::parse(&text).map_err(|error| error.to_string())?;
+        ir::verify::module(&module).map_err(|error| error.to_string())?;
+        return Ok(module);
+    }
+    jit::load::module(&bytes).map_err(|error| error.to_string())
+}
+
+fn complain(status: i32, why: &str) -> i32 {
+    eprintln!("{why}");
+    status
+}
+
+fn compiled(module: Module, tier: Tier) -> i32 {
+    let program = match Program::new(module) {
+        Ok(program) => program,
+        Err(why) => return complain(REFUSED, &why.to_string()),
+    };
+    let Some(main) = program.entry("main") else {
+        return complain(REFUSED, "there is no main");
+    };
+    let options = Options {
+        workers: 0,
+        forced: Some(tier),
+        budget: Some(BUDGET),
+        ..Options::default()
+    };
+    let process = match Process::start(program, options) {
+        Ok(process) => process,
+        Err(StartError::Compile(func, why)) => {
+            return complain(DECLINED, &format!("{why} in {func}"));
+        }
+        Err(why) => return complain(BROKEN, &why.to_string()),
+    };
+    let core = match process.attach(0) {
+        Ok(core) => core,
+        Err(why) => return complain(BROKEN, &why.to_string()),
+    };
+    match process.call_main(&core, main, &["program"]) {
+        Ok(Left::Returned(status, _)) => (status & 255) as i32,
+        Ok(Left::Exited(status)) => status & 255,
+        Ok(Left::Faulted(jit::instance::Fault::TimeUsedUp, ..)) => {
+            complain(ENDLESS, "time used up")
+        }
+        Ok(Left::Faulted(fault, pc, caller)) => {
+            complain(FAULTED, &process.report(fault, pc, caller).to_string())
+        }
+        Err(_) => complain(BROKEN, "the arguments do not fit"),
+    }
+}
+
+fn interpret(module: &Module) -> i32 {
+    let Some(image) = Image::new(module) else {
+        return complain(REFUSED, "1 GiB of globals");
+    };
+    let Some(main) = module.func_by_name("main") else {
+        return complain(REFUSED, "there is no main");
+    };
+    let mut memory = FlatMemory::new();
+    let range = image.range();
+    memory.map(range.start, range.end - range.start);
+    memory.map(STACK.start, STACK.end - STACK.start);
+    if image.load(module, &mut memory).is_err() {
+        return complain(BROKEN, "globals do not fit their range");
+    }
+    let limits = Limits {
+        steps: STEPS,
+        depth: 10_000,
+        stack: STACK,
+    };
+    // argc and argv, as far as main takes them; the programs do not look behind a null argv.
+    let count = module
+        .types
+        .signature(module.func(main).ty)
+        .map_or(0, |(_, params, _)| params.len());
+    let args = &[Val::Bits(1), Val::Bits(0)][..count.min(2)];
+    let mut host = Console;
+    let mut interp = Interp::new(module, &mut memory, &image, &mut host, limits);
+    match interp.call(main, args).map_err(|fault| (fault.kind, fault)) {
+        Ok(status) => (status.addr() & 255) as i32,
+        Err((FaultKind::Exit(status), _)) => status & 255,
+        Err((FaultKind::StepLimit, _)) => complain(ENDLESS, "step limit reached"),
+        Err((FaultKind::Unsupported(what), _)) => {
+            complain(DECLINED, &format!("unsupported: {what}"))
+        }
+        Err((_, fault)) => {
+            let name = &module.func(fault.func).name;
+            complain(FAULTED, &format!("{fault} ({name})"))
+        }
+    }
+}
+
+/// The host calls that the runtime of generated programs makes.
+struct Console;
+
+impl Host for Console {
+    fn call(
+        &mut self,
+        module: &Module,
+        func: FuncId,
+        args: &[Arg],
+        memory: &mut dyn Memory,
+    ) -> Result<Val, FaultKind> {
+        let arg = |at: usize| args.get(at).map_or(0, |arg| arg.value.addr());
+        match module.func(func).name.as_str() {
+            "bf_exit" => Err(FaultKind::Exit(arg(0) as i32)),
+            "bf_write" => {
+                let mut bytes = vec![0; (arg(2) as usize).min(1 << 20)];
+                memory.load(arg(1), &mut bytes)?;
+                // Nobody listens any more: the program goes on.
+                let _ = io::stdout().write_all(&bytes);
+                Ok(Val::Bits(bytes.len() as u128))
+            }
+            // Frames of the interpreter cannot be left this way.
+            "setjmp" | "longjmp" => Err(FaultKind::Unsupported("setjmp")),
+            _ => Err(FaultKind::BadCall(func.0)),
+        }
+    }
+}
