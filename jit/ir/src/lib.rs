@@ -10,6 +10,7 @@
 //! * [`inst`]: one instruction is 16 bytes: opcode, flags, result type, three 32-bit arguments.
 //!   Longer argument lists (calls, phis, switches) live in the body's operand pool.
 //! * [`body`]: instructions in block order, constants, operand pool, source lines.
+//! * [`append`]: several modules made one.
 //! * [`module`]: functions, globals, their initialisers and relocations.
 //! * [`mod@cfg`]: edges, dominators and loops of a body, for all who read one.
 //! * [`builder`]: the only way to make a body; it keeps blocks contiguous.
@@ -54,6 +55,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod append;
 pub mod body;
 pub mod builder;
 pub mod cfg;
@@ -72,6 +74,7 @@ pub use body::{Block, BlockId, Body, Const, ConstId, ConstKind, Line, Value, Val
 pub use builder::Builder;
 pub use inst::{Atomic, Flags, FloatPred, Inst, InstId, IntPred, Intrinsic, MemFlags, Op};
 pub use module::{
-    FuncAttrs, FuncId, Function, Global, GlobalId, Linkage, Module, Reloc, RelocTarget, Scope,
+    Alias, AttrSet, FuncAttrs, FuncId, Function, Global, GlobalId, Linkage, Module, ParamAttrs,
+    Reloc, RelocTarget, Scope,
 };
 pub use types::{Type, TypeId, Types};
