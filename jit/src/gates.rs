@@ -6,9 +6,11 @@
 //! patched and none contains an address of them.
 //!
 //! The blobs trust nothing they find: a forged function number in a gate's argument is checked by
-//! the runtime, and the return addresses are the module's own.
+//! the runtime, and the return addresses are the module's own. Behind the gates lie the [`helpers`],
+//! which cross nothing.
 
 use crate::abi::{self, gate, gs};
+use crate::helpers::{self, Helper};
 use crate::instance::Binding;
 use alloc::vec::Vec;
 use asm::{Alu, CodeBuffer, Enc, Gpr, Label, Mem, Plain, Size, VecLoad, VecStore, Xmm};
@@ -29,6 +31,8 @@ pub struct Gates {
     pub code: Vec<u8>,
     /// For each dispatch slot in order, the offset of the gate that it points to at first.
     pub slots: Vec<u32>,
+    /// Where the helpers lie in `code`.
+    pub helpers: helpers::Map,
 }
 
 /// General registers that the crossing loses, less `rbp`, which frames the blobs.
@@ -72,21 +76,33 @@ pub fn build(imports: &[Binding], crossing: Crossing, avx: bool) -> Gates {
     let mut slots = alloc::vec![null; abi::RESERVED_SLOTS as usize];
     slots[abi::SLOT_COUNT as usize] = count;
     slots[abi::SLOT_EXIT as usize] = exit;
+    let helpers = helpers::emit(&mut blobs.code, avx);
+    for helper in Helper::ALL {
+        if let Some(slot) = helper.slot() {
+            slots[slot as usize] = helpers.start(helper);
+        }
+    }
     let common = blobs.code.label();
     blobs.begin();
     blobs.code.bind(common);
     blobs.first_call();
     for (func, binding) in imports.iter().enumerate() {
+        if let Binding::Helper(helper) = binding {
+            slots.push(helpers.start(*helper));
+            continue;
+        }
         slots.push(blobs.begin());
         match binding {
             Binding::Defined => blobs.thunk(func as u32, common),
             Binding::Host(call) => blobs.import(call.number()),
-            Binding::Null => blobs.unresolved(func as u32),
+            // Nobody names the number of a function that is elsewhere.
+            _ => blobs.unresolved(func as u32),
         }
     }
     Gates {
         code: blobs.finish(),
         slots,
+        helpers,
     }
 }
 

@@ -1,15 +1,23 @@
-//! A loaded program: one module, verified and bound, in an address space of its own.
+//! A loaded program: its modules, verified and bound, in an address space of its own.
 //!
+//! * [`link`]: modules and archives become one module; [`archive`]: members by symbol.
 //! * [`program`]: what all instances of a module share: IR, bindings, the initial memory.
 //! * [`runtime`]: one instance: slots, versions, counters, and what each gate does.
 //! * [`arguments`]: `argc` and `argv`.
 //! * [`report`]: what a fault says to a person.
 
+pub mod archive;
 pub mod arguments;
+pub mod link;
 pub mod program;
 pub mod report;
 pub mod runtime;
+mod start;
+mod symbols;
+mod users;
 
-pub use program::{Binding, LinkError, Program, Segment};
+pub use archive::Archive;
+pub use link::{Input, LinkError};
+pub use program::{Binding, Program, Segment, Tls};
 pub use report::{Fault, FaultReport, Location, Reason};
 pub use runtime::{Abandoned, Config, CoreContext, FuncStats, Instance, NotCompiled};

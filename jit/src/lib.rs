@@ -6,6 +6,7 @@
 //!   tier      IR -> machine code: baseline, then the optimising pipeline
 //!   code      code cache, versions, dispatch slots, publication, retirement
 //!   gates     the ring-3 blobs through which code reaches the runtime
+//!   helpers   blobs that code calls: block copies, setjmp, 128-bit division
 //!   queue     compile requests, lock-free, bounded, deduplicated
 //!   policy    counters and thresholds: when to ask for the next tier
 //!   instance  a loaded program: bindings, functions, what each call of a gate does
@@ -24,6 +25,7 @@ extern crate std;
 pub mod abi;
 pub mod code;
 pub mod gates;
+pub mod helpers;
 pub mod instance;
 pub mod legal;
 pub mod listing;

@@ -8,10 +8,10 @@
 pub mod baseline;
 pub mod opt;
 
-use crate::abi::Part;
+use crate::abi::{self, Part};
 use alloc::vec::Vec;
 use core::fmt;
-use ir::{BlockId, FuncId, Function, InstId, Module, Value};
+use ir::{BlockId, FuncId, Function, InstId, Module, TypeId, Value};
 
 /// A point of cost and quality.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -80,13 +80,42 @@ pub struct CpuFeatures {
 }
 
 /// The answers that an instance gives to names in its modules. All are fixed at load.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Bindings {
-    /// Address of each global of the module, by `GlobalId`.
+    /// Address of each global of the module, by `GlobalId`; of a thread-local one the offset from the
+    /// base in `gs:[TLS]`.
     pub globals: Vec<u32>,
-    /// Number of each function of the module in the instance, by `FuncId`: it selects slot, stub and
-    /// counters (`abi::func_slot`, `abi::stub_address`, `abi::gs::calls`).
+    /// Number of the definition of each function of the module, by `FuncId`: it selects slot, stub and
+    /// counters (`abi::func_slot`, `abi::stub_address`, `abi::gs::calls`). Of a function with a body it
+    /// is the index of that body's function.
     pub funcs: Vec<u32>,
+    /// Type of the definition of each function, by `FuncId`: a direct call of another type is
+    /// marshalled to it.
+    pub types: Vec<TypeId>,
+    /// Value of a pointer to each function, by `FuncId`: its stub, or null where nobody defines it.
+    pub addresses: Vec<u32>,
+}
+
+impl Bindings {
+    /// The bindings of a module that is a program by itself, with its globals at these addresses.
+    #[must_use]
+    pub fn alone(module: &Module, globals: Vec<u32>) -> Self {
+        let numbers = 0..module.funcs.len() as u32;
+        Self {
+            globals,
+            funcs: numbers.clone().collect(),
+            types: module.funcs.iter().map(|func| func.ty).collect(),
+            addresses: numbers.map(abi::stub_address).collect(),
+        }
+    }
+
+    /// The function whose body a direct call of `func` runs; `None` if that is the runtime's.
+    #[must_use]
+    pub fn definition(&self, module: &Module, func: FuncId) -> Option<FuncId> {
+        let definition = FuncId(*self.funcs.get(func.index())?);
+        module.funcs.get(definition.index())?.body.as_ref()?;
+        Some(definition)
+    }
 }
 
 /// What a compilation is given.

@@ -1,17 +1,19 @@
-//! What all instances of a module share: IR, bindings, the initial contents of memory.
+//! What all instances of a program share: IR, bindings, the initial contents of memory.
 //!
 //! Symbols bind once, here, so a function's meaning never changes in an instance. Addresses are
 //! assigned in one pass over the globals: constants first, on pages of their own that the platform
-//! maps read-only, then what the module may write, then the heap.
+//! maps read-only, then what the module may write, then the heap. Thread-local variables get an
+//! offset in a block that every task has for itself, on top of its stack; [`Tls`] is its beginning.
 
+use super::link::{self, Input, Joined, LinkError, Unit, Variable};
+use super::start;
 use crate::abi;
+use crate::helpers::Helper;
 use crate::tier::Bindings;
 use ::abi::HostCall;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
-use ir::{Global, Linkage, Module, RelocTarget};
+use ir::{FuncId, Global, GlobalId, Module, RelocTarget};
 
 /// What a call of a function reaches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +22,10 @@ pub enum Binding {
     Defined,
     /// The runtime.
     Host(HostCall),
+    /// A helper blob.
+    Helper(Helper),
+    /// The function of this number, which is what all calls name.
+    Elsewhere(u32),
     /// Nothing: a weak reference that nobody defines. Its address is null and a call is a fault.
     Null,
 }
@@ -37,73 +43,89 @@ pub struct Segment {
     pub writable: bool,
 }
 
-/// Why a module cannot be an instance.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum LinkError {
-    /// Nobody defines these symbols.
-    Unresolved(Vec<String>),
-    /// Two definitions of one symbol.
-    Duplicate(String),
-    /// Its globals do not fit: so many bytes of so many.
-    GlobalsTooLarge(u64, u32),
-    /// More functions than slots.
-    TooManyFunctions(usize),
+/// The thread-local variables as a task finds them when it starts.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tls {
+    /// The first bytes of a block; the rest of `size` is 0.
+    pub bytes: Vec<u8>,
+    /// Bytes of a block.
+    pub size: u32,
+    /// log2 of its alignment.
+    pub align_log2: u8,
 }
 
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unresolved(names) => write!(f, "unresolved symbols: {}", names.join(", ")),
-            Self::Duplicate(name) => write!(f, "symbol `{name}` is defined twice"),
-            Self::GlobalsTooLarge(bytes, limit) => {
-                write!(f, "globals need {bytes} bytes, the limit is {limit}")
-            }
-            Self::TooManyFunctions(count) => {
-                write!(f, "{count} functions, the limit is {}", max_funcs())
-            }
-        }
+impl Tls {
+    /// Where the block of a task lies whose stack ends at `end`: the value of `gs:[TLS]`, and the end
+    /// of the stack that is left. Always a multiple of 16.
+    #[must_use]
+    pub fn base(&self, end: u32) -> u32 {
+        let align = 1u32 << self.align_log2.clamp(4, MAX_ALIGN_LOG2);
+        (end - self.size) & !(align - 1)
     }
 }
 
-/// A module that is ready to run.
+/// A program that is ready to run.
 #[derive(Debug)]
 pub struct Program {
-    /// The module, verified.
+    /// All its modules as one, each part verified.
     pub module: Module,
+    /// The modules that it was made of.
+    pub units: Vec<Unit>,
     /// Addresses and numbers of its symbols.
     pub bindings: Bindings,
     /// What each function is bound to, by number.
     pub imports: Vec<Binding>,
     /// Initial memory: constants, then globals.
     pub segments: [Segment; 2],
-    /// First address behind the globals; a multiple of 4096.
+    /// Thread-local variables.
+    pub tls: Tls,
+    /// First address behind the globals; a multiple of 4096. The heap goes up to [`abi::STACKS`].
     pub heap: u32,
 }
 
 /// Most bytes of globals: the heap and the stacks lie behind.
 const MAX_GLOBALS: u32 = abi::STACKS - abi::GLOBALS;
-
-const fn max_funcs() -> u32 {
-    abi::MAX_SLOTS - abi::RESERVED_SLOTS
-}
+/// Most bytes of thread-local variables: they lie on the task's stack, which is four times as large.
+const MAX_TLS: u32 = 256 * 1024;
+/// Largest alignment of a variable.
+const MAX_ALIGN_LOG2: u8 = 16;
 
 impl Program {
-    /// Binds the symbols of `module`, which the verifier has accepted.
+    /// A program of one module, which the verifier has accepted.
     ///
     /// # Errors
     /// A symbol is unresolved or defined twice, or the program is too large.
     pub fn new(module: Module) -> Result<Self, LinkError> {
-        if module.funcs.len() > max_funcs() as usize {
-            return Err(LinkError::TooManyFunctions(module.funcs.len()));
-        }
-        check_duplicates(&module)?;
-        let imports = bind_functions(&module)?;
-        let (globals, [constants_end, end]) = assign_addresses(&module)?;
-        let funcs = (0..module.funcs.len() as u32).collect();
-        let bindings = Bindings { globals, funcs };
+        Self::link(vec![Input::Module(module)], start::MAIN)
+    }
+
+    /// A program of these modules, which the verifier has accepted, and of what they need of these
+    /// archives. `entry` is the function that it starts with, usually `main`.
+    ///
+    /// # Errors
+    /// Symbols are unresolved or defined twice, an archive is damaged, or the program is too large.
+    pub fn link(inputs: Vec<Input<'_>>, entry: &str) -> Result<Self, LinkError> {
+        let mut joined = Joined::new(inputs, entry)?;
+        let bound = link::bind(&mut joined)?;
+        let Joined { module, units, .. } = joined;
+        let place = Layout::new(&module, &bound.globals)?;
+        let addresses = bound.funcs.iter();
+        let addresses = addresses.map(|&number| func_address(&bound.imports, number));
+        let bindings = Bindings {
+            addresses: addresses.collect(),
+            globals: place.resolve(&bound.globals, &bound.imports),
+            funcs: bound.funcs,
+            types: bound.types,
+        };
+        let image = Image {
+            module: &module,
+            globals: &bound.globals,
+            bindings: &bindings,
+        };
+        let [constants_end, end] = place.ends;
         let segment = |address, end, writable| Segment {
             address,
-            bytes: contents(&module, &bindings, &imports, address, end),
+            bytes: image.bytes(address, end, false),
             size: end - address,
             writable,
         };
@@ -111,20 +133,44 @@ impl Program {
             segment(abi::GLOBALS, constants_end, false),
             segment(constants_end, end, true),
         ];
+        let tls = Tls {
+            bytes: image.bytes(0, place.tls, true),
+            size: place.tls,
+            align_log2: place.tls_align_log2,
+        };
         Ok(Self {
-            module,
+            units,
             bindings,
-            imports,
+            imports: bound.imports,
             segments,
+            tls,
             heap: end,
+            module,
         })
     }
 
     /// The number of the function `name`, if the program defines it.
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<u32> {
-        let id = self.module.func_by_name(name)?;
-        self.module.func(id).body.is_some().then_some(id.0)
+        // A name may occur several times: declarations, and internal functions of several modules.
+        let funcs = (0..).zip(&self.module.funcs);
+        let defined = funcs.filter(|(_, func)| func.name == name && func.body.is_some());
+        let (index, _) = defined.min_by_key(|(_, func)| func.linkage == ir::Linkage::Internal)?;
+        self.bindings.funcs.get(index as usize).copied()
+    }
+
+    /// The function to enter for the entry `name`: a C library's or the linker's `_start` in place of
+    /// `main`, which is called with `argc`, `argv` and a null `envp`; otherwise [`Self::entry`].
+    #[must_use]
+    pub fn start(&self, name: &str) -> Option<u32> {
+        let start = (name == start::MAIN).then(|| self.entry(start::START));
+        start.flatten().or_else(|| self.entry(name))
+    }
+
+    /// The name of the module that function `func` came from.
+    #[must_use]
+    pub fn unit(&self, func: u32) -> &str {
+        link::unit_name(&self.units, |unit| unit.func <= func)
     }
 
     /// The value of a pointer to function `func`: null for an unresolved weak one.
@@ -137,101 +183,120 @@ impl Program {
 fn func_address(imports: &[Binding], func: u32) -> u32 {
     match imports.get(func as usize) {
         None | Some(Binding::Null) => 0,
+        Some(&Binding::Elsewhere(other)) => abi::stub_address(other),
         Some(_) => abi::stub_address(func),
     }
 }
 
-fn check_duplicates(module: &Module) -> Result<(), LinkError> {
-    let funcs = module
-        .funcs
-        .iter()
-        .map(|func| (&func.name, func.linkage, func.body.is_some()));
-    let globals = module
-        .globals
-        .iter()
-        .map(|global| (&global.name, global.linkage, global.defined));
-    let mut seen = hashbrown::HashSet::new();
-    for (name, linkage, defined) in funcs.chain(globals) {
-        let visible = defined && linkage == Linkage::External && !name.is_empty();
-        if visible && !seen.insert(name) {
-            return Err(LinkError::Duplicate(name.clone()));
-        }
-    }
-    Ok(())
+/// Where the variables of the program are that have a place of their own.
+struct Layout {
+    /// By variable: its address, or its offset in a block of thread-local ones.
+    at: Vec<u32>,
+    /// The page-aligned ends of the constants and of everything.
+    ends: [u32; 2],
+    tls: u32,
+    tls_align_log2: u8,
 }
 
-fn bind_functions(module: &Module) -> Result<Vec<Binding>, LinkError> {
-    let mut unresolved = Vec::new();
-    let mut bind = |func: &ir::Function| {
-        if func.body.is_some() {
-            return Binding::Defined;
+impl Layout {
+    fn new(module: &Module, variables: &[Variable]) -> Result<Self, LinkError> {
+        let mut layout = Self {
+            at: vec![0; module.globals.len()],
+            ends: [0; 2],
+            tls: 0,
+            tls_align_log2: 4,
+        };
+        let mut at = u64::from(abi::GLOBALS);
+        let limit = u64::from(abi::GLOBALS + MAX_GLOBALS);
+        for (end, constant) in [(0, true), (1, false)] {
+            let chosen = |global: &Global| !global.thread_local && global.constant == constant;
+            at = layout
+                .place(module, variables, chosen, at, limit)
+                .map_err(|end| {
+                    LinkError::GlobalsTooLarge(end - u64::from(abi::GLOBALS), MAX_GLOBALS)
+                })?;
+            at = at.next_multiple_of(4096);
+            layout.ends[end] = at as u32;
         }
-        if let Some(call) = HostCall::from_symbol(&func.name) {
-            return Binding::Host(call);
-        }
-        // Intrinsics are instructions; their declarations are left over and never called.
-        if func.linkage != Linkage::ExternWeak && !func.name.starts_with("llvm.") {
-            unresolved.push(func.name.clone());
-        }
-        Binding::Null
-    };
-    let bindings = module.funcs.iter().map(&mut bind).collect();
-    let undefined = |global: &&Global| !global.defined && global.linkage != Linkage::ExternWeak;
-    unresolved.extend(
-        module
-            .globals
-            .iter()
-            .filter(undefined)
-            .map(|global| global.name.clone()),
-    );
-    if unresolved.is_empty() {
-        Ok(bindings)
-    } else {
-        Err(LinkError::Unresolved(unresolved))
+        let too_large = |end| LinkError::ThreadLocalsTooLarge(end, MAX_TLS);
+        let local = |global: &Global| global.thread_local;
+        let tls = layout.place(module, variables, local, 0, u64::from(MAX_TLS));
+        layout.tls = tls.map_err(too_large)? as u32;
+        let aligns = module.globals.iter().filter(|global| global.thread_local);
+        let align = aligns
+            .map(|global| global.align_log2.min(MAX_ALIGN_LOG2))
+            .max();
+        layout.tls_align_log2 = align.unwrap_or(0).max(4);
+        Ok(layout)
     }
-}
 
-/// Addresses by global, and the page-aligned ends of the constants and of everything.
-fn assign_addresses(module: &Module) -> Result<(Vec<u32>, [u32; 2]), LinkError> {
-    let mut addresses = vec![0; module.globals.len()];
-    let mut at = u64::from(abi::GLOBALS);
-    let mut place = |constant: bool| -> Result<u32, LinkError> {
-        let chosen =
-            |&(_, global): &(usize, &Global)| global.defined && global.constant == constant;
-        for (index, global) in module.globals.iter().enumerate().filter(chosen) {
-            at = at.next_multiple_of(1 << global.align_log2.min(16));
-            addresses[index] = at as u32;
+    /// Places the chosen variables from `at` on; gives the end, or as an error one beyond `limit`.
+    fn place(
+        &mut self,
+        module: &Module,
+        variables: &[Variable],
+        chosen: impl Fn(&Global) -> bool,
+        mut at: u64,
+        limit: u64,
+    ) -> Result<u64, u64> {
+        for (index, (global, variable)) in module.globals.iter().zip(variables).enumerate() {
+            if *variable != Variable::Own || !chosen(global) {
+                continue;
+            }
+            at = at.next_multiple_of(1 << global.align_log2.min(MAX_ALIGN_LOG2));
+            self.at[index] = at as u32;
             // An empty object still has an address of its own.
             at += u64::from(global.size.max(1));
-            let used = at - u64::from(abi::GLOBALS);
-            if used > u64::from(MAX_GLOBALS) {
-                return Err(LinkError::GlobalsTooLarge(used, MAX_GLOBALS));
+            if at > limit {
+                return Err(at);
             }
         }
-        at = at.next_multiple_of(4096);
-        Ok(at as u32)
-    };
-    let ends = [place(true)?, place(false)?];
-    Ok((addresses, ends))
+        Ok(at)
+    }
+
+    /// The addresses, or offsets, of all variables.
+    fn resolve(&self, variables: &[Variable], imports: &[Binding]) -> Vec<u32> {
+        let own = |index: usize| self.at[index];
+        let resolve = |(index, variable): (usize, &Variable)| match *variable {
+            Variable::Own => own(index),
+            Variable::In(id, offset) => own(id.index()).wrapping_add_signed(offset),
+            Variable::Stub(func) => func_address(imports, func),
+            Variable::Null => 0,
+        };
+        variables.iter().enumerate().map(resolve).collect()
+    }
 }
 
-/// The bytes of the segment from `start` to `end`, trailing zeros left out.
-fn contents(
-    module: &Module,
-    bindings: &Bindings,
-    imports: &[Binding],
-    start: u32,
-    end: u32,
-) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (global, &address) in module.globals.iter().zip(&bindings.globals) {
-        if !global.defined || !(start..end).contains(&address) {
-            continue;
+/// The initial contents of variables.
+struct Image<'a> {
+    module: &'a Module,
+    globals: &'a [Variable],
+    bindings: &'a Bindings,
+}
+
+impl Image<'_> {
+    /// The bytes from `start` to `end` of memory or of a thread-local block, trailing zeros left out.
+    fn bytes(&self, start: u32, end: u32, thread_local: bool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let placed = self
+            .module
+            .globals
+            .iter()
+            .zip(self.globals)
+            .zip(&self.bindings.globals);
+        for ((global, variable), &address) in placed {
+            let here = global.thread_local == thread_local && (start..end).contains(&address);
+            if *variable == Variable::Own && here {
+                self.write(global, (address - start) as usize, &mut bytes);
+            }
         }
-        let at = (address - start) as usize;
+        bytes
+    }
+
+    fn write(&self, global: &Global, at: usize, bytes: &mut Vec<u8>) {
         let len = global.init.len().min(global.size as usize);
         if len == 0 {
-            continue;
+            return;
         }
         if bytes.len() < at + len {
             bytes.resize(at + len, 0);
@@ -239,8 +304,8 @@ fn contents(
         bytes[at..at + len].copy_from_slice(&global.init[..len]);
         for reloc in &global.relocs {
             let target = match reloc.target {
-                RelocTarget::Func(id) => func_address(imports, id.0),
-                RelocTarget::Global(id) => bindings.globals[id.index()],
+                RelocTarget::Func(id) => self.bindings.addresses[id.index()],
+                RelocTarget::Global(id) => self.bindings.globals[id.index()],
             };
             let field = at + reloc.offset as usize;
             if let Some(word) = bytes.get_mut(field..field + 4) {
@@ -254,7 +319,25 @@ fn contents(
             }
         }
     }
-    bytes
+}
+
+/// The places that the reference interpreter runs a program at.
+impl ir::interp::Addresses for Program {
+    fn func(&self, id: FuncId) -> u32 {
+        self.bindings.addresses[id.index()]
+    }
+
+    fn global(&self, id: GlobalId) -> u32 {
+        self.bindings.globals[id.index()]
+    }
+
+    fn func_at(&self, address: u32) -> Option<FuncId> {
+        abi::stub_func(address, self.module.funcs.len() as u32).map(FuncId)
+    }
+
+    fn definition(&self, id: FuncId) -> FuncId {
+        FuncId(self.bindings.funcs[id.index()])
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -318,28 +401,6 @@ mod tests {
         .unwrap();
         assert_eq!(program.segments[1].bytes, [7]);
         assert_eq!(program.segments[1].size, 8192);
-    }
-
-    #[test]
-    fn unresolved_symbols_are_all_named() {
-        let func = |name: &str| Function {
-            name: name.into(),
-            ..Function::default()
-        };
-        let module = Module {
-            funcs: vec![
-                func("puts"),
-                func("bf_exit"),
-                func("llvm.memcpy.p0.p0.i32"),
-                func("exit"),
-            ],
-            ..Module::default()
-        };
-        let error = Program::new(module).unwrap_err();
-        assert_eq!(
-            error,
-            LinkError::Unresolved(vec!["puts".into(), "exit".into()])
-        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::runtime::Instance;
 use crate::abi;
 use crate::code::memory::CodeMemory;
+use crate::helpers::Helper;
 use crate::tier::Tier;
 use alloc::string::String;
 use core::fmt;
@@ -62,6 +63,8 @@ pub enum Reason {
     BadHostCall,
     /// No code.
     NotCompiled,
+    /// `longjmp` with a buffer that `setjmp` did not fill, or to a frame that is gone.
+    BadLongJump,
     /// Anything else.
     Exception,
 }
@@ -69,6 +72,8 @@ pub enum Reason {
 /// Where in the program an address is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Location {
+    /// Name of the function's module.
+    pub unit: String,
     /// Function name.
     pub function: String,
     /// Tier of the version.
@@ -90,7 +95,9 @@ pub struct FaultReport {
     pub reason: Reason,
     /// Program counter.
     pub pc: u64,
-    /// Where that is; of a wild jump: where it came from.
+    /// The helper that it is in.
+    pub helper: Option<Helper>,
+    /// Where that is; of a wild jump and of a helper: where it came from.
     pub at: Option<Location>,
 }
 
@@ -142,6 +149,7 @@ impl Reason {
             Self::NullCall => "call of a null function",
             Self::BadHostCall => "bad argument of a host call",
             Self::NotCompiled => "function cannot be compiled",
+            Self::BadLongJump => "longjmp to a place that no setjmp stored or that is gone",
             Self::Exception => "processor exception",
         }
     }
@@ -164,6 +172,10 @@ impl FaultReport {
             .or_else(|| instance.locate(caller?.wrapping_sub(1)));
         let module = instance.program().module.name.clone();
         let mut reason = fault.reason();
+        let helper = instance.helper_at(pc);
+        if (fault, helper) == (Fault::InvalidInstruction, Some(Helper::Longjmp)) {
+            reason = Reason::BadLongJump;
+        }
         let read_only = |segment: &super::Segment| {
             let range = u64::from(segment.address)..u64::from(segment.address + segment.size);
             matches!(fault, Fault::Memory { address, write: true, .. } if range.contains(&address))
@@ -176,6 +188,7 @@ impl FaultReport {
             fault,
             reason,
             pc,
+            helper,
             at,
         }
     }
@@ -193,8 +206,16 @@ impl fmt::Display for FaultReport {
             Fault::Exception(vector) => write!(f, ", vector {vector}")?,
             _ => {}
         }
+        if let Some(helper) = self.helper {
+            write!(f, ", in {}", helper.name())?;
+        }
         if let Some(at) = &self.at {
-            write!(f, ", in {} ({})", at.function, at.tier)?;
+            let how = self.helper.map_or("in", |_| "called from");
+            let comma = self.helper.map_or(",", |_| "");
+            write!(f, "{comma} {how} {} ({})", at.function, at.tier)?;
+            if at.unit != self.module {
+                write!(f, " of {}", at.unit)?;
+            }
             if let Some(line) = at.line {
                 write!(f, " line {line}")?;
             } else if let Some(inst) = at.inst {

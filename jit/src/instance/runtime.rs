@@ -16,6 +16,7 @@ use crate::code::publish::{self, Outcome};
 use crate::code::state::{FuncState, Snapshot};
 use crate::code::version::{CodeVersion, VersionId, VersionState, VersionTable};
 use crate::gates::{self, Crossing};
+use crate::helpers::{self, Helper};
 use crate::policy::{Event, Profile, Thresholds};
 use crate::queue::{CompileQueue, Entry, InstanceId, Pushed};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -138,6 +139,7 @@ pub struct Instance<M> {
     program: Arc<Program>,
     config: Config,
     memory: M,
+    helpers: helpers::Map,
     cache: CodeCache,
     states: Box<[FuncState]>,
     /// Number of each function's published version; `u32::MAX` before the first.
@@ -174,6 +176,7 @@ impl<M: CodeMemory> Instance<M> {
         Ok(Self {
             id,
             config,
+            helpers: gates.helpers,
             cache: CodeCache::new(config.code_limit, gates.code.len() as u64),
             states: (0..funcs).map(|_| FuncState::new()).collect(),
             current: (0..funcs).map(|_| AtomicU32::new(u32::MAX)).collect(),
@@ -438,11 +441,19 @@ impl<M: CodeMemory> Instance<M> {
         let inst = insts[..after].last().map(|&(_, inst)| inst);
         let line = inst.and_then(|inst| function.body.as_ref()?.line_of(inst));
         Some(Location {
+            unit: self.program.unit(version.func).into(),
             function: function.name.clone(),
             tier: version.tier,
             inst: inst.map(|inst| inst.0),
             line: line.map(|line| line.line),
         })
+    }
+
+    /// The helper that the instruction at `address` belongs to.
+    #[must_use]
+    pub fn helper_at(&self, address: u64) -> Option<Helper> {
+        let offset = u32::try_from(address.checked_sub(abi::CODE)?).ok()?;
+        self.helpers.at(offset)
     }
 
     /// The version of `func` that callers enter.

@@ -70,10 +70,7 @@ impl Place {
         let bound = module.globals.iter().zip(&globals).map(offset).collect();
         Self {
             addresses: globals,
-            bindings: Bindings {
-                globals: bound,
-                funcs: (0..module.funcs.len() as u32).collect(),
-            },
+            bindings: Bindings::alone(module, bound),
             end,
         }
     }

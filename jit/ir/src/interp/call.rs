@@ -39,7 +39,7 @@ impl<'a> Interp<'a> {
         let [callee, start, n] = inst.args;
         let head = body.words(start, 2);
         let func = if inst.op == Op::Call {
-            FuncId(callee)
+            self.addresses.definition(FuncId(callee))
         } else {
             let addr = self.value(callee)?.addr();
             self.addresses

@@ -138,6 +138,10 @@ pub trait Addresses {
     fn global(&self, id: GlobalId) -> u32;
     /// The function whose stub is at `addr`.
     fn func_at(&self, addr: u32) -> Option<FuncId>;
+    /// The function that a direct call of `id` runs: another one where several modules are linked.
+    fn definition(&self, id: FuncId) -> FuncId {
+        id
+    }
 }
 
 /// An argument of a host call.

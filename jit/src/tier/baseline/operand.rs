@@ -9,7 +9,7 @@ use super::emit::Emitter;
 use super::moves::Source;
 use super::regs::{INTS, VECTORS, class};
 use super::value::{Ix, NO_IX, Reg, Val};
-use crate::abi::{self, Part};
+use crate::abi::Part;
 use asm::{Alu, Gpr, Mem, Size, VecBin, VecLoad, VecStore, Xmm};
 use ir::{ConstId, ConstKind, Inst, InstId, Op, Value, ValueKind};
 
@@ -232,8 +232,8 @@ impl Emitter<'_> {
             ConstKind::F32(bits) => (Part::F32, u64::from(bits)),
             ConstKind::F64(bits) => (Part::F64, bits),
             ConstKind::Func(func) => {
-                let func = self.job.bindings.funcs[func.index()];
-                (Part::Int(32), u64::from(abi::stub_address(func)))
+                let address = self.job.bindings.addresses[func.index()];
+                (Part::Int(32), u64::from(address))
             }
             ConstKind::Global { id, offset } => {
                 let base = self.job.bindings.globals[id.index()];

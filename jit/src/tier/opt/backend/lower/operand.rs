@@ -344,7 +344,10 @@ impl Lower<'_> {
         match self.body.constant(leaf.as_const()?).kind {
             ConstKind::Int(bits) => Some(bits),
             ConstKind::Zero => Some(0),
-            ConstKind::Func(func) => Some(u64::from(abi::stub_address(self.instance_func(func)))),
+            ConstKind::Func(func) => {
+                let address = self.job.bindings.addresses[func.index()];
+                Some(u64::from(address))
+            }
             ConstKind::Global { id, offset } => {
                 let address = self.job.bindings.globals[id.index()];
                 Some(u64::from(address.wrapping_add_signed(offset)))
