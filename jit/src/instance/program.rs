@@ -343,7 +343,7 @@ impl ir::interp::Addresses for Program {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use ir::{FuncId, Function, GlobalId, Reloc};
+    use ir::{Function, Reloc};
 
     fn global(name: &str, constant: bool, init: &[u8], size: u32) -> Global {
         Global {
