@@ -8,7 +8,7 @@
 //! # Why the result is valid if both parts were
 //!
 //! Every id of the moved part is mapped by a total function: types by interning (equal structure,
-//! equal id, so B4 is kept), functions, variables, files and attribute sets by adding the number of
+//! equal id, so B4 is kept), functions, variables, files, scopes, facts and attribute sets by adding the number of
 //! those that were there. Ids that live in a body (values, blocks, constants) do not change, so B1–B3
 //! are untouched. The types are mapped first, because only there something can fail; then nothing
 //! has been moved.
@@ -16,8 +16,9 @@
 //! Cost: linear in the moved part. Joining to an empty module is a move.
 
 use crate::body::{Body, ConstKind};
+use crate::facts;
 use crate::inst::Op;
-use crate::module::{FuncId, GlobalId, Module, RelocTarget};
+use crate::module::{AttrSet, FuncId, GlobalId, Module, RelocTarget, Scope};
 use crate::types::{Type, TypeError, TypeId, Types};
 use alloc::vec::Vec;
 
@@ -39,6 +40,9 @@ struct Shift {
     globals: u32,
     attr_sets: u32,
     files: u32,
+    source_functions: u32,
+    scopes: u32,
+    facts: facts::Shift,
 }
 
 impl Module {
@@ -53,7 +57,9 @@ impl Module {
             alias: self.aliases.len(),
         };
         let symbols = self.funcs.len() + self.globals.len() + self.aliases.len();
-        if symbols == 0 && self.attr_sets.is_empty() && self.files.is_empty() {
+        let debug = self.files.len() + self.source_functions.len() + self.scopes.len();
+        let nothing = symbols + debug + self.attr_sets.len() == 0;
+        if nothing && self.facts == facts::Facts::default() {
             let name = core::mem::take(&mut self.name);
             *self = other;
             self.name = name;
@@ -65,22 +71,29 @@ impl Module {
             globals: at.global.0,
             attr_sets: self.attr_sets.len() as u32,
             files: self.files.len() as u32,
+            source_functions: self.source_functions.len() as u32,
+            scopes: self.scopes.len() as u32,
+            facts: facts::Shift::default(),
         };
-        self.take(other, &shift);
+        self.take(other, shift);
         Ok(at)
     }
 
     /// Moves and renumbers. The pattern names every field, so that a new one is not forgotten here.
-    fn take(&mut self, other: Self, shift: &Shift) {
+    fn take(&mut self, other: Self, mut shift: Shift) {
         let Self {
             name: _,
             types: _,
             mut funcs,
             mut globals,
             mut aliases,
-            attr_sets,
+            mut attr_sets,
             files,
+            source_functions,
+            mut scopes,
+            facts,
         } = other;
+        shift.facts = self.facts.append(facts, shift.globals);
         for func in &mut funcs {
             func.ty = shift.ty(func.ty);
             func.attr_set = shift.attr_set(func.attr_set);
@@ -94,11 +107,15 @@ impl Module {
         for alias in &mut aliases {
             alias.target = shift.target(alias.target);
         }
+        attr_sets.iter_mut().for_each(|set| shift.attributes(set));
+        scopes.iter_mut().for_each(|scope| shift.scope(scope));
         self.funcs.append(&mut funcs);
         self.globals.append(&mut globals);
         self.aliases.append(&mut aliases);
         self.attr_sets.extend(attr_sets);
         self.files.extend(files);
+        self.source_functions.extend(source_functions);
+        self.scopes.extend(scopes);
     }
 }
 
@@ -148,7 +165,7 @@ impl Shift {
             pool,
             consts,
             lines,
-            side: _,
+            side,
         } = body;
         params.iter_mut().for_each(|ty| *ty = self.ty(*ty));
         for inst in insts {
@@ -171,8 +188,33 @@ impl Shift {
                 _ => {}
             }
         }
-        for line in lines.iter_mut().filter(|line| line.file != u32::MAX) {
-            line.file += self.files;
+        for line in lines {
+            line.file = shift_known(line.file, self.files);
+            line.scope = shift_known(line.scope, self.scopes);
+        }
+        for (_, kind, payload) in side {
+            *payload = self.facts.payload(*kind, *payload);
+        }
+    }
+
+    fn attributes(&self, set: &mut AttrSet) {
+        let AttrSet {
+            func: _,
+            params,
+            ret,
+        } = set;
+        for attrs in params.iter_mut().chain([ret]) {
+            if let Some(range) = attrs.range.checked_sub(1) {
+                attrs.range = self.facts.payload(facts::kind::RANGE, range) + 1;
+            }
+        }
+    }
+
+    fn scope(&self, scope: &mut Scope) {
+        scope.function += self.source_functions;
+        if let Some(call) = &mut scope.call {
+            call.scope += self.scopes;
+            call.file = shift_known(call.file, self.files);
         }
     }
 
@@ -187,6 +229,11 @@ impl Shift {
     fn word_type(&self, word: u32) -> u32 {
         u32::from(self.ty(TypeId(word as u16)).0)
     }
+}
+
+/// An index of which `u32::MAX` says that it is unknown.
+fn shift_known(index: u32, by: u32) -> u32 {
+    if index == u32::MAX { index } else { index + by }
 }
 
 #[cfg(test)]
