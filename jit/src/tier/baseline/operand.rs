@@ -9,7 +9,7 @@ use super::emit::Emitter;
 use super::moves::Source;
 use super::regs::{INTS, VECTORS, class};
 use super::value::{Ix, NO_IX, Reg, Val};
-use crate::abi::Part;
+use crate::abi::{self, Part};
 use asm::{Alu, Gpr, Mem, Size, VecBin, VecLoad, VecStore, Xmm};
 use ir::{ConstId, ConstKind, Inst, InstId, Op, Value, ValueKind};
 
