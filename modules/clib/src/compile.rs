@@ -8,7 +8,7 @@ use crate::cache::failure;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::thread;
+use std::{fs, thread};
 
 /// The compiler; `llvm-ar-19` and `llvm-link-19` belong to the same LLVM.
 pub const CLANG: &str = "clang-19";
@@ -74,6 +74,20 @@ pub fn all(tools: &Tools, jobs: &[Job]) -> Result<(), Error> {
         }
         result
     })
+}
+
+/// The C files of a folder, sorted.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn c_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let listing = fs::read_dir(folder).map_err(|error| failure(folder, &error))?;
+    let mut files: Vec<PathBuf> = listing
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "c"))
+        .collect();
+    files.sort();
+    Ok(files)
 }
 
 fn broken() -> Error {

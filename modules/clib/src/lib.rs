@@ -28,6 +28,7 @@ pub mod cache;
 pub mod compile;
 mod glue;
 pub mod newlib;
+pub mod programs;
 
 use cache::{Key, Product};
 use compile::{Job, Tools};
