@@ -141,5 +141,11 @@ pub fn run(command: &mut Command) -> Result<(), Error> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error(format!("{command:?}: {}\n{said}", output.status)))
+    // The last argument is the output: the words before it would fill the screen.
+    let last = command.get_args().last().unwrap_or_default();
+    let (program, last) = (program.display(), last.to_string_lossy());
+    Err(Error(format!(
+        "{program} … {last}: {}\n{said}",
+        output.status
+    )))
 }

@@ -47,7 +47,7 @@ pub const MODULE_FLAGS: [&str; 7] = [
 ];
 
 /// How the library itself is compiled, besides [`MODULE_FLAGS`].
-const LIBRARY_FLAGS: [&str; 11] = [
+const LIBRARY_FLAGS: [&str; 12] = [
     "-O2",
     "-march=x86-64",
     "-mfpmath=sse",
@@ -55,6 +55,7 @@ const LIBRARY_FLAGS: [&str; 11] = [
     "-fno-slp-vectorize",
     "-ffp-contract=off",
     "-fno-builtin",
+    "-fno-math-errno",
     "-fno-pic",
     "-fcommon",
     "-std=gnu11",

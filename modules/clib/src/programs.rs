@@ -34,8 +34,8 @@ const NATIVE_FLAGS: [&str; 7] = [
 pub struct Program {
     /// Its name, also that of the driver.
     pub name: &'static str,
-    /// The crate that has the sources.
-    package: &'static str,
+    /// The crate that has the sources; none where the driver is the whole program.
+    package: Option<&'static str>,
     /// Files below the crate's directory; a folder stands for its C files.
     sources: &'static [&'static str],
     /// Files below the crate's directory that are not compiled.
@@ -93,15 +93,51 @@ pub const VARIANTS: [Variant; 3] = [
 pub const SCRIPTS: [&str; 4] = ["numbers.lua", "strings.lua", "tables.lua", "test.js"];
 
 /// Every program.
-pub const ALL: [Program; 6] = [
+pub const ALL: [Program; 11] = [
+    // These test the C library itself.
+    own(
+        "c-print",
+        &[Run {
+            full: &[],
+            short: &[],
+        }],
+    ),
+    own(
+        "c-memory",
+        &[Run {
+            full: &["1000"],
+            short: &["20"],
+        }],
+    ),
+    own(
+        "c-files",
+        &[Run {
+            full: &[],
+            short: &[],
+        }],
+    ),
+    own(
+        "c-jumps",
+        &[Run {
+            full: &[],
+            short: &[],
+        }],
+    ),
+    own(
+        "c-tasks",
+        &[Run {
+            full: &["5000"],
+            short: &["300"],
+        }],
+    ),
     Program {
         name: "lua",
-        package: "lua-src",
+        package: Some("lua-src"),
         sources: &["lua-5.4.7"],
         without: &["lua-5.4.7/lua.c", "lua-5.4.7/luac.c"],
         include: &["lua-5.4.7"],
         // Otherwise the order of tables would depend on addresses and time.
-        flags: &["-Dluai_makeseed=0"],
+        flags: &["-Dluai_makeseed(L)=0"],
         runs: &[
             Run {
                 full: &["numbers.lua", "--", "300"],
@@ -119,7 +155,7 @@ pub const ALL: [Program; 6] = [
     },
     Program {
         name: "sqlite",
-        package: "libsqlite3-sys",
+        package: Some("libsqlite3-sys"),
         sources: &["sqlite3/sqlite3.c"],
         without: &[],
         include: &["sqlite3"],
@@ -144,7 +180,7 @@ pub const ALL: [Program; 6] = [
     },
     Program {
         name: "zstd",
-        package: "zstd-sys",
+        package: Some("zstd-sys"),
         sources: &[
             "zstd/lib/common",
             "zstd/lib/compress",
@@ -160,7 +196,7 @@ pub const ALL: [Program; 6] = [
     },
     Program {
         name: "zlib",
-        package: "libz-sys",
+        package: Some("libz-sys"),
         sources: &["src/zlib"],
         without: &[],
         include: &["src/zlib"],
@@ -172,7 +208,7 @@ pub const ALL: [Program; 6] = [
     },
     Program {
         name: "bzip2",
-        package: "bzip2-sys",
+        package: Some("bzip2-sys"),
         sources: &[
             "bzip2-1.0.8/blocksort.c",
             "bzip2-1.0.8/huffman.c",
@@ -192,7 +228,7 @@ pub const ALL: [Program; 6] = [
     },
     Program {
         name: "quickjs",
-        package: "rquickjs-sys",
+        package: Some("rquickjs-sys"),
         sources: &[
             "quickjs/libregexp.c",
             "quickjs/libunicode.c",
@@ -210,6 +246,19 @@ pub const ALL: [Program; 6] = [
         }],
     },
 ];
+
+/// A program that is one C file of ours.
+const fn own(name: &'static str, runs: &'static [Run]) -> Program {
+    Program {
+        name,
+        package: None,
+        sources: &[],
+        without: &[],
+        include: &[],
+        flags: &["-D_GNU_SOURCE"],
+        runs,
+    }
+}
 
 /// The program of this name.
 #[must_use]
@@ -254,7 +303,8 @@ impl Program {
             for job in &jobs[..1] {
                 clang.args(&job.flags);
             }
-            clang.args(jobs.iter().map(|job| &job.source)).arg("-lm");
+            clang.args(jobs.iter().map(|job| &job.source));
+            clang.args(["-lm", "-latomic", "-pthread"]);
             compile::run(clang.arg("-o").arg(product.path().join("program")))
         })?;
         Ok(place.join("program"))
@@ -264,7 +314,7 @@ impl Program {
     fn key(&self, name: &str, flags: &[&str]) -> Result<Key, Error> {
         let mut key = Key::new(name);
         key.tool(CLANG)?;
-        key.text(&package(self.package)?.to_string_lossy());
+        key.text(&self.root()?.to_string_lossy());
         let lists = [self.sources, self.without, self.include, self.flags, flags];
         for text in lists.into_iter().flatten() {
             key.text(text);
@@ -276,13 +326,18 @@ impl Program {
         Ok(key)
     }
 
+    /// The crate's files.
+    fn root(&self) -> Result<PathBuf, Error> {
+        self.package.map_or_else(|| Ok(PathBuf::new()), package)
+    }
+
     fn driver(&self) -> PathBuf {
         Path::new(HERE).join(format!("drivers/{}.c", self.name))
     }
 
     /// One job per source; the outputs lie in the product's scratch folder.
     fn jobs(&self, product: &Product) -> Result<Vec<Job>, Error> {
-        let root = package(self.package)?;
+        let root = self.root()?;
         let mut files = vec![self.driver()];
         for source in self.sources {
             let path = root.join(source);
@@ -360,11 +415,11 @@ mod tests {
 
     #[test]
     fn a_package_is_found_by_its_whole_name() {
-        let text = r#"{"manifest_path":"/r/zlib-2-sys-1.0/Cargo.toml"},{"manifest_path":"/r/zlib-2.1+x/Cargo.toml"}"#;
+        let text = r#"{"manifest_path":"/r/zlib-ng-sys-1.0/Cargo.toml"},{"manifest_path":"/r/zlib-2.1+x/Cargo.toml"}"#;
         assert_eq!(manifest_of(text, "zlib"), Some("/r/zlib-2.1+x".into()));
         assert_eq!(
-            manifest_of(text, "zlib-2-sys"),
-            Some("/r/zlib-2-sys-1.0".into())
+            manifest_of(text, "zlib-ng-sys"),
+            Some("/r/zlib-ng-sys-1.0".into())
         );
         assert_eq!(manifest_of(text, "sys"), None);
     }
