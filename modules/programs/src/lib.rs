@@ -1,1 +1,0 @@
-//! Nothing: this package only names where C sources come from.
