@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/time.h>
 #include <sys/times.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,6 +31,11 @@ int clock_gettime(clockid_t clock, struct timespec *to)
     to->tv_sec = now / 1000000;
     to->tv_nsec = (long)(now % 1000000) * 1000;
     return 0;
+}
+
+int timespec_get(struct timespec *to, int base)
+{
+    return base == TIME_UTC && clock_gettime(CLOCK_REALTIME, to) == 0 ? base : 0;
 }
 
 int clock_getres(clockid_t clock, struct timespec *to)

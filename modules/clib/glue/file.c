@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -242,4 +243,10 @@ mode_t umask(mode_t mode)
 {
     (void)mode;
     return 0;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    (void)fd, (void)request;
+    return fail(_REENT, ENOTTY);
 }

@@ -8,7 +8,7 @@ use crate::cache::failure;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::thread;
+use std::{fs, thread};
 
 /// The compiler; `llvm-ar-19` and `llvm-link-19` belong to the same LLVM.
 pub const CLANG: &str = "clang-19";
@@ -76,6 +76,20 @@ pub fn all(tools: &Tools, jobs: &[Job]) -> Result<(), Error> {
     })
 }
 
+/// The C files of a folder, sorted.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn c_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let listing = fs::read_dir(folder).map_err(|error| failure(folder, &error))?;
+    let mut files: Vec<PathBuf> = listing
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "c"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
 fn broken() -> Error {
     Error("a compiling thread panicked".to_owned())
 }
@@ -127,5 +141,11 @@ pub fn run(command: &mut Command) -> Result<(), Error> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error(format!("{command:?}: {}\n{said}", output.status)))
+    // The last argument is the output: the words before it would fill the screen.
+    let last = command.get_args().last().unwrap_or_default();
+    let (program, last) = (program.display(), last.to_string_lossy());
+    Err(Error(format!(
+        "{program} … {last}: {}\n{said}",
+        output.status
+    )))
 }

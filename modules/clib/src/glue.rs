@@ -7,7 +7,7 @@ macro_rules! files {
 }
 
 /// C files and their private headers, by name.
-pub(crate) const SOURCES: [(&str, &str); 15] = files!("glue":
+pub(crate) const SOURCES: [(&str, &str); 16] = files!("glue":
     "atomic.c",
     "clock.c",
     "complex.c",
@@ -19,6 +19,7 @@ pub(crate) const SOURCES: [(&str, &str); 15] = files!("glue":
     "parallel.c",
     "process.c",
     "reent.c",
+    "round.c",
     "start.c",
     "task.c",
     "task_state.h",
@@ -26,7 +27,7 @@ pub(crate) const SOURCES: [(&str, &str); 15] = files!("glue":
 );
 
 /// Headers that programs see, by their place below `include/`. They replace newlib's of that name.
-pub(crate) const HEADERS: [(&str, &str); 6] = [
+pub(crate) const HEADERS: [(&str, &str); 7] = [
     (
         "bareflow.h",
         include_str!("../../guests/include/bareflow.h"),
@@ -35,5 +36,6 @@ pub(crate) const HEADERS: [(&str, &str); 6] = [
     ("newlib.h", include_str!("../include/newlib.h")),
     ("_newlib_version.h", "#include <newlib.h>\n"),
     ("sys/dirent.h", include_str!("../include/sys/dirent.h")),
+    ("sys/ioctl.h", include_str!("../include/sys/ioctl.h")),
     ("threads.h", include_str!("../include/threads.h")),
 ];

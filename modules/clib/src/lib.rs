@@ -28,6 +28,7 @@ pub mod cache;
 pub mod compile;
 mod glue;
 pub mod newlib;
+pub mod programs;
 
 use cache::{Key, Product};
 use compile::{Job, Tools};
@@ -46,7 +47,7 @@ pub const MODULE_FLAGS: [&str; 7] = [
 ];
 
 /// How the library itself is compiled, besides [`MODULE_FLAGS`].
-const LIBRARY_FLAGS: [&str; 11] = [
+const LIBRARY_FLAGS: [&str; 12] = [
     "-O2",
     "-march=x86-64",
     "-mfpmath=sse",
@@ -54,6 +55,7 @@ const LIBRARY_FLAGS: [&str; 11] = [
     "-fno-slp-vectorize",
     "-ffp-contract=off",
     "-fno-builtin",
+    "-fno-math-errno",
     "-fno-pic",
     "-fcommon",
     "-std=gnu11",

@@ -5,7 +5,7 @@
 //! and the formatting engines with and without floats and streams.
 
 use crate::Error;
-use crate::cache::{Key, failure};
+use crate::cache::Key;
 use crate::compile::{self, Job};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,13 +52,27 @@ const FILES: [&str; 12] = [
 ];
 
 /// Files that are not compiled: the small variants of stdio and malloc, and what `glue/` replaces.
-const LEFT_OUT: [&str; 6] = [
+const LEFT_OUT: [&str; 20] = [
     "libc/misc/fini.c",
     "libc/misc/init.c",
     "libc/misc/lock.c",
     "libc/reent/getreent.c",
     "libc/reent/mkdirr.c",
     "libc/stdlib/system.c",
+    "libm/common/s_fma.c",
+    "libm/common/s_nearbyint.c",
+    "libm/common/s_rint.c",
+    "libm/common/s_trunc.c",
+    "libm/common/sf_fma.c",
+    "libm/common/sf_nearbyint.c",
+    "libm/common/sf_rint.c",
+    "libm/common/sf_trunc.c",
+    "libm/math/e_sqrt.c",
+    "libm/math/ef_sqrt.c",
+    "libm/math/s_ceil.c",
+    "libm/math/s_floor.c",
+    "libm/math/sf_ceil.c",
+    "libm/math/sf_floor.c",
 ];
 
 /// Files compiled several times: path, and for each time the flag and a part of the output's name.
@@ -153,7 +167,9 @@ pub(crate) fn copy_headers(source: &Path, to: &Path) -> Result<(), Error> {
 pub(crate) fn jobs(source: &Path, objects: &Path) -> Result<Vec<Job>, Error> {
     let mut files: Vec<String> = FILES.iter().map(|&file| file.to_owned()).collect();
     for folder in FOLDERS {
-        files.extend(c_files(source, folder)?);
+        let found = compile::c_files(&source.join(folder))?;
+        let names = found.iter().filter_map(|file| file.file_name()?.to_str());
+        files.extend(names.map(|name| format!("{folder}/{name}")));
     }
     files.sort();
     files.retain(|file| !LEFT_OUT.contains(&file.as_str()) && !file.contains("/nano-"));
@@ -182,15 +198,4 @@ fn job(source: &Path, objects: &Path, file: &str, variant: &str) -> Job {
         job.flags.push(format!("-I{}", folder.display()));
     }
     job
-}
-
-/// The C files of a folder, as paths below `source`.
-fn c_files(source: &Path, folder: &str) -> Result<Vec<String>, Error> {
-    let path = source.join(folder);
-    let listing = fs::read_dir(&path).map_err(|error| failure(&path, &error))?;
-    let names = listing.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    Ok(names
-        .filter(|name| name.ends_with(".c"))
-        .map(|name| format!("{folder}/{name}"))
-        .collect())
 }

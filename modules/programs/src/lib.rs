@@ -1,0 +1,1 @@
+//! Nothing: this package only names where C sources come from.
