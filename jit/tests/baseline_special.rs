@@ -173,3 +173,139 @@ entry:
         }
     }
 }
+
+#[test]
+fn wide_division_agrees() {
+    for op in ["udiv128", "urem128", "sdiv128", "srem128"] {
+        let text = format!(
+            "define i64 @f(i64 %al, i64 %ah, i64 %bl, i64 %bh, i64 %kept) {{
+entry:
+  %p = intrinsic {op} {{i64, i64}} (i64 %al, i64 %ah, i64 %bl, i64 %bh)
+  %l = extractvalue {{i64, i64}} %p, 0
+  %h = extractvalue {{i64, i64}} %p, 1
+  %m = mul i64 %h, 31
+  %s = add i64 %l, %m
+  %t = xor i64 %s, %kept
+  ret i64 %t
+}}
+"
+        );
+        let words = [0, 1, 7, 1 << 63, u64::MAX, 0x1234_5678_9abc_def0];
+        for (at, &low) in words.iter().enumerate() {
+            for &high in &words {
+                for &by in &words {
+                    check_text(&text, &[low, high, by, words[(at + 2) % 6], high ^ 5]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_of_any_length_are_copied_and_filled() {
+    let text =
+        "global @g = internal size 8192 align 16 init \"\\01\\02\\03\\04\\05\\06\\07\\08\\09\"
+define i32 @f(i32 %n, i32 %to, i8 %byte) {
+entry:
+  %from = ptradd @g, 3
+  %p = ptradd @g, %to * 1, 0
+  %x = mul i32 %n, 3
+  intrinsic memmove void (ptr %p, ptr %from, i32 %n)
+  %q = ptradd @g, 4096
+  intrinsic memset void (ptr %q, i8 %byte, i32 %n)
+  intrinsic memcpy void (ptr %from, ptr %q, i32 %n)
+  intrinsic memset void (ptr @g+6000, i8 7, i32 700)
+  intrinsic memcpy void (ptr @g+3000, ptr @g, i32 1000)
+  intrinsic memmove void (ptr @g+3001, ptr @g+3000, i32 600)
+  %y = add i32 %x, %n
+  ret i32 %y
+}
+";
+    for n in [0, 1, 2, 5, 8, 15, 16, 33, 64, 100, 129, 1000] {
+        for to in [0, 1, 3, 4, 40, 2000] {
+            check_text(text, &[n, to, 0x7_89ab_cd5a]);
+        }
+    }
+}
+
+/// Values of a function that calls `setjmp` are in its frame when the call returns again, and its
+/// caller finds its registers as they were, whatever was in them when the jump was made.
+#[test]
+fn setjmp_returns_twice() {
+    let text = "declare i32 @setjmp(ptr) returns_twice
+declare void @longjmp(ptr, i32) noreturn
+global @buffer = internal size 36 align 4
+define i32 @deep(i32 %n) {
+entry:
+  %a = mul i32 %n, 3
+  %b = add i32 %n, 77
+  %z = icmp eq i32 %n, 0
+  condbr %z, jump, more
+jump:
+  call void @longjmp(ptr @buffer, i32 5)
+  unreachable
+more:
+  %m = sub i32 %n, 1
+  %r = call i32 @deep(i32 %m)
+  %s = add i32 %r, %a
+  %t = mul i32 %s, %b
+  ret i32 %t
+}
+define i32 @g(i32 %n, i32 %k) {
+entry:
+  %x = mul i32 %k, 7
+  %y = add i32 %k, 1000
+  %p = alloca i32, size 4, align 4
+  store i32 1, %p, align 4 volatile
+  %j = call i32 @setjmp(ptr @buffer)
+  %z = icmp eq i32 %j, 0
+  condbr %z, first, second
+first:
+  store i32 100, %p, align 4 volatile
+  %d = call i32 @deep(i32 %n)
+  ret i32 %d
+second:
+  %v = load i32, %p, align 4 volatile
+  %q = add i32 %x, %y
+  %r = add i32 %q, %v
+  %s = add i32 %r, %j
+  ret i32 %s
+}
+define i32 @f(i32 %n, i32 %k) {
+entry:
+  %a = mul i32 %n, 11
+  %b = xor i32 %n, 12345
+  br loop
+loop:
+  %i = phi i32 [0, entry], [%next, loop]
+  %sum = phi i32 [0, entry], [%new, loop]
+  %c = add i32 %i, %k
+  %r = call i32 @g(i32 %n, i32 %c)
+  %t = mul i32 %sum, %a
+  %u = add i32 %t, %r
+  %new = xor i32 %u, %b
+  %next = add i32 %i, 1
+  %more = icmp ult i32 %next, 4
+  condbr %more, loop, done
+done:
+  ret i32 %new
+}
+";
+    let module = exec::parse(text);
+    let place = exec::Place::new(&module);
+    let func = module.func_by_name("f").expect("a function f");
+    let expected = (0..4u32).fold(0u32, |sum, i| {
+        let c = 9 + i;
+        let r = c * 7 + c + 1000 + 100 + 5;
+        sum.wrapping_mul(6 * 11).wrapping_add(r) ^ 6 ^ 12345
+    });
+    for cpu in [cpu(), old_cpu()] {
+        for counting in [false, true] {
+            let compiled = exec::compile_all(&module, &place, cpu, counting).expect("compiles");
+            let mut machine = exec::Machine::get();
+            machine.load(&module, &place, &compiled);
+            let outcome = machine.call(&module, func, &[6, 9]);
+            assert_eq!(outcome, Outcome::Returned(u64::from(expected)));
+        }
+    }
+}

@@ -57,6 +57,7 @@ mod operand;
 mod overflow;
 mod phi;
 mod regs;
+mod rounding;
 mod shuffle;
 mod switch;
 mod value;

@@ -5,6 +5,7 @@ use asm::{CodeBuffer, Enc, Gpr, Mem, Size, VecLoad, VecStore, Xmm};
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use ir::{FuncId, Module, Type};
 use jit::abi;
+use jit::helpers::{self, Helper};
 use jit::tier::Compiled;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
@@ -66,6 +67,7 @@ static RUNNER: AtomicI32 = AtomicI32::new(0);
 #[derive(Debug)]
 pub(crate) struct Machine {
     entry: u64,
+    helpers: helpers::Map,
     /// Number of times the count gate was called.
     counted: u64,
 }
@@ -201,12 +203,16 @@ impl Machine {
                 unsafe { libc::sigaction(signal, &raw const action, core::ptr::null_mut()) };
             assert_eq!(status, 0);
         }
-        let entry = Self::blobs();
-        Self { entry, counted: 0 }
+        let (entry, helpers) = Self::blobs();
+        Self {
+            entry,
+            helpers,
+            counted: 0,
+        }
     }
 
-    /// Writes the blobs; the entry's address.
-    fn blobs() -> u64 {
+    /// Writes the blobs; the entry's address, and where the helpers are.
+    fn blobs() -> (u64, helpers::Map) {
         let mut asm = CodeBuffer::new();
         // Count gate: counts, pops both words.
         asm.push(Gpr::Rax);
@@ -222,6 +228,7 @@ impl Machine {
         asm.align_trap(16);
         let entry = asm.offset().0;
         let recover = Self::entry_blob(&mut asm);
+        let helpers = helpers::emit(&mut asm, is_x86_feature_detected!("avx"));
         let code = asm.finalize(0).unwrap().text.to_vec();
         bytes(BLOBS, code.len()).copy_from_slice(&code);
         // ORDERING: Relaxed: read by this thread or by others after they took the lock.
@@ -232,13 +239,18 @@ impl Machine {
         }
         let count = 8 * abi::SLOT_COUNT as usize;
         slots[count..count + 8].copy_from_slice(&BLOBS.to_le_bytes());
+        for helper in Helper::ALL {
+            let Some(slot) = helper.slot() else { continue };
+            let start = BLOBS + u64::from(helpers.start(helper));
+            slots[8 * slot as usize..][..8].copy_from_slice(&start.to_le_bytes());
+        }
         for at in 0..abi::MAX_SLOTS {
             let mut stub = CodeBuffer::new();
             stub.jmp_rm(Mem::abs(abi::slot_address(at) as i32));
             let stub = stub.finalize(0).unwrap().text.to_vec();
             bytes(u64::from(abi::STUBS + 8 * at), stub.len()).copy_from_slice(&stub);
         }
-        BLOBS + u64::from(entry)
+        (BLOBS + u64::from(entry), helpers)
     }
 
     /// `extern "C" fn(*mut Frame)`; gives the offset of its exit part.
@@ -299,7 +311,14 @@ impl Machine {
         bytes(u64::from(abi::GLOBALS), image.len()).copy_from_slice(&image);
         let (mut code, mut rodata) = (MODULE_CODE, abi::RODATA);
         for (at, compiled) in compiled.iter().enumerate() {
-            let Some(compiled) = compiled else { continue };
+            let Some(compiled) = compiled else {
+                if let Some(helper) = Helper::from_symbol(&module.funcs[at].name) {
+                    let slot = abi::slot_address(abi::func_slot(place.bindings.funcs[at]));
+                    let start = BLOBS + u64::from(self.helpers.start(helper));
+                    bytes(u64::from(slot), 8).copy_from_slice(&start.to_le_bytes());
+                }
+                continue;
+            };
             let (text, data) = link(compiled, code, rodata);
             bytes(code, text.len()).copy_from_slice(&text);
             bytes(rodata, data.len()).copy_from_slice(&data);

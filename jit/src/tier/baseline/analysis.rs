@@ -48,6 +48,8 @@ pub(super) struct Analysis {
     pub(super) returns_twice: bool,
     /// Some constant is the address of a thread-local variable.
     pub(super) has_thread_locals: bool,
+    /// Some value has 256 bits.
+    pub(super) has_wide_vectors: bool,
 }
 
 /// Where an operand is used.
@@ -89,6 +91,7 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
             variables: Vec::new(),
             returns_twice: false,
             has_thread_locals: has_thread_locals(job, body),
+            has_wide_vectors: false,
         },
     };
     for (ix, &ty) in (0..).zip(&body.params) {
@@ -167,7 +170,7 @@ impl Pass<'_> {
                     .for_each_operand(inst, |v| self.use_value(v, site));
             }
             _ => {
-                if inst.op == Op::Intrinsic && super::helper::is_call(inst) {
+                if inst.op == Op::Intrinsic && super::helper::is_call(self.body, inst) {
                     self.out.calls.push(site.position);
                 }
                 if matches!(inst.op, Op::CondBr | Op::Select | Op::ZExt) {
@@ -330,6 +333,7 @@ impl Pass<'_> {
         first.def = def;
         first.end = first.end.max(def);
         first.part = parts.0;
+        self.out.has_wide_vectors |= parts.0 == Part::V256;
         let later = parts.1;
         if !later.is_empty() {
             let extra = self.out.vals.len() as u32;

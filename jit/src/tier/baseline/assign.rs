@@ -78,7 +78,12 @@ impl Slot {
 /// Chooses fixed registers.
 pub(super) fn run(analysis: &mut Analysis) -> Assignment {
     if analysis.returns_twice {
-        return Assignment::default();
+        // Nothing lives in registers, but a jump back comes with the registers of wherever it was
+        // made: all that callers rely on is in the frame and is fetched from there at the end.
+        return Assignment {
+            reserved: Vec::new(),
+            saved: SAVED.to_vec(),
+        };
     }
     let volatile = VOLATILE_INTS.iter().map(|&r| Slot::new(Reg::of(r)));
     let saved = SAVED.iter().map(|&r| Slot::new(Reg::of(r)));

@@ -1,4 +1,4 @@
-//! Copying and filling memory.
+//! Copying and filling of known, small amounts of memory; helpers do the rest (`helper`).
 
 use super::emit::Emitter;
 use super::regs::{TEMP, VEC_TEMP};
@@ -7,14 +7,14 @@ use ir::Value;
 
 /// Copies of at most so many bytes are unrolled.
 const UNROLLED: u32 = 128;
-/// Copies of at most so many bytes loop over vector registers; `rep movsb` takes long to start.
-const LOOPED: u32 = 2048;
+/// Copies of at most so many bytes loop over vector registers.
+pub(super) const LOOPED: u64 = 2048;
 /// Bytes of one round of such a loop.
 const ROUND: u32 = 32;
 /// Fills of at most so many bytes are unrolled.
-const FILL_UNROLLED: u64 = 128;
+pub(super) const FILL_UNROLLED: u64 = 128;
 /// Copies of at most so many bytes are read whole before they are written.
-const SMALL: u64 = 16;
+pub(super) const SMALL: u64 = 16;
 
 impl Emitter<'_> {
     /// Copies `bytes` from the address `from` to offset `to` in the frame.
@@ -57,48 +57,24 @@ impl Emitter<'_> {
 }
 
 impl Emitter<'_> {
-    /// `Memcpy` and `Memmove`.
-    pub(super) fn copy_memory(&mut self, apart: bool, to: Value, from: Value, len: Value) {
-        match self.const_int(len) {
-            Some(0) => return,
-            Some(bytes @ 1..=SMALL) => {
+    /// `Memcpy` and `Memmove` of a known number of bytes that the helpers are not asked for.
+    pub(super) fn copy_memory(&mut self, to: Value, from: Value, bytes: u64) {
+        match bytes {
+            0 => {}
+            1..=SMALL => {
                 let source = self.address(from);
                 let target = self.address(to);
                 self.note(self.at);
-                return self.copy_at_once(target, source, bytes as u32);
+                self.copy_at_once(target, source, bytes as u32);
             }
-            Some(bytes) if apart && bytes > u64::from(UNROLLED) && bytes <= u64::from(LOOPED) => {
-                return self.copy_looped(to, from, bytes as u32);
-            }
-            Some(bytes) if apart && bytes <= u64::from(UNROLLED) => {
+            _ if bytes > u64::from(UNROLLED) => self.copy_looped(to, from, bytes as u32),
+            _ => {
                 let source = self.address(from);
                 let target = self.address(to);
                 self.note(self.at);
-                return self.copy_unrolled(target, source, bytes as u32);
+                self.copy_unrolled(target, source, bytes as u32);
             }
-            _ => {}
         }
-        self.string_operands(Some(from), to, len);
-        self.note(self.at);
-        if apart {
-            return self.asm.plain(Plain::REP_MOVSB);
-        }
-        // Forwards unless the target begins inside the source.
-        let (backwards, done) = (self.asm.label(), self.asm.label());
-        self.asm.mov(Size::B32, TEMP, Gpr::Rdi);
-        self.asm.alu(Alu::Sub, Size::B32, TEMP, Gpr::Rsi);
-        self.asm.alu(Alu::Cmp, Size::B64, TEMP, Gpr::Rcx);
-        self.asm.jcc_short(Cond::B, backwards);
-        self.asm.plain(Plain::REP_MOVSB);
-        self.asm.jmp_short(done);
-        self.asm.bind(backwards);
-        let last = |base| Mem::base_index(base, Gpr::Rcx, Scale::S1, -1);
-        self.asm.lea(Size::B64, Gpr::Rdi, last(Gpr::Rdi));
-        self.asm.lea(Size::B64, Gpr::Rsi, last(Gpr::Rsi));
-        self.asm.plain(Plain::STD);
-        self.asm.plain(Plain::REP_MOVSB);
-        self.asm.plain(Plain::CLD);
-        self.asm.bind(done);
     }
 
     /// Copies a known number of bytes in rounds; what is left over is unrolled.
@@ -126,18 +102,6 @@ impl Emitter<'_> {
         self.copy_unrolled(target, source, bytes % ROUND);
     }
 
-    /// `rdi`, `rcx` and, if there is one, `rsi`: the operands of string instructions.
-    fn string_operands(&mut self, from: Option<Value>, to: Value, len: Value) {
-        for reg in [Gpr::Rdi, Gpr::Rsi, Gpr::Rcx, Gpr::Rax] {
-            self.take(reg);
-        }
-        self.fetch(Gpr::Rcx, len);
-        self.fetch(Gpr::Rdi, to);
-        if let Some(from) = from {
-            self.fetch(Gpr::Rsi, from);
-        }
-    }
-
     /// Reads all `bytes` (at most [`SMALL`]) before it writes any, so the regions may overlap.
     fn copy_at_once(&mut self, to: Mem, from: Mem, bytes: u32) {
         let size = match bytes {
@@ -156,19 +120,11 @@ impl Emitter<'_> {
         self.asm.mov_mr(size, to.offset(last), second);
     }
 
-    /// `Memset`.
-    pub(super) fn fill_memory(&mut self, to: Value, byte: Value, len: Value) {
-        if let (Some(bytes @ ..=FILL_UNROLLED), Some(byte)) =
-            (self.const_int(len), self.const_int(byte))
-        {
-            let target = self.address(to);
-            self.note(self.at);
-            return self.fill_unrolled(target, byte as u8, bytes as u32);
-        }
-        self.string_operands(None, to, len);
-        self.fetch(Gpr::Rax, byte);
+    /// `Memset` of a known number of known bytes that the helper is not asked for.
+    pub(super) fn fill_memory(&mut self, to: Value, byte: u64, bytes: u64) {
+        let target = self.address(to);
         self.note(self.at);
-        self.asm.plain(Plain::REP_STOSB);
+        self.fill_unrolled(target, byte as u8, bytes as u32);
     }
 
     fn fill_unrolled(&mut self, to: Mem, byte: u8, bytes: u32) {

@@ -15,7 +15,7 @@ use super::value::{Reg, Val};
 use crate::abi::{self, Part};
 use crate::tier::Declined;
 use alloc::vec::Vec;
-use asm::{Alu, Gpr, Mem, Size, VecBin, Xmm};
+use asm::{Alu, Gpr, Mem, Plain, Size, VecBin, Xmm};
 use ir::{FuncId, Inst, InstId, Op, TypeId, Value};
 use smallvec::SmallVec;
 
@@ -36,26 +36,20 @@ struct Places {
 }
 
 impl Places {
-    /// The places of a value's parts: all in registers or all on the stack.
-    fn of(&mut self, parts: &[Part]) -> SmallVec<[Target; 4]> {
-        let ints = parts.iter().filter(|part| part.is_int()).count();
-        let vectors = parts.len() - ints;
-        let fits = self.ints + ints <= INT_ARGS.len() && self.vectors + vectors <= VECTOR_ARGS;
-        let mut place = |part: &Part| {
-            if !fits {
-                let size = part.home_size();
-                let at = self.stack.next_multiple_of(size);
-                self.stack = at + size;
-                Target::Outgoing(at as i32)
-            } else if part.is_int() {
-                self.ints += 1;
-                Target::Reg(Reg::of(INT_ARGS[self.ints - 1]))
-            } else {
-                self.vectors += 1;
-                Target::Reg(Reg::of_xmm(Xmm::new(self.vectors as u8 - 1)))
-            }
-        };
-        parts.iter().map(&mut place).collect()
+    /// The place of the next part.
+    fn of(&mut self, part: Part) -> Target {
+        if part.is_int() && self.ints < INT_ARGS.len() {
+            self.ints += 1;
+            return Target::Reg(Reg::of(INT_ARGS[self.ints - 1]));
+        }
+        if !part.is_int() && self.vectors < VECTOR_ARGS {
+            self.vectors += 1;
+            return Target::Reg(Reg::of_xmm(Xmm::new(self.vectors as u8 - 1)));
+        }
+        let size = part.home_size();
+        let at = self.stack.next_multiple_of(size);
+        self.stack = at + size;
+        Target::Outgoing(at as i32)
     }
 }
 
@@ -83,9 +77,8 @@ impl Emitter<'_> {
         }
         let mut places = Places::default();
         for ix in 0..self.params {
-            let parts = self.parts(Value::arg(ix));
-            for (part, &place) in (0u32..).zip(&places.of(&parts)) {
-                self.parameter(ix, part, place);
+            for (number, part) in (0u32..).zip(self.parts(Value::arg(ix))) {
+                self.parameter(ix, number, places.of(part));
             }
         }
         self.emit_moves();
@@ -144,8 +137,8 @@ impl Emitter<'_> {
         let (mut ints, mut vectors) = (ints.into_iter(), vectors.into_iter());
         for &ty in &callee.params {
             let (first, later) = parts_of(self.job, ty, self.at)?;
-            let parts: abi::Parts = core::iter::once(first).chain(later).collect();
-            for (&part, to) in parts.iter().zip(places.of(&parts)) {
+            for part in core::iter::once(first).chain(later) {
+                let to = places.of(part);
                 let source = if part.is_int() {
                     ints.next()
                 } else {
@@ -174,8 +167,12 @@ impl Emitter<'_> {
         self.frame.reserve_outgoing(places.stack);
         body.for_each_operand(inst, |operand| self.release(operand));
         self.store_volatile();
+        let wide = self.moves.iter().any(|m| m.part == Part::V256);
         self.emit_moves();
         self.note(id);
+        if self.dirties_upper_lanes && !wide && self.leaves_code(inst) {
+            self.asm.plain(Plain::VZEROUPPER);
+        }
         if inst.op == Op::Call {
             let slot = abi::func_slot(self.job.bindings.funcs[target as usize]);
             self.asm.call_rm(Mem::abs(abi::slot_address(slot) as i32));
@@ -185,6 +182,12 @@ impl Emitter<'_> {
         let after = self.asm.offset().0;
         self.tables.returns.push(after);
         self.call_result(id, inst, callee.ret)
+    }
+
+    /// Whether the call reaches the runtime: a direct call of what no module defines.
+    fn leaves_code(&self, inst: &Inst) -> bool {
+        let definition = |func| self.job.bindings.definition(self.job.module, func);
+        inst.op == Op::Call && definition(FuncId(inst.args[0])).is_none()
     }
 
     /// Whose definition decides: a direct callee's, else the call's type.
@@ -199,7 +202,7 @@ impl Emitter<'_> {
             variadic,
         };
         if inst.op == Op::Call {
-            let defined_as = module.func(FuncId(inst.args[0])).ty;
+            let defined_as = self.job.bindings.types[inst.args[0] as usize];
             if defined_as != called_as {
                 let (ret, params, variadic) = signature(defined_as);
                 callee.params = params.to_vec();
@@ -243,72 +246,76 @@ impl Emitter<'_> {
         let mut size = 0u32;
         for (at, &arg) in args.iter().enumerate() {
             let byval = attrs(at).map_or(0, |a| a.byval);
-            places.push(size);
-            size += if byval != 0 {
-                byval.next_multiple_of(4)
+            if byval != 0 {
+                places.push(size);
+                size += byval.next_multiple_of(4);
             } else {
-                self.image_size(Value(arg))
-            };
+                places.push(self.image_place(Value(arg), &mut size));
+            }
         }
-        let image = self.frame.area(u64::from(size.max(4)), 16);
+        // Vectors are stored whole, which may reach beyond a short last one.
+        let image = self.frame.area(u64::from(size) + 16, 16);
         for (at, &arg) in args.iter().enumerate() {
             let to = image + places[at] as i32;
             let value = Value(arg);
             match attrs(at) {
                 Some(a) if a.byval != 0 => self.copy_to_frame(to, value, a.byval),
-                _ => self.image_argument(to, value)?,
+                _ => self.image_argument(to, value),
             }
             self.regs.locked = 0;
         }
         Ok(image)
     }
 
-    /// Bytes of a value in a variadic image.
-    fn image_size(&self, value: Value) -> u32 {
-        let size = |part: &Part| match part {
-            Part::Int(0..=32) | Part::F32 => 4,
-            _ => 8,
-        };
-        self.parts(value).iter().map(size).sum()
+    /// The offset of a value in a variadic image that has `size` bytes so far.
+    fn image_place(&self, value: Value, size: &mut u32) -> u32 {
+        let parts = self.parts(value);
+        if let Some(&part @ (Part::V128 | Part::V256)) = parts.first() {
+            let ty = self.body.type_of(value);
+            let bytes = self.job.module.types.layout(ty).size;
+            *size = size.next_multiple_of(bytes.clamp(4, 16));
+            let place = *size;
+            // A shorter vector is stored whole: what follows is stored later.
+            *size += bytes.max(4).min(part.home_size());
+            return place;
+        }
+        let place = *size;
+        *size += parts.iter().map(image_size).sum::<u32>();
+        place
     }
 
     /// Bytes that the fixed parameters of this function occupy in its variadic image.
     pub(super) fn fixed_image_size(&self) -> u32 {
         let attrs = self.job.function().attr_set.wrapping_sub(1);
         let set = self.job.module.attr_sets.get(attrs as usize);
-        (0..self.params)
-            .map(|ix| {
-                let byval = set
-                    .and_then(|set| set.params.get(ix as usize))
-                    .map_or(0, |a| a.byval);
-                match byval {
-                    0 => self.image_size(Value::arg(ix)),
-                    bytes => bytes.next_multiple_of(4),
+        let mut size = 0;
+        for ix in 0..self.params {
+            let attrs = set.and_then(|set| set.params.get(ix as usize));
+            match attrs.map_or(0, |a| a.byval) {
+                0 => {
+                    self.image_place(Value::arg(ix), &mut size);
                 }
-            })
-            .sum()
+                bytes => size += bytes.next_multiple_of(4),
+            }
+        }
+        size
     }
 
-    fn image_argument(&mut self, to: i32, value: Value) -> Result<(), Declined> {
+    fn image_argument(&mut self, to: i32, value: Value) {
         let parts = self.parts(value);
-        if parts.len() != 1 {
-            return self.unsupported("variadic argument of several parts");
+        if let [Part::Int(bits @ 0..32)] = parts[..]
+            && bits != 0
+        {
+            let reg = self.extended(value, false, Size::B32);
+            return self.spill(to, Reg::of(reg), Part::Int(32));
         }
-        match parts[0] {
-            Part::Int(bits @ 0..=32) => {
-                let reg = if bits == 32 {
-                    self.gpr(value)
-                } else {
-                    self.extended(value, false, Size::B32)
-                };
-                self.spill(to, Reg::of(reg), Part::Int(32));
-            }
-            part => {
-                let reg = self.get(value);
-                self.spill(to, reg, part);
-            }
+        let mut to = to;
+        for (number, part) in (0u32..).zip(parts) {
+            let reg = self.get_part(value, number);
+            self.spill(to, reg, part);
+            to += image_size(&part) as i32;
+            self.regs.locked = 0;
         }
-        Ok(())
     }
 
     /// Where the parts of the arguments are: general ones, and those in vector registers. The parameters
@@ -404,5 +411,13 @@ impl Emitter<'_> {
                 .asm
                 .vec_bin(self.enc, VecBin::XORPS, reg.xmm(), reg.xmm(), reg.xmm()),
         }
+    }
+}
+
+/// Bytes of a part, other than a vector, in a variadic image.
+fn image_size(part: &Part) -> u32 {
+    match part {
+        Part::Int(0..=32) | Part::F32 => 4,
+        _ => 8,
     }
 }

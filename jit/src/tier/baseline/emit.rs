@@ -29,6 +29,8 @@ pub(super) struct Emitter<'a> {
     pub(super) returns_twice: bool,
     /// Some constant is the address of a thread-local variable.
     pub(super) has_thread_locals: bool,
+    /// Some value has 256 bits: other code must not be called with upper lanes in use.
+    pub(super) dirties_upper_lanes: bool,
     pub(super) asm: CodeBuffer,
     /// How scalar floating-point instructions are encoded.
     pub(super) enc: Enc,
@@ -78,6 +80,7 @@ impl<'a> Emitter<'a> {
             params: body.params.len() as u32,
             returns_twice: analysis.returns_twice,
             has_thread_locals: analysis.has_thread_locals,
+            dirties_upper_lanes: analysis.has_wide_vectors,
             asm,
             enc: if job.cpu.avx {
                 Enc::Vex128

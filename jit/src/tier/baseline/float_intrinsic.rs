@@ -4,19 +4,13 @@ use super::emit::Emitter;
 use super::float::format;
 use super::operand::bits_of;
 use super::regs::VEC_TEMP;
+use super::rounding::{DOWN, NEAREST, TO_ZERO, UP};
 use super::value::Reg;
 use crate::abi::Part;
 use crate::tier::Declined;
-use asm::{
-    Cond, Fma, FmaOrder, FpOp, Gpr, Rounding, Size, VecBin, VecBinImm, VecExtract, VecUn, Xmm,
-};
+use asm::{Cond, Fma, FmaOrder, FpOp, Gpr, Rounding, Size, VecBin, VecExtract, VecUn, Xmm};
 use ir::{FuncAttrs, Inst, InstId, Intrinsic, Value};
 
-/// `round*` immediates (SDM vol. 2, ROUNDSD): bit 3 suppresses the inexact exception.
-pub(super) const NEAREST: u8 = 8;
-pub(super) const DOWN: u8 = 9;
-pub(super) const UP: u8 = 10;
-pub(super) const TO_ZERO: u8 = 11;
 /// `vcvtps2ph` immediate: to nearest even, whatever MXCSR says.
 pub(super) const HALF_NEAREST: u8 = 0;
 
@@ -56,11 +50,11 @@ impl Emitter<'_> {
                     .vec_bin(self.enc, op, dst.xmm(), dst.xmm(), dst.xmm());
                 dst
             }
-            (Intrinsic::Floor, &[a]) => self.round_to(id, a, DOWN)?,
-            (Intrinsic::Ceil, &[a]) => self.round_to(id, a, UP)?,
-            (Intrinsic::FTrunc, &[a]) => self.round_to(id, a, TO_ZERO)?,
-            (Intrinsic::Rint, &[a]) => self.round_to(id, a, NEAREST)?,
-            (Intrinsic::Round, &[a]) => self.round_half_away(id, a)?,
+            (Intrinsic::Floor, &[a]) => self.round_to(id, a, DOWN),
+            (Intrinsic::Ceil, &[a]) => self.round_to(id, a, UP),
+            (Intrinsic::FTrunc, &[a]) => self.round_to(id, a, TO_ZERO),
+            (Intrinsic::Rint, &[a]) => self.round_to(id, a, NEAREST),
+            (Intrinsic::Round, &[a]) => self.round_half_away(id, a),
             (Intrinsic::CopySign, &[a, b]) => self.copy_sign(id, a, b),
             (Intrinsic::MinNum, &[a, b]) => self.extremum(id, FpOp::Min, a, b),
             (Intrinsic::MaxNum, &[a, b]) => self.extremum(id, FpOp::Max, a, b),
@@ -118,53 +112,6 @@ impl Emitter<'_> {
         self.asm
             .vec_bin(self.enc, VecBin::arith(FpOp::Add, format), dst, dst, z);
         Reg::of_xmm(dst)
-    }
-
-    fn round_to(&mut self, id: InstId, a: Value, mode: u8) -> Result<Reg, Declined> {
-        if !self.job.cpu.sse41 {
-            return self.unsupported("rounding on this CPU");
-        }
-        let source = self.xmm(a);
-        let dst = self.dst(id);
-        self.round(self.result_part(id), dst.xmm(), source, mode);
-        Ok(dst)
-    }
-
-    fn round(&mut self, part: Part, dst: Xmm, source: Xmm, mode: u8) {
-        let op = if part == Part::F32 {
-            VecBinImm::ROUNDSS
-        } else {
-            VecBinImm::ROUNDSD
-        };
-        if dst != source {
-            self.asm.vec_mov(self.enc, dst, source);
-        }
-        self.asm.vec_bin_i(self.enc, op, dst, dst, dst, mode);
-    }
-
-    /// `trunc(x + copysign(h, x))` with `h` the largest number below one half: adding one half itself
-    /// would carry numbers just below it up to one.
-    fn round_half_away(&mut self, id: InstId, a: Value) -> Result<Reg, Declined> {
-        if !self.job.cpu.sse41 {
-            return self.unsupported("rounding on this CPU");
-        }
-        let part = self.result_part(id);
-        let half = if part == Part::F32 {
-            u64::from(0.5f32.to_bits()) - 1
-        } else {
-            0.5f64.to_bits() - 1
-        };
-        let sign = self.mask(part, Self::sign(part));
-        let half = self.mask(part, half);
-        let source = self.xmm(a);
-        let dst = self.dst(id).xmm();
-        self.asm.vec_mov(self.enc, dst, source);
-        self.asm.vec_bin(self.enc, VecBin::ANDPS, dst, dst, sign);
-        self.asm.vec_bin(self.enc, VecBin::ORPS, dst, dst, half);
-        let add = VecBin::arith(FpOp::Add, format(part));
-        self.asm.vec_bin(self.enc, add, dst, dst, source);
-        self.round(part, dst, dst, TO_ZERO);
-        Ok(Reg::of_xmm(dst))
     }
 
     fn copy_sign(&mut self, id: InstId, a: Value, b: Value) -> Reg {

@@ -4,13 +4,14 @@
 //! analysis is told which instructions these are, so that no value that lives across one sits in a
 //! volatile register.
 
+use super::block_copy::{FILL_UNROLLED, LOOPED, SMALL};
 use super::emit::Emitter;
 use super::moves::{Move, Target};
 use super::value::Reg;
 use crate::abi;
 use crate::tier::Declined;
 use asm::{Gpr, Mem};
-use ir::{Inst, InstId, Intrinsic, Value};
+use ir::{Body, Inst, InstId, Intrinsic, Value};
 
 /// Argument registers, in order.
 const ARGS: [Gpr; 4] = [Gpr::Rdi, Gpr::Rsi, Gpr::Rdx, Gpr::Rcx];
@@ -26,9 +27,31 @@ pub(super) fn division(which: Intrinsic) -> Option<u32> {
     })
 }
 
+/// The slot of the helper that copies or fills; `None` where code of our own does it.
+fn memory_slot(body: &Body, inst: &Inst) -> Option<u32> {
+    let which = inst.intrinsic()?;
+    let known = |at: u32| body.const_int(Value(body.pool[(inst.args[1] + at) as usize]));
+    let limit = match which {
+        Intrinsic::Memcpy => LOOPED,
+        Intrinsic::Memmove => SMALL,
+        Intrinsic::Memset if known(1).is_some() => FILL_UNROLLED,
+        Intrinsic::Memset => 0,
+        _ => return None,
+    };
+    if known(2).is_some_and(|bytes| bytes <= limit) {
+        return None;
+    }
+    Some(match which {
+        Intrinsic::Memcpy => abi::SLOT_MEMCPY,
+        Intrinsic::Memmove => abi::SLOT_MEMMOVE,
+        _ => abi::SLOT_MEMSET,
+    })
+}
+
 /// Whether the code of intrinsic `inst` calls a helper.
-pub(super) fn is_call(inst: &Inst) -> bool {
-    inst.intrinsic().and_then(division).is_some()
+pub(super) fn is_call(body: &Body, inst: &Inst) -> bool {
+    let divides = inst.intrinsic().and_then(division).is_some();
+    divides || memory_slot(body, inst).is_some()
 }
 
 impl Emitter<'_> {
@@ -53,6 +76,15 @@ impl Emitter<'_> {
         let after = self.asm.offset().0;
         self.tables.returns.push(after);
         self.regs.locked = 0;
+    }
+
+    /// `Memcpy`, `Memmove` or `Memset` by a helper; false if code of our own is to do it.
+    pub(super) fn memory_helper(&mut self, id: InstId, inst: &Inst, args: &[Value]) -> bool {
+        let Some(slot) = memory_slot(self.body, inst) else {
+            return false;
+        };
+        self.call_helper(id, slot, args);
+        true
     }
 
     /// Division of 128 bits: the result's two parts in `rax` and `rdx`.

@@ -16,11 +16,19 @@ impl Emitter<'_> {
         };
         let words = self.body.words(inst.args[1], inst.args[2]);
         let args: SmallVec<[Value; 4]> = words.iter().map(|&word| Value(word)).collect();
+        if self.memory_helper(id, inst, &args) {
+            return Ok(());
+        }
+        let known = |value| self.const_int(value).unwrap_or(0);
         match (which, args.as_slice()) {
             (Intrinsic::Memcpy | Intrinsic::Memmove, &[to, from, len]) => {
-                self.copy_memory(which == Intrinsic::Memcpy, to, from, len);
+                let bytes = known(len);
+                self.copy_memory(to, from, bytes);
             }
-            (Intrinsic::Memset, &[to, byte, len]) => self.fill_memory(to, byte, len),
+            (Intrinsic::Memset, &[to, byte, len]) => {
+                let (byte, bytes) = (known(byte), known(len));
+                self.fill_memory(to, byte, bytes);
+            }
             (Intrinsic::VaStart, &[list]) => self.start_list(list),
             (Intrinsic::VaCopy, &[to, from]) => {
                 let from = self.address(from);

@@ -1,9 +1,10 @@
 //! Intrinsics on vectors.
 
 use super::emit::Emitter;
-use super::float_intrinsic::{DOWN, HALF_NEAREST, NEAREST, TO_ZERO, UP};
+use super::float_intrinsic::HALF_NEAREST;
 use super::lanes::{Lane, Shape};
 use super::regs::VEC_TEMP;
+use super::rounding::{DOWN, NEAREST, TO_ZERO, UP};
 use super::value::Reg;
 use crate::tier::Declined;
 use asm::{Alu, Fma, FmaOrder, FpOp, Size, VecBin, VecExtract, VecSigns, VecUn, VecUnImm};
