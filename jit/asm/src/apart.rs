@@ -75,13 +75,15 @@ impl CodeBuffer {
                 FixupKind::Rel32,
                 "branches stay within the code"
             );
-            // `label + addend - at`: what the addend has beyond the way to the instruction's end is
-            // an offset from the label. Both are folded into `to`, counted from the field's end.
-            let to = (place & !IN_DATA).wrapping_add_signed(fixup.addend + 4);
+            // `label + addend - at`: the addend is the way to the instruction's end, less an offset from
+            // the label. Behind the field there is an immediate of at most four bytes; more is offset.
+            let to_end = fixup.addend.wrapping_neg();
+            let to_end = if (4..=8).contains(&to_end) { to_end } else { 4 };
+            let place = place & !IN_DATA;
             references.push(DataReference {
                 at: CodeOffset(fixup.at),
-                end: CodeOffset(fixup.at + 4),
-                to,
+                end: CodeOffset(fixup.at + to_end.unsigned_abs()),
+                to: place.wrapping_add_signed(fixup.addend + to_end),
             });
         }
         self.fixups = fixups;

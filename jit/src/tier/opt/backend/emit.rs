@@ -7,9 +7,11 @@
 //! ```
 
 mod branch;
+mod fault;
 mod float;
 mod inst;
 mod layout;
+mod vector;
 
 use super::frame::Frame;
 use super::regalloc::{Allocation, Loc};
@@ -232,8 +234,11 @@ impl Emit<'_> {
         if let Some(label) = self.constants[number] {
             return label;
         }
-        let (bits, size) = self.code.constants[number];
-        let bytes = bits.to_le_bytes();
+        let (halves, size) = self.code.constants[number];
+        let mut bytes = [0; 32];
+        for (place, half) in bytes.chunks_exact_mut(16).zip(halves) {
+            place.copy_from_slice(&half.to_le_bytes());
+        }
         let size = usize::from(size);
         let label = self.asm.constant(&bytes[..size], size as u32);
         self.constants[number] = Some(label);

@@ -34,11 +34,13 @@ mod copy;
 mod float;
 mod int;
 mod intrinsic;
+mod machine;
 mod memory;
 mod operand;
 mod order;
 mod overflow;
 mod switch;
+mod vector;
 
 use super::vcode::{MInst, Operand, VCode, Vreg};
 use crate::abi;
@@ -192,6 +194,9 @@ impl<'a> Lower<'a> {
         if !has_effect(&inst) && !self.is_wanted(id) && !self.may_divide_by_zero(&inst) {
             return Ok(());
         }
+        if self.is_by_lanes(&inst) {
+            return self.by_lanes(id, &inst);
+        }
         match inst.op {
             op if op.is_int_binary() => self.int_binary(id, &inst),
             op if op.is_float_binary() => self.float_binary(id, &inst),
@@ -211,7 +216,7 @@ impl<'a> Lower<'a> {
             Op::Fence => self.fence(&inst),
             // Looked through wherever they are used (`leaf`).
             Op::Freeze | Op::ExtractValue | Op::InsertValue => Ok(()),
-            _ => self.unsupported(name(inst.op)),
+            _ => self.unsupported("an operation"),
         }
     }
 
@@ -337,13 +342,6 @@ fn flags_are_read_at_once(seq: &[Pending]) -> bool {
         set = pending.inst.sets_flags() || (set && pending.inst.reads_flags());
     }
     true
-}
-
-fn name(op: Op) -> &'static str {
-    match op {
-        Op::ExtractElement | Op::InsertElement | Op::Shuffle => "vectors",
-        _ => "operation",
-    }
 }
 
 /// The instruction size for integers of `bits` (1 to 64): 32 or 64.

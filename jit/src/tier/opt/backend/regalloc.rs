@@ -450,6 +450,7 @@ mod tests {
         code.calls.push(super::super::vcode::CallInfo {
             target: super::super::vcode::Target::Slot(0),
             clobbers: super::super::vcode::gprs(CALLER_SAVED) | 0xffff_0000,
+            foreign: false,
         });
         let allocation = run(&code, Effort::Good).unwrap();
         assert!(allocation.saved.len() == 1 || allocation.slots() == 1);

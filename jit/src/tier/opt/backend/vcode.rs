@@ -21,7 +21,10 @@
 //!     bits are unspecified.
 
 use alloc::vec::Vec;
-use asm::{Alu, Cond, Fp, FpOp, Gpr, Scale, Shift, Size, Unary, VecBin, Xmm};
+use asm::{
+    Alu, Cond, Fp, FpOp, Gpr, Plain, Scale, Shift, Size, Unary, VecBin, VecBinImm, VecBlend,
+    VecLoad, VecMerge, VecShift, VecSigns, VecStore, VecUn, VecUnImm, X87Mem, X87Stack, Xmm,
+};
 use core::ops::Range;
 use ir::InstId;
 
@@ -160,6 +163,8 @@ pub(super) enum Base {
     Outgoing,
     /// Constant number `disp` of [`VCode::constants`]; no index.
     Constant,
+    /// The core's GS block; no index.
+    Gs,
 }
 
 /// The shape of a memory operand.
@@ -341,14 +346,12 @@ pub(super) enum MInst {
     FStore { double: bool, mem: Mem },
     /// `dst = lhs op src`; tied without AVX.
     FBin { op: FpOp, double: bool, src: Src },
-    /// Bitwise or converting operation of two operands; tied without AVX.
-    FVec { op: VecBin, src: Src },
     /// `dst = src` converted or rooted; upper lanes do not matter.
     FConvert { op: VecBin, src: Src },
     /// `dst = src` rounded to an integer as `mode` says (SSE4.1).
     FRound { double: bool, mode: u8 },
     /// `dst = a * b + c` rounded once (FMA): tied to `a`.
-    FFma { double: bool },
+    FFma { fp: Fp, wide: bool, src: Src },
     /// Integer of `size` to float.
     FromInt { fp: Fp, size: Size },
     /// Float to integer of `size`, truncating.
@@ -357,10 +360,57 @@ pub(super) enum MInst {
     MovToVec { size: Size },
     /// The bits of a vector register in a general register.
     MovFromVec { size: Size },
-    /// 16 bytes from memory.
-    VLoad { mem: Mem },
-    /// 16 bytes to memory.
-    VStore { mem: Mem },
+    /// `dst = mem`. Here and below `wide` is 256 bits instead of 128.
+    VLoad { op: VecLoad, wide: bool, mem: Mem },
+    /// `mem = value`.
+    VStore { op: VecStore, wide: bool, mem: Mem },
+    /// `dst = lhs op src`; tied without AVX.
+    VBin { op: VecBin, wide: bool, src: Src },
+    /// `dst = lhs op src` with an immediate; tied without AVX.
+    VBinImm {
+        op: VecBinImm,
+        imm: u8,
+        wide: bool,
+        src: Src,
+    },
+    /// `dst = op src`.
+    VUn { op: VecUn, wide: bool, src: Src },
+    /// `dst = op src` with an immediate.
+    VUnImm {
+        op: VecUnImm,
+        imm: u8,
+        wide: bool,
+        src: Src,
+    },
+    /// `dst = lhs` with a part of the second input; tied without AVX.
+    VMerge { op: VecMerge },
+    /// `dst` = lanes of `lhs` shifted; tied without AVX.
+    VShift { op: VecShift, count: u8, wide: bool },
+    /// `dst` = second input where the third, a mask, has its lane's top bit set, else `lhs`. Without AVX
+    /// tied, and the mask is in `xmm0`.
+    VBlend { op: VecBlend, wide: bool },
+    /// `dst` = all bits set.
+    VOnes { wide: bool },
+    /// `dst = lhs` with a lane from a general register or memory; tied without AVX.
+    VInsert { size: Size, lane: u8, src: Src },
+    /// General `dst` = a lane (SSE4.1).
+    VLane { size: Size, lane: u8 },
+    /// General `dst` = top bits of the lanes.
+    VSigns { op: VecSigns, wide: bool },
+    /// `dst` = singles rounded to halves (F16C).
+    VToHalf { wide: bool },
+    /// `dst` = upper half of a register of 256 bits.
+    VUpper,
+    /// `mem` = upper half of a register of 256 bits.
+    VUpperStore { mem: Mem },
+    /// x87 operation on memory. It uses the x87 stack, which is empty between roots.
+    X87Mem { op: X87Mem, mem: Mem },
+    /// x87 operation on its stack.
+    X87Stack { op: X87Stack, index: u8 },
+    /// The remainder of the x87 stack's top by the number below it, which stays. Clobbers `rax`.
+    X87Remainder,
+    /// An instruction without operands.
+    Plain(Plain),
     /// `fprem` loop on two scalars; `dst = fmod(a, b)`. Clobbers `rax`.
     FRem { double: bool },
     /// `lock` operation.
@@ -419,6 +469,7 @@ impl MInst {
                 | Self::MulWide { .. }
                 | Self::CmpXchg { .. }
                 | Self::BitCount { .. }
+                | Self::X87Stack { .. }
         )
     }
 
@@ -438,6 +489,8 @@ pub(super) struct CallInfo {
     pub(super) target: Target,
     /// Registers lost, results excepted: bits 0–15 general, 16–31 vector.
     pub(super) clobbers: u32,
+    /// The callee may be no code of a tier: it wants the upper halves of vector registers clean.
+    pub(super) foreign: bool,
 }
 
 /// A multi-way branch.
@@ -445,7 +498,7 @@ pub(super) struct CallInfo {
 pub(super) struct SwitchInfo {
     /// Width of the comparison.
     pub(super) size: Size,
-    /// Successor number for what no range holds.
+    /// Successor number for what no range holds, or [`TRAP`](Self::TRAP).
     pub(super) default: u32,
     /// (lowest, highest, successor number), ascending, disjoint.
     pub(super) ranges: Vec<(u64, u64, u32)>,
@@ -453,6 +506,11 @@ pub(super) struct SwitchInfo {
     pub(super) low: u64,
     /// Of a table: the successors.
     pub(super) table: Vec<u32>,
+}
+
+impl SwitchInfo {
+    /// No successor: a trap.
+    pub(super) const TRAP: u32 = u32::MAX;
 }
 
 /// A value part that may live at a loop header.
@@ -529,8 +587,8 @@ pub(super) struct VCode {
     pub(super) switches: Vec<SwitchInfo>,
     /// Counted loops.
     pub(super) loops: Vec<CountedLoop>,
-    /// Constants in memory, 4, 8 or 16 bytes each.
-    pub(super) constants: Vec<(u128, u8)>,
+    /// Constants in memory, 4, 8, 16 or 32 bytes each: low and high half, size.
+    pub(super) constants: Vec<([u128; 2], u8)>,
     /// Bytes of a vector register that values use: 8, 16 or 32.
     pub(super) vector_bytes: u32,
     /// Bytes of the static allocas.
@@ -582,7 +640,7 @@ impl VCode {
             }
             MInst::RepMovs { .. } => gprs([Gpr::Rcx, Gpr::Rsi, Gpr::Rdi]),
             MInst::RepStos => gprs([Gpr::Rcx, Gpr::Rdi]),
-            MInst::FRem { .. } => gprs([Gpr::Rax]),
+            MInst::FRem { .. } | MInst::X87Remainder => gprs([Gpr::Rax]),
             _ => 0,
         }
     }

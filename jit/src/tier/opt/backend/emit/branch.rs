@@ -1,6 +1,7 @@
 //! Jumps: what does not fall through.
 
 use super::{Emit, Here};
+use crate::tier::opt::backend::frame;
 use crate::tier::opt::backend::vcode::{SwitchInfo, Test};
 use alloc::vec::Vec;
 use asm::{Alu, Cond, Gpr, Label, Mem, Scale, Size};
@@ -75,7 +76,7 @@ impl Emit<'_> {
 
     /// `Switch`: `value` is compared with ranges, in a tree of depth log2 of their number.
     pub(super) fn switch(&mut self, info: &SwitchInfo, block: u32, value: Gpr, scratch: Gpr) {
-        let default = self.labels[self.target(block, info.default) as usize];
+        let default = self.case_label(block, info.default);
         let mut rest: Vec<(usize, usize, Option<Label>)> = Vec::new();
         rest.push((0, info.ranges.len(), None));
         while let Some((from, to, label)) = rest.pop() {
@@ -96,6 +97,23 @@ impl Emit<'_> {
             self.asm.jcc(Cond::B, lower);
             rest.push((from, middle, Some(lower)));
             rest.push((middle, to, None));
+        }
+        self.trap_here(info, default);
+    }
+
+    /// Where a switch goes for successor `number`: a label of its own if that is a trap.
+    fn case_label(&mut self, block: u32, number: u32) -> Label {
+        if number == SwitchInfo::TRAP {
+            return self.asm.label();
+        }
+        self.labels[self.target(block, number) as usize]
+    }
+
+    /// The trap behind a switch that needs one.
+    fn trap_here(&mut self, info: &SwitchInfo, default: Label) {
+        if info.default == SwitchInfo::TRAP {
+            self.asm.bind(default);
+            frame::trap(&mut self.asm);
         }
     }
 
@@ -135,12 +153,12 @@ impl Emit<'_> {
 
     /// `Table`.
     pub(super) fn table(&mut self, info: &SwitchInfo, block: u32, [at, base, value]: [Gpr; 3]) {
-        let default = self.labels[self.target(block, info.default) as usize];
-        let targets: Vec<Label> = info
-            .table
-            .iter()
-            .map(|&number| self.labels[self.target(block, number) as usize])
-            .collect();
+        let default = self.case_label(block, info.default);
+        let label = |&number: &u32| match number {
+            SwitchInfo::TRAP => default,
+            number => self.labels[self.target(block, number) as usize],
+        };
+        let targets: Vec<Label> = info.table.iter().map(label).collect();
         // A 32-bit result clears the upper half, so `at` is the index.
         self.asm.lea(
             info.size,
@@ -156,6 +174,7 @@ impl Emit<'_> {
         self.asm.movsx(Size::B64, at, Size::B32, entry);
         self.asm.alu(Alu::Add, Size::B64, at, base);
         self.asm.jmp_rm(at);
+        self.trap_here(info, default);
     }
 }
 

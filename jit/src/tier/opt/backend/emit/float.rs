@@ -81,21 +81,6 @@ impl Emit<'_> {
                 self.asm
                     .vec_bin(enc, VecBin::arith(op, fp(double)), dst, a, src);
             }
-            MInst::FVec { op, src } => {
-                let (dst, a) = (self.xmm(ops), self.xmm(ops));
-                let src = self.vec_input(src, ops);
-                self.asm.vec_bin(enc, op, dst, a, src);
-            }
-            MInst::VLoad { mem } => {
-                let dst = self.xmm(ops);
-                let mem = self.mem(mem, ops);
-                self.asm.vec_load(enc, VecLoad::MOVUPS, dst, mem);
-            }
-            MInst::VStore { mem } => {
-                let value = self.xmm(ops);
-                let mem = self.mem(mem, ops);
-                self.asm.vec_store(enc, VecStore::MOVUPS, mem, value);
-            }
             _ => self.convert(inst, ops),
         }
     }
@@ -123,10 +108,12 @@ impl Emit<'_> {
                 };
                 self.asm.vec_bin_i(enc, op, dst, src, src, mode);
             }
-            MInst::FFma { double } => {
-                let (dst, _, b, c) = (self.xmm(ops), self.xmm(ops), self.xmm(ops), self.xmm(ops));
-                let op = VecBin::fma(Fma::Madd, FmaOrder::F213, fp(double));
-                self.asm.vec_bin(Enc::Vex128, op, dst, b, c);
+            MInst::FFma { fp, wide, src } => {
+                let (dst, _, b) = (self.xmm(ops), self.xmm(ops), self.xmm(ops));
+                let c = self.vec_input(src, ops);
+                let op = VecBin::fma(Fma::Madd, FmaOrder::F213, fp);
+                let enc = if wide { Enc::Vex256 } else { Enc::Vex128 };
+                self.asm.vec_bin(enc, op, dst, b, c);
             }
             MInst::FromInt { fp, size } => {
                 let (dst, src) = (self.xmm(ops), self.rm(ops));
@@ -150,7 +137,7 @@ impl Emit<'_> {
                 let (dst, a, b) = (self.xmm(ops), self.xmm(ops), self.xmm(ops));
                 self.remainder(double, dst, a, b);
             }
-            _ => self.special(inst, ops),
+            _ => self.vector(inst, ops),
         }
     }
 
@@ -167,11 +154,7 @@ impl Emit<'_> {
             self.asm.vec_store(self.enc, VecStore::MOVSD, place, value);
             self.asm.x87_mem(load, place);
         }
-        let again = self.asm.here();
-        self.asm.plain(Plain::FPREM);
-        self.asm.plain(Plain::FNSTSW);
-        self.asm.test_i(Size::B32, Gpr::Rax, INCOMPLETE << 8);
-        self.asm.jcc(Cond::Ne, again);
+        self.reduce();
         self.asm.x87_mem(store, place);
         self.asm.x87_stack(X87Stack::FSTP, 0);
         let op = if double {
@@ -180,5 +163,14 @@ impl Emit<'_> {
             VecLoad::MOVSS
         };
         self.asm.vec_load(self.enc, op, dst, place);
+    }
+
+    /// The remainder of the x87 stack's top by the number below it, however many steps that takes.
+    pub(super) fn reduce(&mut self) {
+        let again = self.asm.here();
+        self.asm.plain(Plain::FPREM);
+        self.asm.plain(Plain::FNSTSW);
+        self.asm.test_i(Size::B32, Gpr::Rax, INCOMPLETE << 8);
+        self.asm.jcc(Cond::Ne, again);
     }
 }

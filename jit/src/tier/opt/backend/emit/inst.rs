@@ -1,6 +1,6 @@
 //! One machine instruction after the other.
 
-use super::{Emit, Here};
+use super::{Emit, Here, fault};
 use crate::tier::opt::backend::frame;
 use crate::tier::opt::backend::regalloc::Loc;
 use crate::tier::opt::backend::vcode::{Base, Combine, Locked, MInst, Mem, Src, Target, Test};
@@ -59,6 +59,7 @@ impl Emit<'_> {
             Base::None => None,
             Base::Reg => Some((self.gpr(ops), 0)),
             Base::Constant => return asm::Mem::label(self.constant(mem.disp as usize)),
+            Base::Gs => return asm::Mem::gs(mem.disp),
             area => Some(self.frame.base(area)),
         };
         let index = mem.index.map(|scale| (self.gpr(ops), scale));
@@ -100,7 +101,7 @@ impl Emit<'_> {
     pub(super) fn inst(&mut self, here: Here, at: u32) {
         let inst = self.code.insts[at as usize];
         let mut ops = Ops { inst: at, next: 0 };
-        if may_fault(inst) {
+        if fault::may(inst) {
             self.note(self.code.origins[at as usize]);
         }
         match inst {
@@ -126,6 +127,9 @@ impl Emit<'_> {
     }
 
     fn call(&mut self, number: u32, ops: &mut Ops) {
+        if self.code.calls[number as usize].foreign && self.code.vector_bytes == 32 {
+            self.asm.plain(Plain::VZEROUPPER);
+        }
         match self.code.calls[number as usize].target {
             Target::Slot(slot) => self.asm.call_rm(asm::Mem::abs(slot as i32)),
             Target::Reg => {
@@ -535,65 +539,5 @@ fn shift_double(left: bool) -> ShiftDouble {
         ShiftDouble::Shld
     } else {
         ShiftDouble::Shrd
-    }
-}
-
-/// Whether the instruction accesses module memory, divides, calls or traps.
-fn may_fault(inst: MInst) -> bool {
-    let accesses = |mem: Mem| matches!(mem.base, Base::None | Base::Reg) || mem.index.is_some();
-    match inst {
-        MInst::Div { .. }
-        | MInst::Call(_)
-        | MInst::Trap
-        | MInst::Ud2
-        | MInst::RepMovs { .. }
-        | MInst::RepStos
-        | MInst::DynAlloca { .. }
-        | MInst::LoopCount(_) => true,
-        MInst::Store { mem, .. }
-        | MInst::StoreImm { mem, .. }
-        | MInst::AluMem { mem, .. }
-        | MInst::AluMemImm { mem, .. }
-        | MInst::CmpMem { mem, .. }
-        | MInst::CmpMemImm { mem, .. }
-        | MInst::TestMemImm { mem, .. }
-        | MInst::FLoad { mem, .. }
-        | MInst::FStore { mem, .. }
-        | MInst::VLoad { mem }
-        | MInst::VStore { mem }
-        | MInst::Locked { mem, .. }
-        | MInst::AtomicLoop { mem, .. }
-        | MInst::CmpXchg { mem, .. }
-        | MInst::Extend {
-            src: Src::Mem(mem), ..
-        }
-        | MInst::Alu {
-            src: Src::Mem(mem), ..
-        }
-        | MInst::Mul {
-            src: Src::Mem(mem), ..
-        }
-        | MInst::MulImm {
-            src: Src::Mem(mem), ..
-        }
-        | MInst::Cmp {
-            src: Src::Mem(mem), ..
-        }
-        | MInst::Test {
-            src: Src::Mem(mem), ..
-        }
-        | MInst::Cmov {
-            src: Src::Mem(mem), ..
-        }
-        | MInst::FCmp {
-            src: Src::Mem(mem), ..
-        }
-        | MInst::FBin {
-            src: Src::Mem(mem), ..
-        }
-        | MInst::FConvert {
-            src: Src::Mem(mem), ..
-        } => accesses(mem),
-        _ => false,
     }
 }

@@ -111,6 +111,7 @@ fn longest(inst: MInst) -> u32 {
         MInst::Jump => JUMP,
         MInst::Branch(_) => 3 * JUMP,
         MInst::Set(_) | MInst::FSelect(_) | MInst::LoopCount(_) => 4 * INSTRUCTION,
+        MInst::X87Remainder => 4 * INSTRUCTION,
         MInst::Args => 0,
         _ => 2 * INSTRUCTION,
     }

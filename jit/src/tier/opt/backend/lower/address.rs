@@ -165,6 +165,10 @@ impl Lower<'_> {
             mem.base = Base::None;
             mem.disp = sum.disp.wrapping_add(address as i32);
             mem.wraps = mem.index.is_some() || mem.disp < 0;
+        } else if let Some(offset) = self.thread_local(sum.base) {
+            mem.disp = sum.disp.wrapping_add(offset);
+            mem.wraps |= mem.disp < 0;
+            operands.push(Operand::reg(self.thread_base()));
         } else if let Some(offset) = self.frame_offset(sum.base) {
             mem.base = Base::Alloca;
             mem.disp = sum.disp.wrapping_add(offset as i32);

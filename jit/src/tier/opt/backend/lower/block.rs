@@ -203,8 +203,8 @@ impl Lower<'_> {
             }
             Op::Switch if succs.len() > 1 => self.switch(inst, succs),
             Op::CondBr if succs.len() > 1 => self.conditional(inst),
-            Op::Br | Op::CondBr | Op::Switch => self.jump(number, id, succs[0]),
-            _ => self.unsupported("indirectbr"),
+            Op::IndirectBr if succs.len() > 1 => self.indirect(inst, succs),
+            _ => self.jump(number, id, succs[0]),
         }
     }
 

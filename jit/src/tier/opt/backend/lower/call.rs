@@ -341,6 +341,7 @@ impl<'a> Lower<'a> {
         self.code.calls.push(CallInfo {
             target,
             clobbers: LOST & !results,
+            foreign: direct.is_some_and(|func| self.job.module.func(func).body.is_none()),
         });
         self.push(MInst::Call(call), &operands);
         for (dst, raw, part, want) in fixes {

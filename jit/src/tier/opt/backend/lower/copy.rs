@@ -84,9 +84,8 @@ impl Lower<'_> {
     fn load_piece(&mut self, (mem, operands): &Location, offset: u32, size: u32) -> Vreg {
         let mem = mem.offset(offset as i32);
         if size == 16 {
-            self.code.vector_bytes = self.code.vector_bytes.max(16);
             let piece = self.float_temp();
-            self.push_with(MInst::VLoad { mem }, &[Operand::def(piece)], operands);
+            self.load_vector(piece, 16, mem, operands);
             return piece;
         }
         let piece = self.temp();
@@ -96,13 +95,11 @@ impl Lower<'_> {
 
     fn store_piece(&mut self, piece: Vreg, (mem, operands): &Location, offset: u32, size: u32) {
         let mem = mem.offset(offset as i32);
-        let inst = match size {
-            16 => MInst::VStore { mem },
-            size => MInst::Store {
-                size: exact_size(size * 8),
-                mem,
-            },
-        };
+        if size == 16 {
+            return self.store_vector(piece, 16, mem, operands);
+        }
+        let size = exact_size(size * 8);
+        let inst = MInst::Store { size, mem };
         self.push_with(inst, &[Operand::reg(piece)], operands);
     }
 
@@ -146,7 +143,7 @@ impl Lower<'_> {
     }
 
     fn zero_vector(&mut self) -> Vreg {
-        self.code.vector_bytes = self.code.vector_bytes.max(16);
+        self.need_bytes(16);
         let zero = self.float_temp();
         self.push(MInst::FZero, &[Operand::def(zero)]);
         zero

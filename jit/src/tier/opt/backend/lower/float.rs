@@ -3,7 +3,7 @@
 use super::operand::Operands;
 use super::{Lower, Lowered};
 use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Test, Vreg};
-use asm::{Cond, FpOp, VecBin};
+use asm::{Cond, Fp, FpOp, VecBin};
 use ir::{ConstKind, Inst, InstId, Op, Value};
 
 impl Lower<'_> {
@@ -42,16 +42,7 @@ impl Lower<'_> {
         operands: &[Operand],
     ) {
         let inst = MInst::FBin { op, double, src };
-        self.push_with(inst, &[self.float_result(dst), Operand::reg(a)], operands);
-    }
-
-    /// A result that legacy encoding computes in its first input.
-    fn float_result(&self, dst: Vreg) -> Operand {
-        if self.cpu.avx {
-            Operand::def(dst)
-        } else {
-            Operand::tied(dst, 1)
-        }
+        self.push_with(inst, &[self.tied_result(dst), Operand::reg(a)], operands);
     }
 
     fn float_remainder(&mut self, dst: Vreg, a: Value, b: Value, double: bool) -> Lowered {
@@ -115,11 +106,12 @@ impl Lower<'_> {
     /// `dst = src op mask`.
     fn mask(&mut self, op: VecBin, dst: Vreg, src: Vreg, mask: u128) {
         let mem = self.constant_mem(mask, 16);
-        let inst = MInst::FVec {
+        let inst = MInst::VBin {
             op,
+            wide: false,
             src: Src::Mem(mem),
         };
-        self.push(inst, &[self.float_result(dst), Operand::reg(src)]);
+        self.push(inst, &[self.tied_result(dst), Operand::reg(src)]);
     }
 
     /// `dst = |src|`.
@@ -132,14 +124,15 @@ impl Lower<'_> {
         let (magnitude, sign) = (self.float_temp(), self.float_temp());
         self.float_abs(magnitude, a, double);
         self.mask(VecBin::ANDPS, sign, b, Self::sign_bits(double));
-        let or = MInst::FVec {
+        let or = MInst::VBin {
             op: VecBin::ORPS,
+            wide: false,
             src: Src::Reg,
         };
         self.push(
             or,
             &[
-                self.float_result(dst),
+                self.tied_result(dst),
                 Operand::reg(magnitude),
                 Operand::reg(sign),
             ],
@@ -266,14 +259,15 @@ impl Lower<'_> {
         }
         let (a, b) = (self.reg(a)?, self.reg(b)?);
         if fused {
-            let c = self.reg(c)?;
-            let operands = [
-                Operand::tied(dst, 1),
-                Operand::reg(a),
-                Operand::reg(b),
-                Operand::reg(c),
-            ];
-            self.push(MInst::FFma { double }, &operands);
+            let (src, operands) = self.float_src(c, double)?;
+            let first = [Operand::tied(dst, 1), Operand::reg(a), Operand::reg(b)];
+            let fp = if double { Fp::Sd } else { Fp::Ss };
+            let fma = MInst::FFma {
+                fp,
+                wide: false,
+                src,
+            };
+            self.push_with(fma, &first, &operands);
             return Ok(());
         }
         let (src, operands) = self.float_src(c, double)?;

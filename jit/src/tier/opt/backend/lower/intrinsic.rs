@@ -7,11 +7,13 @@ use ir::{FuncAttrs, Inst, InstId, Intrinsic, Value};
 
 /// Whether an intrinsic must stay though its result is not used.
 pub(super) fn has_effect(intrinsic: Intrinsic) -> bool {
-    use Intrinsic::{Memcpy, Memmove, Memset, StackRestore, StackSave, Trap, VaCopy, VaStart};
-    matches!(
-        intrinsic,
-        Memcpy | Memmove | Memset | VaStart | VaCopy | StackSave | StackRestore | Trap
-    )
+    use Intrinsic as I;
+    match intrinsic {
+        I::Memcpy | I::Memmove | I::Memset | I::VaStart | I::VaCopy => true,
+        I::StackSave | I::StackRestore | I::Trap => true,
+        I::UDiv128 | I::URem128 | I::SDiv128 | I::SRem128 => true,
+        other => other.is_x87() && !matches!(other, I::X87Cmp | I::X87To),
+    }
 }
 
 impl Lower<'_> {
@@ -50,6 +52,7 @@ impl Lower<'_> {
             | I::SMulOverflow
             | I::UMulOverflow => self.overflowing(id, intrinsic, args),
             I::FMulAdd | I::Fma => self.fused(id, intrinsic, inst, args),
+            _ if Self::is_machine(intrinsic) => self.machine_intrinsic(id, intrinsic, inst, args),
             _ => self.float_intrinsic(id, intrinsic, inst, args),
         }
     }

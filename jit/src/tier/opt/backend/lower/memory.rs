@@ -25,13 +25,14 @@ impl Mem {
 impl Lower<'_> {
     /// `Load`.
     pub(super) fn load(&mut self, id: InstId, inst: &Inst) -> Lowered {
+        if self.types.vector(inst.ty).is_some() {
+            return self.lanes_load(id, inst);
+        }
         let dst = self.result(id)?;
         let pointer = Value(inst.args[0]);
-        if let Some(bits) = self.types.int_bits(inst.ty) {
+        if self.types.int_bits(inst.ty).is_some() {
+            self.type_bits(inst.ty)?;
             let bytes = self.types.layout(inst.ty).store;
-            if bits > 64 {
-                return self.unsupported("integers above 64 bits");
-            }
             let (mem, operands) = self.address(pointer)?;
             self.load_bytes(dst, bytes, mem, &operands);
             return Ok(());
@@ -98,7 +99,10 @@ impl Lower<'_> {
     }
 
     fn plain_store(&mut self, inst: &Inst, pointer: Value, value: Value) -> Lowered {
-        let Some(bits) = self.types.int_bits(inst.ty) else {
+        if self.types.vector(inst.ty).is_some() {
+            return self.lanes_store(inst);
+        }
+        if self.types.int_bits(inst.ty).is_none() {
             let double = self.is_double(inst.ty)?;
             let vreg = self.reg(value)?;
             let (mem, operands) = self.address(pointer)?;
@@ -108,10 +112,8 @@ impl Lower<'_> {
                 &operands,
             );
             return Ok(());
-        };
-        if bits > 64 {
-            return self.unsupported("integers above 64 bits");
         }
+        let bits = self.type_bits(inst.ty)?;
         let bytes = self.types.layout(inst.ty).store;
         if bytes.is_power_of_two()
             && let Some(raw) = self.const_bits(value)
@@ -164,7 +166,7 @@ impl Lower<'_> {
         );
     }
 
-    /// Stores one part into a word of 8 bytes.
+    /// Stores one part into its home.
     pub(super) fn store_part(&mut self, value: Vreg, part: Part, mem: Mem, operands: &[Operand]) {
         let inst = match part {
             Part::Int(_) => MInst::Store {
@@ -172,12 +174,15 @@ impl Lower<'_> {
                 mem,
             },
             Part::F32 => MInst::FStore { double: false, mem },
-            _ => MInst::FStore { double: true, mem },
+            Part::F64 => MInst::FStore { double: true, mem },
+            Part::V128 | Part::V256 => {
+                return self.store_vector(value, part.home_size(), mem, operands);
+            }
         };
         self.push_with(inst, &[Operand::reg(value)], operands);
     }
 
-    /// Loads one part from a word of 8 bytes.
+    /// Loads one part from its home.
     pub(super) fn load_part(&mut self, dst: Vreg, part: Part, mem: Mem, operands: &[Operand]) {
         let inst = match part {
             Part::Int(_) => MInst::Extend {
@@ -187,7 +192,10 @@ impl Lower<'_> {
                 src: Src::Mem(mem),
             },
             Part::F32 => MInst::FLoad { double: false, mem },
-            _ => MInst::FLoad { double: true, mem },
+            Part::F64 => MInst::FLoad { double: true, mem },
+            Part::V128 | Part::V256 => {
+                return self.load_vector(dst, part.home_size(), mem, operands);
+            }
         };
         self.push_with(inst, &[Operand::def(dst)], operands);
     }

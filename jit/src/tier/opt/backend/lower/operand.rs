@@ -19,19 +19,10 @@ const MAX_CHAIN: u32 = 32;
 impl Lower<'_> {
     /// The parts of type `ty`.
     pub(super) fn parts(&self, ty: TypeId) -> Lowered<Parts> {
-        let Some(parts) = abi::parts(self.types, ty, self.cpu.avx) else {
-            return self.unsupported("a value that lives in memory");
-        };
-        if parts
-            .iter()
-            .any(|part| matches!(part, Part::V128 | Part::V256))
-        {
-            return self.unsupported("vectors");
+        match abi::parts(self.types, ty, self.cpu.avx2) {
+            Some(parts) => Ok(parts),
+            None => self.unsupported("a value that lives in memory"),
         }
-        if parts.contains(&Part::F32) && matches!(self.types.get(ty), Type::Half) {
-            return self.unsupported("half");
-        }
-        Ok(parts)
     }
 
     /// The one part of type `ty`.
@@ -52,8 +43,7 @@ impl Lower<'_> {
     pub(super) fn type_bits(&self, ty: TypeId) -> Lowered<u32> {
         match self.types.int_bits(ty) {
             Some(bits @ 1..=64) => Ok(bits),
-            Some(_) => self.unsupported("integers above 64 bits"),
-            None => self.unsupported("vectors"),
+            _ => self.unsupported("a value that is no machine integer"),
         }
     }
 
@@ -62,9 +52,7 @@ impl Lower<'_> {
         match self.types.get(ty) {
             Type::Float => Ok(false),
             Type::Double => Ok(true),
-            Type::Half => self.unsupported("half"),
-            Type::X86Fp80 => self.unsupported("x86_fp80"),
-            _ => self.unsupported("vectors"),
+            _ => self.unsupported("a value that is no machine float"),
         }
     }
 
@@ -99,8 +87,28 @@ impl Lower<'_> {
             Op::Phi => self.only_input(id).map(|input| (input, part)),
             Op::ExtractValue => self.extracted(inst, part),
             Op::InsertValue => self.inserted(inst, part),
+            Op::ExtractElement | Op::Shuffle => self.same_lanes(inst).map(|from| (from, part)),
             _ => None,
         }
+    }
+
+    /// The vector whose lowest lanes are the result of `inst`: a float in the lowest lane, or lanes that
+    /// stay where they are.
+    fn same_lanes(&self, inst: &Inst) -> Option<Value> {
+        let [a, b, pool] = inst.args;
+        if inst.op == Op::ExtractElement {
+            let lowest = self.types.is_float(inst.ty) && self.const_bits(Value(b)) == Some(0);
+            return lowest.then_some(Value(a));
+        }
+        let (_, count) = self.types.vector(inst.ty)?;
+        let mask = self.body.words(pool, count);
+        let stays = (0..)
+            .zip(mask)
+            .all(|(at, &lane)| lane == at || lane == u32::MAX);
+        // Numbers beyond the first operand's lanes would be the second's.
+        let (_, lanes) = self.types.vector(self.body.type_of(Value(a)))?;
+        let inside = mask.iter().all(|&lane| lane == u32::MAX || lane < lanes);
+        (stays && inside).then_some(Value(a))
     }
 
     /// Whether the cast `inst` of `from` changes no register.
@@ -109,9 +117,7 @@ impl Lower<'_> {
             self.types.int_bits(inst.ty),
             self.types.int_bits(self.body.type_of(from)),
         ) else {
-            // Floats to floats and the like.
-            let same = self.body.type_of(from) == inst.ty;
-            return inst.op == Op::Bitcast && same;
+            return self.keeps_vector(inst, from);
         };
         if to_bits > 64 || from_bits > 64 {
             return false;
@@ -124,6 +130,18 @@ impl Lower<'_> {
             Op::ZExt | Op::PtrToInt | Op::IntToPtr => {
                 from_bits == 32 || self.is_clean(from, from_bits)
             }
+            _ => false,
+        }
+    }
+
+    /// As before for casts that are not among integers: vectors and floats share registers, and a mask is what
+    /// its extension would be.
+    fn keeps_vector(&self, inst: &Inst, from: Value) -> bool {
+        let ty = self.body.type_of(from);
+        let in_vector = |ty| self.types.vector(ty).is_some() || self.types.is_float(ty);
+        match inst.op {
+            Op::Bitcast => ty == inst.ty || (in_vector(ty) && in_vector(inst.ty)),
+            Op::SExt => self.types.scalar(ty) == TypeId::I1 && self.types.vector(ty).is_some(),
             _ => false,
         }
     }
@@ -212,8 +230,11 @@ impl Lower<'_> {
                 self.demanded.push(value);
             }
         }
-        let vector = !parts[part as usize].is_int();
-        Ok(Vreg::new(self.first[index] - 1 + part, vector))
+        let kind = parts[part as usize];
+        if matches!(kind, Part::V128 | Part::V256) {
+            self.need_bytes(kind.home_size());
+        }
+        Ok(Vreg::new(self.first[index] - 1 + part, !kind.is_int()))
     }
 
     /// The virtual register in which part `part` of the result of `id` is wanted; a new one if nobody
@@ -279,6 +300,9 @@ impl Lower<'_> {
     /// Constant `id` in a new virtual register.
     fn constant(&mut self, id: ir::ConstId, part: u32) -> Lowered<Vreg> {
         let constant = self.body.constant(id);
+        if self.types.vector(constant.ty).is_some() {
+            return self.vector_constant(Value::constant(id));
+        }
         match constant.kind {
             ConstKind::Elements { start, len } => {
                 let mut part = part;
@@ -298,9 +322,12 @@ impl Lower<'_> {
             },
             ConstKind::F32(bits) => Ok(self.float_constant(u64::from(bits), false)),
             ConstKind::F64(bits) => Ok(self.float_constant(bits, true)),
-            _ => match self.const_bits(Value::constant(id)) {
-                Some(bits) => Ok(self.imm(bits)),
-                None => self.unsupported("a constant"),
+            _ => match (self.const_bits(Value::constant(id)), constant.kind) {
+                (Some(bits), _) => Ok(self.imm(bits)),
+                (None, ConstKind::Global { id, offset }) => {
+                    Ok(self.thread_local_address(id, offset))
+                }
+                _ => self.unsupported("a constant"),
             },
         }
     }
@@ -328,10 +355,15 @@ impl Lower<'_> {
         dst
     }
 
-    /// A constant of `size` bytes in memory.
+    /// A constant of `size` bytes, at most 16, in memory.
     pub(super) fn constant_mem(&mut self, bits: u128, size: u8) -> Mem {
+        self.constant_bytes([bits, 0], size)
+    }
+
+    /// A constant of `size` bytes in memory.
+    pub(super) fn constant_bytes(&mut self, halves: [u128; 2], size: u8) -> Mem {
         let number = self.code.constants.len();
-        self.code.constants.push((bits, size));
+        self.code.constants.push((halves, size));
         Mem::at(Base::Constant, number as i32)
     }
 
@@ -348,12 +380,52 @@ impl Lower<'_> {
                 let address = self.job.bindings.addresses[func.index()];
                 Some(u64::from(address))
             }
-            ConstKind::Global { id, offset } => {
+            ConstKind::Global { id, offset } if !self.is_thread_local(id) => {
                 let address = self.job.bindings.globals[id.index()];
                 Some(u64::from(address.wrapping_add_signed(offset)))
             }
+            ConstKind::Block(block) => Some(u64::from(block.0) + 1),
             _ => None,
         }
+    }
+
+    fn is_thread_local(&self, id: ir::GlobalId) -> bool {
+        self.job.module.globals[id.index()].thread_local
+    }
+
+    /// The thread-local global that `value` is an address in, with the offset from the task's base.
+    pub(super) fn thread_local(&self, value: Value) -> Option<i32> {
+        let (leaf, 0) = self.leaf(value, 0) else {
+            return None;
+        };
+        match self.body.constant(leaf.as_const()?).kind {
+            ConstKind::Global { id, offset } if self.is_thread_local(id) => {
+                let start = self.job.bindings.globals[id.index()];
+                Some(start.wrapping_add_signed(offset) as i32)
+            }
+            _ => None,
+        }
+    }
+
+    /// The running task's block of thread-local globals.
+    pub(super) fn thread_base(&mut self) -> Vreg {
+        let base = self.temp();
+        let mem = Mem::at(Base::Gs, abi::gs::TLS as i32);
+        self.load_word(base, Size::B32, mem, &[]);
+        base
+    }
+
+    fn thread_local_address(&mut self, id: ir::GlobalId, offset: i32) -> Vreg {
+        let start = self.job.bindings.globals[id.index()];
+        let base = self.thread_base();
+        let dst = self.temp();
+        self.add_imm(
+            dst,
+            base,
+            start.wrapping_add_signed(offset) as i32,
+            Size::B32,
+        );
+        dst
     }
 
     /// The constant that `value` of width `bits` is, sign-extended, if an immediate can hold it.

@@ -62,7 +62,8 @@ impl Lower<'_> {
         let a = self.reg(args[0])?;
         if kind.op == Arith::Mul && !kind.signed {
             let b = self.reg(args[1])?;
-            self.wide_product(size, dst, a, b);
+            let high = self.temp();
+            self.wide_product(size, dst, high, a, b);
             return Ok(Test::One(Cond::O));
         }
         let (src, operands) = self.src(args[1], bits, size)?;
@@ -174,7 +175,8 @@ impl Lower<'_> {
                 ],
             );
         } else {
-            self.wide_product(size, product, top, b);
+            let high = self.temp();
+            self.wide_product(size, product, high, top, b);
         }
         self.push(MInst::Set(Test::One(Cond::O)), &[Operand::def(overflow)]);
         let op = if signed { Shift::Sar } else { Shift::Shr };
@@ -184,9 +186,8 @@ impl Lower<'_> {
         Self::SET
     }
 
-    /// `dst` = low half of the unsigned product; the flags say whether the high one is 0.
-    fn wide_product(&mut self, size: Size, dst: Vreg, a: Vreg, b: Vreg) {
-        let high = self.temp();
+    /// `dst` and `high` = halves of the unsigned product; the flags say whether the high one is 0.
+    pub(super) fn wide_product(&mut self, size: Size, dst: Vreg, high: Vreg, a: Vreg, b: Vreg) {
         let operands = [
             Operand::to_gpr(dst, Gpr::Rax),
             Operand::to_gpr(high, Gpr::Rdx),

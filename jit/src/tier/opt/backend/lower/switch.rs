@@ -1,7 +1,7 @@
 //! Switches: a table where the cases are dense, else a binary search.
 
 use super::{Lower, Lowered, size_of};
-use crate::tier::opt::backend::vcode::{MInst, Operand, SwitchInfo};
+use crate::tier::opt::backend::vcode::{MInst, Operand, SwitchInfo, Vreg};
 use alloc::vec;
 use alloc::vec::Vec;
 use asm::Size;
@@ -19,13 +19,43 @@ impl Lower<'_> {
     pub(super) fn switch(&mut self, inst: &Inst, succs: &[BlockId]) -> Lowered {
         let bits = self.type_bits(inst.ty)?;
         let value = self.zero_extended(Value(inst.args[0]), bits)?;
-        let info = SwitchInfo {
-            size: size_of(bits),
-            ranges: self.ranges(inst, bits, succs),
-            low: 0,
-            table: Vec::new(),
-            default: self.successor(self.body.pool[inst.args[1] as usize], succs),
+        self.dispatch(
+            value,
+            SwitchInfo {
+                size: size_of(bits),
+                ranges: self.ranges(inst, bits, succs),
+                low: 0,
+                table: Vec::new(),
+                default: self.successor(self.body.pool[inst.args[1] as usize], succs),
+            },
+        );
+        Ok(())
+    }
+
+    /// `IndirectBr` with several successors: the address of a block is its number plus 1, and any other value
+    /// traps.
+    pub(super) fn indirect(&mut self, inst: &Inst, succs: &[BlockId]) -> Lowered {
+        let value = self.reg(Value(inst.args[0]))?;
+        let case = |(number, succ): (u32, &BlockId)| {
+            let address = u64::from(succ.0) + 1;
+            (address, address, number)
         };
+        let mut ranges: Vec<_> = (0..).zip(succs).map(case).collect();
+        ranges.sort_unstable();
+        self.dispatch(
+            value,
+            SwitchInfo {
+                size: Size::B32,
+                ranges,
+                low: 0,
+                table: Vec::new(),
+                default: SwitchInfo::TRAP,
+            },
+        );
+        Ok(())
+    }
+
+    fn dispatch(&mut self, value: Vreg, info: SwitchInfo) {
         let number = self.code.switches.len() as u32;
         let (first, second) = (self.temp(), self.temp());
         if let Some(tabled) = as_table(&info) {
@@ -43,7 +73,6 @@ impl Lower<'_> {
                 &[Operand::early(first), Operand::reg(value)],
             );
         }
-        Ok(())
     }
 
     fn successor(&self, block: u32, succs: &[BlockId]) -> u32 {
