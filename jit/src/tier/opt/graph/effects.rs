@@ -78,6 +78,11 @@ impl Graph<'_> {
         match inst.op {
             Op::DynAlloca => true,
             Op::Load => is_plain(MemFlags(inst.args[1])),
+            Op::Intrinsic
+                if matches!(inst.intrinsic(), Some(Intrinsic::X87Cmp | Intrinsic::X87To)) =>
+            {
+                true
+            }
             _ => {
                 let effects = self.effects(inst);
                 !effects.writes && !effects.faults
@@ -117,6 +122,18 @@ fn of_intrinsic(which: Intrinsic) -> Effects {
             reads: true,
             ..Effects::NONE
         },
+        Intrinsic::UDiv128 | Intrinsic::URem128 | Intrinsic::SDiv128 | Intrinsic::SRem128 => {
+            Effects {
+                faults: true,
+                ..Effects::NONE
+            }
+        }
+        Intrinsic::X87Cmp | Intrinsic::X87To => Effects {
+            reads: true,
+            writes: false,
+            faults: true,
+        },
+        _ if which.is_x87() => Effects::ALL,
         _ => Effects::NONE,
     }
 }

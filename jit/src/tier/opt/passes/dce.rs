@@ -122,10 +122,14 @@ fn is_plain_write(graph: &Graph<'_>, id: InstId) -> bool {
     let inst = graph.inst(id);
     match inst.op {
         Op::Store => is_plain(MemFlags(inst.args[2])),
-        Op::Intrinsic => matches!(
-            inst.intrinsic(),
-            Some(Intrinsic::Memcpy | Intrinsic::Memmove | Intrinsic::Memset)
-        ),
+        Op::Intrinsic => inst.intrinsic().is_some_and(|which| {
+            let reads = matches!(which, Intrinsic::X87Cmp | Intrinsic::X87To);
+            let copies = matches!(
+                which,
+                Intrinsic::Memcpy | Intrinsic::Memmove | Intrinsic::Memset
+            );
+            copies || (which.is_x87() && !reads)
+        }),
         _ => false,
     }
 }

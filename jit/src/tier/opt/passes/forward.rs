@@ -33,6 +33,9 @@ use ir::{BlockId, Inst, InstId, Intrinsic, MemFlags, Op, TypeId, Value};
 /// Places that are remembered.
 const MAX_KNOWN: usize = 16;
 
+/// Bytes of an x87 number in memory.
+const X87_BYTES: u64 = 10;
+
 /// What memory holds at a place.
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -142,6 +145,11 @@ impl Memory<'_> {
             Some(Intrinsic::StackSave) => {}
             Some(Intrinsic::VaStart | Intrinsic::VaCopy) => {
                 let place = self.alias.run_of_bytes(graph, Value(words[0]), 4);
+                self.overwrite(&place);
+            }
+            Some(Intrinsic::X87Cmp | Intrinsic::X87To) => {}
+            Some(which) if which.is_x87() => {
+                let place = self.alias.run_of_bytes(graph, Value(words[0]), X87_BYTES);
                 self.overwrite(&place);
             }
             _ => self.forget_shared(),

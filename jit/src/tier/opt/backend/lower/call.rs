@@ -106,10 +106,8 @@ impl<'a> Lower<'a> {
         let mut variadic = seen.2;
         let mut attrs = set.map_or(FuncAttrs::default(), |set| set.func);
         if let Some(func) = direct {
-            let function = self.job.module.func(func);
-            attrs.0 |= function.attrs.0;
-            let defined = signature(function.ty).filter(|_| function.body.is_some());
-            if let Some(defined) = defined {
+            attrs.0 |= self.job.module.func(func).attrs.0;
+            if let Some(defined) = self.definition(func).and_then(signature) {
                 seen = defined;
                 variadic |= defined.2;
             }
@@ -129,6 +127,13 @@ impl<'a> Lower<'a> {
             image: variadic,
             outgoing: 0,
         })
+    }
+
+    /// The type of the code that a direct call of `func` runs; `None` if that is the runtime's.
+    fn definition(&self, func: FuncId) -> Option<TypeId> {
+        let bindings = self.job.bindings;
+        bindings.definition(self.job.module, func)?;
+        bindings.types.get(func.index()).copied()
     }
 
     /// Copies `byval` objects; gives the offset of each copy.
@@ -341,7 +346,7 @@ impl<'a> Lower<'a> {
         self.code.calls.push(CallInfo {
             target,
             clobbers: LOST & !results,
-            foreign: direct.is_some_and(|func| self.job.module.func(func).body.is_none()),
+            foreign: direct.is_some_and(|func| self.definition(func).is_none()),
         });
         self.push(MInst::Call(call), &operands);
         for (dst, raw, part, want) in fixes {

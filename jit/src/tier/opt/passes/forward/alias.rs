@@ -142,7 +142,9 @@ fn addresses(graph: &Graph<'_>, id: InstId) -> usize {
         Op::ICmp => 2,
         Op::Intrinsic => match inst.intrinsic() {
             Some(Intrinsic::Memcpy | Intrinsic::Memmove) => 2,
-            Some(Intrinsic::Memset) => 1,
+            Some(Intrinsic::Memset | Intrinsic::X87From | Intrinsic::X87To) => 1,
+            Some(Intrinsic::X87Cmp) => 2,
+            Some(which) if which.is_x87() => 3,
             _ => 0,
         },
         _ => 0,
