@@ -4,6 +4,7 @@
 //! conformance run [--count N] [--seed N] [--jobs N] [--sources csmith,own] [--tiers interp,baseline,…]
 //!                 [--compilers clang-14-O2,clang-19-O3-v3,…] [--per-case N] [--out DIR] [--resume]
 //! conformance source csmith|own SEED          print a program
+//! conformance fuzz [--seconds N] [--jobs N] [--tiers baseline,o2]   coverage-guided, see `tools/fuzz`
 //! conformance child --tier TIER FILE          run one bitcode file (what `run` starts)
 //! ```
 
@@ -17,6 +18,8 @@ mod campaign;
 mod case;
 mod child;
 mod compile;
+mod corpus;
+mod fuzzer;
 mod generate;
 mod judge;
 mod options;
@@ -55,6 +58,7 @@ fn command() -> Result<ExitCode, Failure> {
         }
         Some("source") => source(parser),
         Some("child") => child(parser),
+        Some("fuzz") => fuzzer::main(parser),
         _ => Err(format!("no command {command:?}").into()),
     }
 }

@@ -1,0 +1,68 @@
+//! libFuzzer's side of the harness: bytes in, nothing out; a panic aborts, and libFuzzer keeps the bytes.
+//!
+//! Half of the mutations are libFuzzer's own, half change what the records of the module say
+//! ([`conformance::fuzz::Mutator`]). `FUZZ_TIERS=baseline,o2` selects what compiles each function; by default
+//! baseline, as the first call of a function does.
+//!
+//! Only `make fuzz` builds this crate: it is linked with clang's runtime, which has `main`.
+
+#![no_main]
+#![expect(
+    clippy::std_instead_of_core,
+    reason = "a Linux program: std is always there"
+)]
+
+use conformance::fuzz::{Mutator, load_path};
+use jit::tier::Tier;
+use std::sync::OnceLock;
+
+unsafe extern "C" {
+    fn LLVMFuzzerMutate(data: *mut u8, size: usize, max_size: usize) -> usize;
+}
+
+fn tiers() -> &'static [Tier] {
+    static TIERS: OnceLock<Vec<Tier>> = OnceLock::new();
+    TIERS.get_or_init(|| {
+        let names = std::env::var("FUZZ_TIERS").unwrap_or_else(|_| "baseline".to_owned());
+        names.split(',').filter_map(Tier::from_name).collect()
+    })
+}
+
+/// libFuzzer's entry.
+///
+/// # Safety
+/// `data` points to `size` bytes, as libFuzzer promises.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn LLVMFuzzerTestOneInput(data: *const u8, size: usize) -> i32 {
+    if size == 0 {
+        return 0;
+    }
+    // SAFETY: libFuzzer passes a range that lives for this call.
+    let bytes = unsafe { std::slice::from_raw_parts(data, size) };
+    let _ = load_path(bytes, tiers());
+    0
+}
+
+/// libFuzzer asks for a mutant of `size` bytes, in place, of at most `max_size`.
+///
+/// # Safety
+/// `data` points to `max_size` bytes, of which `size` are the input.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn LLVMFuzzerCustomMutator(
+    data: *mut u8,
+    size: usize,
+    max_size: usize,
+    seed: u32,
+) -> usize {
+    if seed & 1 == 0 {
+        // SAFETY: the same promise that was made to us.
+        return unsafe { LLVMFuzzerMutate(data, size, max_size) };
+    }
+    // SAFETY: `max_size` bytes are there, and nobody else uses them during this call.
+    let buffer = unsafe { std::slice::from_raw_parts_mut(data, max_size) };
+    let mut file = buffer[..size].to_vec();
+    Mutator::new(u64::from(seed)).mutate(&mut file);
+    let size = file.len().min(max_size);
+    buffer[..size].copy_from_slice(&file[..size]);
+    size
+}
