@@ -12,12 +12,19 @@ APPEND ?=
 XTASK := cargo run --quiet --package xtask --
 # Builds without clang, so it can install it.
 SETUP := cargo run --quiet --package xtask --no-default-features -- setup
+# Programs of each generator that `make conformance` judges, the first one's number, and more of its options.
+COUNT ?= 1000
+SEED ?= 1
+OPTIONS ?=
+# Seconds that `make fuzz` takes.
+FUZZ_SECONDS ?= 1800
+CONFORMANCE := cargo run --quiet --release --package conformance --
 # Who may install packages.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test stress bench image clean
+.PHONY: help setup run test stress bench conformance fuzz image clean
 
 help: ## say what can be made
 	@echo "make TARGET [SMP=4] [ACCEL=auto|tcg|kvm] [MODULES=\"FILE...\"] [APPEND=\"WORDS\"]"
@@ -38,6 +45,14 @@ stress: setup ## call functions while all of them are recompiled, in QEMU and on
 
 bench: setup ## measure the engine's code next to clang's, on the host (about five minutes)
 	@cargo run --quiet --release --package bench
+
+conformance: setup ## compare generated programs at every tier with native ones (COUNT=1000 SEED=1 OPTIONS=)
+	@$(SETUP) --conformance
+	@$(CONFORMANCE) run --count $(COUNT) --seed $(SEED) $(OPTIONS)
+
+fuzz: setup ## fuzz the load path of module files, guided by coverage (FUZZ_SECONDS=1800)
+	@$(SETUP) --conformance
+	@$(CONFORMANCE) fuzz --seconds $(FUZZ_SECONDS)
 
 image: setup ## make the disk image only
 	@$(XTASK) image --modules "$(MODULES)"

@@ -1,7 +1,6 @@
 //! The fuzz harness, shared by `cargo test` and the coverage-guided fuzzer in `tools/fuzz`.
 
 #![expect(
-    clippy::std_instead_of_core,
     clippy::std_instead_of_alloc,
     reason = "a Linux program: std is always there"
 )]

@@ -3,7 +3,7 @@
 //! Every tool is looked for first; when all are there nothing is run, so the Makefile can put this
 //! in front of every target. On a system without apt it says what to install and fails.
 
-use crate::{Failure, no_arguments, process};
+use crate::{Failure, process};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -58,12 +58,46 @@ const NEEDS: [Need; 8] = [
     },
 ];
 
+/// What only `make conformance` and `make fuzz` need.
+const CONFORMANCE_NEEDS: [Need; 5] = [
+    Need {
+        package: "csmith",
+        why: "writes random C programs",
+        found: || program("csmith").is_some(),
+    },
+    Need {
+        package: "clang-14",
+        why: "compiles them to bitcode with typed pointers",
+        found: || program("clang-14").is_some(),
+    },
+    Need {
+        package: "clang-16",
+        why: "compiles them to bitcode",
+        found: || program("clang-16").is_some(),
+    },
+    Need {
+        package: "lld-19",
+        why: "links their native twins",
+        found: || program("ld.lld-19").is_some(),
+    },
+    Need {
+        package: "libclang-rt-16-dev",
+        why: "is the fuzzer's loop",
+        found: has_fuzzer,
+    },
+];
+
 /// Parts of the Rust toolchain that a minimal installation lacks.
 const COMPONENTS: [(&str, &str); 2] = [("clippy", "cargo-clippy"), ("rustfmt", "rustfmt")];
 
-pub(crate) fn main(parser: lexopt::Parser) -> Result<ExitCode, Failure> {
-    no_arguments(parser)?;
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.found)()).collect();
+pub(crate) fn main(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {
+    let more = match parser.next()? {
+        Some(lexopt::Arg::Long("conformance")) => &CONFORMANCE_NEEDS[..],
+        Some(argument) => return Err(argument.unexpected().into()),
+        None => &[],
+    };
+    let needs = NEEDS.iter().chain(more);
+    let missing: Vec<&Need> = needs.filter(|need| !(need.found)()).collect();
     if !missing.is_empty() {
         install_packages(&missing)?;
     }
@@ -144,6 +178,17 @@ fn has_32_bit_gcc() -> bool {
     versions
         .filter_map(Result::ok)
         .any(|version| version.path().join("32/libgcc.a").exists())
+}
+
+/// Whether a clang that we know has libFuzzer's run-time library.
+fn has_fuzzer() -> bool {
+    let library = |version: &str, full: &str| {
+        format!("/usr/lib/llvm-{version}/lib/clang/{full}/lib/linux/libclang_rt.fuzzer-x86_64.a")
+    };
+    let known = [("19", "19"), ("16", "16"), ("14", "14.0.6")];
+    known
+        .iter()
+        .any(|(version, full)| Path::new(&library(version, full)).exists())
 }
 
 #[cfg(test)]

@@ -132,12 +132,11 @@ pub(super) fn wide(random: &mut Random, number: usize) -> String {
     }
     let _ = write!(
         text,
-        "    {} return x + e;\n}}\n\
+        "    x = (x << (n & 63)) | (x >> (-n & 63)); return x + e;\n}}\n\
          static void piece_{number}(void) {{\n\
          u64 x = odd();\n\
          for (int i = 0; i < 8; i++) mix64(x = w_{number}(x, (u32)odd(), odd(), odd(), (i8)odd(), rnd(), (u16)odd(), odd()));\n\
-         }}\n",
-        "x = (x << (n & 63)) | (x >> (-n & 63));"
+         }}\n"
     );
     text
 }

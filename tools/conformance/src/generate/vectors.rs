@@ -228,14 +228,12 @@ pub(super) fn shuffles(random: &mut Random, number: usize) -> String {
         // One lane everywhere; reversed; every second one.
         0 => mask.fill(random.below(lanes).to_string()),
         1 => {
-            mask = (0..out)
-                .map(|at| ((2 * lanes - 1 - at % lanes) % lanes).to_string())
-                .collect()
+            let reversed = |at: u64| ((2 * lanes - 1 - at % lanes) % lanes).to_string();
+            mask = (0..out).map(reversed).collect();
         }
         2 => {
-            mask = (0..out)
-                .map(|at| (2 * at % (2 * lanes)).to_string())
-                .collect()
+            let second = |at: u64| (2 * at % (2 * lanes)).to_string();
+            mask = (0..out).map(second).collect();
         }
         _ => {}
     }
