@@ -114,6 +114,10 @@ fn build(tarball: &Path, product: &Product) -> Result<(), Error> {
     newlib::unpack(tarball, &source)?;
     let include = product.path().join("include");
     newlib::copy_headers(&source, &include)?;
+    for (name, aside) in glue::EXTENDED {
+        let (from, to) = (include.join(name), include.join(aside));
+        std::fs::rename(&from, to).map_err(|error| cache::failure(&from, &error))?;
+    }
     for (name, text) in glue::HEADERS {
         product.write(&format!("include/{name}"), text)?;
     }
