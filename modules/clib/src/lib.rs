@@ -118,6 +118,9 @@ fn build(tarball: &Path, product: &Product) -> Result<(), Error> {
         let (from, to) = (include.join(name), include.join(aside));
         std::fs::rename(&from, to).map_err(|error| cache::failure(&from, &error))?;
     }
+    // clang's own knows more types of atomics and needs nothing else.
+    let atomics = include.join("stdatomic.h");
+    std::fs::remove_file(&atomics).map_err(|error| cache::failure(&atomics, &error))?;
     for (name, text) in glue::HEADERS {
         product.write(&format!("include/{name}"), text)?;
     }
