@@ -47,3 +47,6 @@ pub(crate) const EXTENDED: [(&str, &str); 2] = [
     ("sys/stat.h", "sys/_newlib_stat.h"),
     ("time.h", "_newlib_time.h"),
 ];
+
+/// Headers of newlib in whose place clang's own are used: it knows more types of atomics.
+pub(crate) const REMOVED: [&str; 1] = ["stdatomic.h"];

@@ -100,6 +100,13 @@ pub fn ensure() -> Result<Library, Error> {
         key.text(name);
         key.text(text);
     }
+    for (name, aside) in glue::EXTENDED {
+        key.text(name);
+        key.text(aside);
+    }
+    for name in glue::REMOVED {
+        key.text(name);
+    }
     let place = cache::product(&key, |product| build(&tarball, product))?;
     Ok(Library {
         archive: place.join("libc.a"),
@@ -118,9 +125,10 @@ fn build(tarball: &Path, product: &Product) -> Result<(), Error> {
         let (from, to) = (include.join(name), include.join(aside));
         std::fs::rename(&from, to).map_err(|error| cache::failure(&from, &error))?;
     }
-    // clang's own knows more types of atomics and needs nothing else.
-    let atomics = include.join("stdatomic.h");
-    std::fs::remove_file(&atomics).map_err(|error| cache::failure(&atomics, &error))?;
+    for name in glue::REMOVED {
+        let path = include.join(name);
+        std::fs::remove_file(&path).map_err(|error| cache::failure(&path, &error))?;
+    }
     for (name, text) in glue::HEADERS {
         product.write(&format!("include/{name}"), text)?;
     }
