@@ -1,0 +1,265 @@
+//! The judge of the form: whether a body is in the machine dialect. It reads the table of [`machine`] and
+//! shares nothing else with the rewriting.
+
+use super::machine::{self, Vector};
+use crate::tier::CpuFeatures;
+use alloc::format;
+use alloc::string::String;
+use ir::{Body, FuncId, Inst, InstId, Intrinsic, Module, Op, Type, TypeId, Types, Value};
+
+/// What lies outside of the dialect.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outside {
+    /// In which function.
+    pub func: FuncId,
+    /// Which instruction.
+    pub at: InstId,
+    /// What about it.
+    pub what: String,
+}
+
+/// Checks all functions of a module.
+///
+/// # Errors
+/// The first instruction that tiers do not have to know.
+pub fn check(module: &Module, cpu: CpuFeatures) -> Result<(), Outside> {
+    for (id, func) in (0u32..).map(FuncId).zip(&module.funcs) {
+        let Some(body) = &func.body else { continue };
+        let types = &module.types;
+        let checker = Checker { types, body, cpu };
+        let outside = |at, what| Outside { func: id, at, what };
+        checker
+            .signature(func.ty)
+            .map_err(|what| outside(InstId(0), what))?;
+        for (at, inst) in (0u32..).map(InstId).zip(&body.insts) {
+            checker.inst(at, inst).map_err(|what| outside(at, what))?;
+        }
+    }
+    Ok(())
+}
+
+struct Checker<'a> {
+    types: &'a Types,
+    body: &'a Body,
+    cpu: CpuFeatures,
+}
+
+type Check = Result<(), String>;
+
+impl Checker<'_> {
+    fn signature(&self, ty: TypeId) -> Check {
+        let Some((ret, params, variadic)) = self.types.signature(ty) else {
+            return Err(String::from("no function type"));
+        };
+        for &param in params {
+            self.value(param)?;
+            if variadic && self.types.vector(param).is_some() {
+                return Err(String::from("a vector in a variadic list"));
+            }
+        }
+        if ret == TypeId::VOID || self.is_words(ret) {
+            return Ok(());
+        }
+        self.value(ret)
+    }
+
+    fn value(&self, ty: TypeId) -> Check {
+        match machine::is_value(self.types, ty, self.cpu) {
+            true => Ok(()),
+            false => Err(format!("a value of type {:?}", self.types.get(ty))),
+        }
+    }
+
+    /// `{i64, i64}`.
+    fn is_words(&self, ty: TypeId) -> bool {
+        let Type::Struct { fields, .. } = self.types.get(ty) else {
+            return false;
+        };
+        fields[..] == [TypeId::I64, TypeId::I64]
+    }
+
+    /// `{iN, i1}`.
+    fn is_flagged(&self, ty: TypeId) -> bool {
+        let Type::Struct { fields, .. } = self.types.get(ty) else {
+            return false;
+        };
+        match fields[..] {
+            [first, TypeId::I1] => self.types.int_bits(first).is_some_and(|bits| bits <= 64),
+            _ => false,
+        }
+    }
+
+    fn inst(&self, at: InstId, inst: &Inst) -> Check {
+        if let Op::Call | Op::CallIndirect = inst.op {
+            let ty = TypeId(self.body.pool[inst.args[1] as usize] as u16);
+            self.signature(ty)?;
+        }
+        let mut result = Ok(());
+        let operands_free = matches!(inst.op, Op::ExtractValue | Op::InsertValue | Op::Ret);
+        self.body.for_each_operand(inst, |value| {
+            let ty = self.body.type_of(value);
+            let mask = inst.op == Op::SExt && self.is_truth(ty);
+            if result.is_ok() && !mask && !(operands_free && self.is_pair(ty)) {
+                result = self.value(ty);
+            }
+        });
+        result?;
+        self.result(inst)?;
+        self.operation(at, inst)
+    }
+
+    fn is_pair(&self, ty: TypeId) -> bool {
+        self.is_words(ty) || self.is_flagged(ty)
+    }
+
+    fn is_truth(&self, ty: TypeId) -> bool {
+        self.types
+            .vector(ty)
+            .is_some_and(|(elem, _)| elem == TypeId::I1)
+    }
+
+    fn result(&self, inst: &Inst) -> Check {
+        let fits = match inst.op {
+            _ if inst.ty == TypeId::VOID => true,
+            Op::ICmp | Op::FCmp => inst.ty == TypeId::I1 || self.is_truth(inst.ty),
+            Op::Call | Op::CallIndirect | Op::InsertValue => {
+                return match self.is_words(inst.ty) {
+                    true => Ok(()),
+                    false => self.value(inst.ty),
+                };
+            }
+            Op::CmpXchg => self.is_flagged(inst.ty),
+            Op::Intrinsic if self.is_flagged(inst.ty) => true,
+            Op::Intrinsic if self.is_words(inst.ty) => true,
+            _ => return self.value(inst.ty),
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(format!("a result of type {:?}", self.types.get(inst.ty))),
+        }
+    }
+
+    /// What vectors must have.
+    fn operation(&self, at: InstId, inst: &Inst) -> Check {
+        let [a, b, c] = inst.args;
+        let cpu = self.cpu;
+        let vector = |ty| Vector::of(self.types, ty);
+        let of = |raw: u32| vector(self.body.type_of(Value(raw)));
+        let fits = match inst.op {
+            Op::ICmp | Op::FCmp => match of(a) {
+                None => true,
+                Some(v) if inst.op == Op::FCmp => {
+                    machine::supports_fcmp(inst.float_pred(), v, cpu) && self.is_extended(at, v)
+                }
+                Some(v) => {
+                    let pred = inst.int_pred();
+                    pred.is_some_and(|pred| machine::supports_icmp(pred, v, cpu))
+                        && self.is_extended(at, v)
+                }
+            },
+            // The mask of a comparison: checked there.
+            Op::SExt if self.is_truth(self.body.type_of(Value(a))) => true,
+            Op::Shl | Op::LShr | Op::AShr => match vector(inst.ty) {
+                None => true,
+                Some(v) => machine::supports_shift(inst.op, v, self.is_amount(Value(b), v), cpu),
+            },
+            Op::Bitcast => match (of(a), vector(inst.ty)) {
+                (Some(from), Some(to)) => machine::supports_cast(Op::Bitcast, from, to, cpu),
+                _ => true,
+            },
+            op if op.is_cast() => match (of(a), vector(inst.ty)) {
+                (Some(from), Some(to)) => machine::supports_cast(op, from, to, cpu),
+                (None, None) => true,
+                _ => false,
+            },
+            Op::ExtractElement | Op::InsertElement => {
+                let lane = if inst.op == Op::ExtractElement { b } else { c };
+                let known = self.body.const_int(Value(lane));
+                of(a).is_some_and(|v| known.is_some_and(|lane| lane < u64::from(v.lanes)))
+            }
+            Op::Select => {
+                let cond = self.body.type_of(Value(a));
+                cond == TypeId::I1
+            }
+            Op::Intrinsic => return self.intrinsic(inst),
+            Op::Call | Op::CallIndirect | Op::Ret | Op::CmpXchg | Op::AtomicRmw => true,
+            _ => match vector(inst.ty) {
+                None => true,
+                Some(v) => machine::supports(inst.op, v, cpu),
+            },
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(format!(
+                "{:?} of type {:?}",
+                inst.op,
+                self.types.get(inst.ty)
+            )),
+        }
+    }
+
+    /// Whether all uses of a comparison of vectors extend it to lanes as wide as those compared.
+    fn is_extended(&self, at: InstId, v: Vector) -> bool {
+        let block = self.body.blocks.partition_point(|block| block.end <= at.0);
+        let block = self.body.blocks[block];
+        let mut used = 0;
+        for id in block.insts() {
+            let inst = self.body.inst(id);
+            self.body.for_each_operand(inst, |value| {
+                let wide = vector_lanes(self.types, inst.ty);
+                let fits = inst.op == Op::SExt && wide == Some((v.lane.mask().ty(), v.lanes));
+                if value == Value::inst(at) {
+                    used += if fits { 1 } else { 1000 };
+                }
+            });
+        }
+        used <= 1
+    }
+
+    /// Whether a shift amount is one constant for all lanes, below the width.
+    fn is_amount(&self, value: Value, v: Vector) -> bool {
+        let Some(id) = value.as_const() else {
+            return false;
+        };
+        match self.body.constant(id).kind {
+            ir::ConstKind::Zero => true,
+            ir::ConstKind::Elements { start, len } => {
+                let ids = self.body.words(start, len);
+                let bits = |&id: &u32| self.body.const_int(Value::constant(ir::ConstId(id)));
+                let first = ids.first().and_then(bits);
+                first.is_some_and(|first| first < u64::from(v.lane.bits()))
+                    && ids.iter().all(|id| bits(id) == first)
+            }
+            _ => false,
+        }
+    }
+
+    fn intrinsic(&self, inst: &Inst) -> Check {
+        let args = self.body.words(inst.args[1], inst.args[2]);
+        let Some(which) = inst.intrinsic() else {
+            return Err(String::from("an unknown intrinsic"));
+        };
+        let arg = |at: usize| {
+            let ty = args.get(at).map(|&raw| self.body.type_of(Value(raw)));
+            ty.and_then(|ty| Vector::of(self.types, ty))
+        };
+        // The operand that decides: of `blend` the second, of conversions of halves the floats.
+        let v = match which {
+            Intrinsic::Blend => arg(1),
+            Intrinsic::HalfToFloat => Vector::of(self.types, inst.ty),
+            _ => arg(0),
+        };
+        let fits = match v {
+            Some(v) => machine::supports_intrinsic(which, v, self.cpu),
+            None => machine::supports_scalar_intrinsic(which, self.cpu),
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(format!("{} of such operands", which.name())),
+        }
+    }
+}
+
+fn vector_lanes(types: &Types, ty: TypeId) -> Option<(TypeId, u32)> {
+    types.vector(ty)
+}

@@ -1,0 +1,864 @@
+//! The walk over a stored body: each instruction becomes instructions of the machine dialect.
+//!
+//! # How it goes
+//!
+//! Blocks are visited in reverse postorder, so every operand but those of phis is known when it is
+//! used. Each stored value is mapped to a list of parts ([`Val`]). An instruction whose types the machine has
+//! is copied; any other is computed from the parts of its operands by the module for its kind of type.
+//!
+//! Phis become one phi a part. What a phi receives from a block is taken apart at the end of that
+//! block, where it is known, whatever has to be emitted for it. That makes back edges no special case.
+//!
+//! # Invariants
+//! G1. Block numbers stay, and edges between reachable blocks stay; so loop numbers do. A block that no path
+//!     reaches becomes `unreachable`.
+//! G2. Nothing is emitted before its operands: new instructions go where the stored one was, before the
+//!     terminator of a predecessor, or to the start of the entry.
+//! G3. Every operand list is made anew, so each word of the pool has one user.
+//!
+//! # Bounds
+//! Output is linear in the input times the parts of a value; [`MAX_SIZE`] bounds their product.
+
+use super::emit::Output;
+use super::machine::Lane;
+use super::shape::{self, Shape};
+use super::{Context, Rules, Stop};
+use alloc::vec;
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+use ir::cfg::Cfg;
+use ir::{
+    BlockId, Body, ConstId, ConstKind, Flags, Inst, InstId, Intrinsic, MemFlags, Op, Type, TypeId,
+    Value, ValueKind,
+};
+use smallvec::SmallVec;
+
+/// Most instructions, operands and parts that a function may have afterwards.
+const MAX_SIZE: usize = 1 << 24;
+
+/// The parts of a value.
+pub(super) type Parts = SmallVec<[Value; 4]>;
+
+/// A stored value, taken apart.
+#[derive(Clone, Debug)]
+pub(super) struct Val {
+    /// Its type before legalisation.
+    pub(super) ty: TypeId,
+    /// How wide the lanes of a mask are.
+    pub(super) lane: Lane,
+    pub(super) parts: Parts,
+}
+
+impl Val {
+    /// A value of one part.
+    pub(super) fn one(ty: TypeId, value: Value) -> Self {
+        Self::new(ty, SmallVec::from_slice(&[value]))
+    }
+
+    pub(super) fn new(ty: TypeId, parts: Parts) -> Self {
+        Self {
+            ty,
+            lane: Lane::I8,
+            parts,
+        }
+    }
+
+    /// The only part.
+    pub(super) fn value(&self) -> Value {
+        self.parts[0]
+    }
+}
+
+/// Where the parts of a stored value are.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u32,
+    len: u32,
+    lane: Lane,
+}
+
+const NOWHERE: Place = Place {
+    start: 0,
+    len: u32::MAX,
+    lane: Lane::I8,
+};
+
+/// An operation without its operands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Do {
+    pub(super) op: Op,
+    pub(super) flags: u8,
+    /// Of `Op::Intrinsic`.
+    pub(super) which: Option<Intrinsic>,
+    /// Fast-math bits of a comparison.
+    pub(super) fast: u32,
+}
+
+impl Do {
+    pub(super) fn op(op: Op) -> Self {
+        Self {
+            op,
+            flags: 0,
+            which: None,
+            fast: 0,
+        }
+    }
+
+    pub(super) fn intrinsic(which: Intrinsic) -> Self {
+        Self {
+            which: Some(which),
+            ..Self::op(Op::Intrinsic)
+        }
+    }
+}
+
+/// Phis that stand for one stored phi.
+#[derive(Debug)]
+struct Phi {
+    ids: Parts,
+    filled: u32,
+}
+
+/// What a step may end in.
+pub(super) type Res<T = ()> = Result<T, Stop>;
+
+/// A function while it is rewritten.
+pub(super) struct Rewriter<'r, 'a> {
+    pub(super) cx: &'r mut Context<'a>,
+    pub(super) old: &'r Body,
+    pub(super) out: Output,
+    /// The function multiplies and adds with one rounding.
+    pub(super) fused: bool,
+    places: Vec<Place>,
+    args: Vec<Place>,
+    consts: Vec<Place>,
+    parts: Vec<Value>,
+    /// By block: what the phis of its successors receive from it.
+    edges: Vec<Vec<(InstId, Value)>>,
+    /// By phi: the blocks it has entries for.
+    entries: HashMap<u32, u32>,
+    phis: HashMap<u32, Phi>,
+    /// What each phi receives from each block.
+    fed: Vec<(InstId, BlockId, Parts)>,
+    /// Where values are put to be read in another way, and its size.
+    pub(super) scratch: Option<(Value, u32)>,
+    pub(super) ret: super::signature::Return,
+    /// Types of the new parameters.
+    pub(super) params: Vec<TypeId>,
+}
+
+impl<'r, 'a> Rewriter<'r, 'a> {
+    pub(super) fn new(cx: &'r mut Context<'a>, old: &'r Body, fused: bool) -> Self {
+        Self {
+            cx,
+            old,
+            out: Output::new(old.blocks.len()),
+            fused,
+            places: vec![NOWHERE; old.insts.len()],
+            args: Vec::new(),
+            consts: vec![NOWHERE; old.consts.len()],
+            parts: Vec::new(),
+            edges: vec![Vec::new(); old.blocks.len()],
+            entries: HashMap::new(),
+            phis: HashMap::new(),
+            fed: Vec::new(),
+            scratch: None,
+            ret: super::signature::Return::Void,
+            params: Vec::new(),
+        }
+    }
+
+    /// The whole body; `ty` is the stored function type.
+    pub(super) fn run(mut self, ty: TypeId) -> Result<Body, (InstId, Stop)> {
+        let cfg = Cfg::new(self.old);
+        self.collect_edges(&cfg);
+        self.out.start_block(BlockId(0));
+        let params = self.enter(ty).map_err(|stop| (InstId(0), stop))?;
+        for &block in cfg.rpo() {
+            if block != BlockId(0) {
+                self.out.start_block(block);
+            }
+            self.block(block).map_err(|stop| (self.out.at, stop))?;
+        }
+        for block in (0..self.old.blocks.len() as u32).map(BlockId) {
+            if !cfg.is_reachable(block) {
+                self.out.at = self.old.block(block).terminator();
+                self.out.start_block(block);
+                self.out.emit(Op::Unreachable, 0, TypeId::VOID, [0; 3]);
+            }
+        }
+        self.fill_phis();
+        Ok(self.out.finish(self.old, params))
+    }
+
+    /// Sorts the entries of phis by the block they come from: one a phi and block.
+    fn collect_edges(&mut self, cfg: &Cfg) {
+        for &block in cfg.rpo() {
+            for id in self.old.block(block).insts() {
+                let inst = self.old.inst(id);
+                if inst.op != Op::Phi {
+                    break;
+                }
+                for pair in self
+                    .old
+                    .words(inst.args[0], inst.args[1] * 2)
+                    .chunks_exact(2)
+                {
+                    let from = &mut self.edges[pair[0] as usize];
+                    let reachable = cfg.is_reachable(BlockId(pair[0]));
+                    if reachable && from.last().is_none_or(|last| last.0 != id) {
+                        from.push((id, Value(pair[1])));
+                        *self.entries.entry(id.0).or_insert(0) += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the entry does first: parameters, and constants that need instructions.
+    fn enter(&mut self, ty: TypeId) -> Res<Vec<TypeId>> {
+        let (params, values) = self.parameters(ty)?;
+        for value in values {
+            let place = self.keep(&value);
+            self.args.push(place);
+        }
+        for at in 0..self.old.consts.len() {
+            let constant = self.old.consts[at];
+            let eager = match self.shape(constant.ty) {
+                Shape::Extended => true,
+                Shape::Lanes(..) => self.types().scalar(constant.ty) == TypeId::PTR,
+                _ => false,
+            };
+            if eager {
+                self.constant(ConstId(at as u32))?;
+            }
+        }
+        Ok(params)
+    }
+
+    fn block(&mut self, block: BlockId) -> Res {
+        let insts = self.old.block(block);
+        self.phi_group(insts)?;
+        for id in insts.insts() {
+            let inst = *self.old.inst(id);
+            self.out.at = id;
+            if inst.op == Op::Phi {
+                continue;
+            }
+            if inst.op.is_terminator() {
+                self.feed_phis(block)?;
+                self.out.at = id;
+            }
+            self.inst(id, &inst)?;
+            if self.out.size() + self.parts.len() > MAX_SIZE {
+                return Err(Stop::TooLarge);
+            }
+        }
+        Ok(())
+    }
+
+    /// The phis of a block: all of their parts first, then what has to be done with them.
+    fn phi_group(&mut self, block: ir::Block) -> Res {
+        let mut extended: SmallVec<[(Value, Parts); 2]> = SmallVec::new();
+        for id in block.insts() {
+            let inst = *self.old.inst(id);
+            if inst.op != Op::Phi {
+                break;
+            }
+            self.out.at = id;
+            let entries = self.entries.get(&id.0).copied().unwrap_or(0);
+            let mut types = Vec::new();
+            self.transport(inst.ty, &mut types);
+            let mut ids = Parts::new();
+            for ty in types {
+                let pool = self
+                    .out
+                    .words(core::iter::repeat_n(0, entries as usize * 2));
+                ids.push(self.out.emit(Op::Phi, inst.flags.0, ty, [pool, entries, 0]));
+            }
+            let value = self.received(inst.ty, &ids, &mut extended);
+            self.set(id, &value);
+            self.phis.insert(id.0, Phi { ids, filled: 0 });
+        }
+        for (slot, words) in extended {
+            self.store_extended(slot, &words);
+        }
+        Ok(())
+    }
+
+    /// The value whose transported parts are `ids`: objects are made for the extended ones among them.
+    pub(super) fn received(
+        &mut self,
+        ty: TypeId,
+        ids: &[Value],
+        extended: &mut SmallVec<[(Value, Parts); 2]>,
+    ) -> Val {
+        let mut leaves = Vec::new();
+        self.leaves(ty, &mut leaves);
+        let mut parts = Parts::new();
+        let mut at = 0;
+        for leaf in leaves {
+            if self.shape(leaf) == Shape::Extended {
+                let slot = self.extended_object();
+                extended.push((slot, SmallVec::from_slice(&ids[at..at + 2])));
+                parts.push(slot);
+                at += 2;
+                continue;
+            }
+            let count = self.count(leaf);
+            parts.extend_from_slice(&ids[at..at + count]);
+            at += count;
+        }
+        Val {
+            lane: self.lane_of_type(ty),
+            ..Val::new(ty, parts)
+        }
+    }
+
+    /// Takes apart what the phis of all successors receive from `block`.
+    fn feed_phis(&mut self, block: BlockId) -> Res {
+        for (phi, value) in core::mem::take(&mut self.edges[block.index()]) {
+            let value = self.get(value)?;
+            let lane = self.lane_of_type(value.ty);
+            let parts = self.transported(&value, lane)?;
+            self.fed.push((phi, block, parts));
+        }
+        Ok(())
+    }
+
+    /// Writes what was fed to phis into them, now that all exist.
+    fn fill_phis(&mut self) {
+        for (phi, block, parts) in core::mem::take(&mut self.fed) {
+            let Some(state) = self.phis.get_mut(&phi.0) else {
+                continue;
+            };
+            for (&id, part) in state.ids.iter().zip(parts) {
+                let Some(id) = id.as_inst() else { continue };
+                let at = (self.out.insts[id.index()].args[0] + 2 * state.filled) as usize;
+                self.out.pool[at] = block.0;
+                self.out.pool[at + 1] = part.0;
+            }
+            state.filled += 1;
+        }
+    }
+
+    /// Any instruction but a phi.
+    fn inst(&mut self, id: InstId, inst: &Inst) -> Res {
+        match inst.op {
+            Op::Load | Op::Store | Op::AtomicRmw | Op::CmpXchg => self.memory(id, inst),
+            Op::Call | Op::CallIndirect => self.call(id, inst),
+            Op::Ret => self.ret(inst),
+            Op::ExtractValue | Op::InsertValue => self.fields(id, inst),
+            Op::ExtractElement | Op::InsertElement | Op::Shuffle => {
+                let value = self.lanes(inst)?;
+                self.set(id, &value);
+                Ok(())
+            }
+            Op::Alloca
+            | Op::DynAlloca
+            | Op::PtrAdd
+            | Op::Fence
+            | Op::Br
+            | Op::CondBr
+            | Op::Switch
+            | Op::IndirectBr
+            | Op::Unreachable => self.copy(id, inst),
+            _ => self.pure(id, inst),
+        }
+    }
+
+    /// Instructions that compute from their operands.
+    fn pure(&mut self, id: InstId, inst: &Inst) -> Res {
+        let mut machine = matches!(self.shape(inst.ty), Shape::Machine | Shape::Void);
+        self.old.for_each_operand(inst, |value| {
+            let ty = self.old.type_of(value);
+            machine &= matches!(self.shape(ty), Shape::Machine);
+        });
+        if machine {
+            return self.copy(id, inst);
+        }
+        let mut operands: SmallVec<[Value; 4]> = SmallVec::new();
+        self.old
+            .for_each_operand(inst, |value| operands.push(value));
+        let mut args: SmallVec<[Val; 4]> = SmallVec::new();
+        for value in operands {
+            args.push(self.get(value)?);
+        }
+        let what = Do {
+            op: inst.op,
+            flags: inst.flags.0,
+            which: match inst.op {
+                Op::Intrinsic => inst.intrinsic(),
+                _ => None,
+            },
+            fast: if inst.op == Op::FCmp { inst.args[2] } else { 0 },
+        };
+        let value = self.compute(what, inst.ty, &args)?;
+        self.set(id, &value);
+        Ok(())
+    }
+
+    /// An instruction of types that the machine has, with its operands replaced.
+    pub(super) fn copy(&mut self, id: InstId, inst: &Inst) -> Res {
+        let [a, b, c] = inst.args;
+        let old = self.old;
+        let mut new = *inst;
+        match inst.op {
+            Op::Alloca | Op::Fence | Op::Br | Op::Unreachable => {}
+            Op::Intrinsic => {
+                let list = self.scalars(old.words(b, c))?;
+                new.args[1] = self.out.words(list);
+            }
+            Op::Select => {
+                for arg in &mut new.args {
+                    *arg = self.scalar(Value(*arg))?.0;
+                }
+            }
+            Op::PtrAdd if Value(b) != Value::NONE => {
+                new.args[0] = self.scalar(Value(a))?.0;
+                new.args[1] = self.scalar(Value(b))?.0;
+                new.args[2] = self.out.words(old.words(c, 2).iter().copied());
+            }
+            Op::Switch => {
+                new.args[0] = self.scalar(Value(a))?.0;
+                new.args[1] = self.out.words(old.words(b, 1 + 3 * c).iter().copied());
+            }
+            Op::IndirectBr => {
+                new.args[0] = self.scalar(Value(a))?.0;
+                new.args[1] = self.out.words(old.words(b, c).iter().copied());
+            }
+            Op::PtrAdd | Op::FNeg | Op::Freeze | Op::DynAlloca | Op::CondBr => {
+                new.args[0] = self.scalar(Value(a))?.0;
+            }
+            op if op.is_cast() => new.args[0] = self.scalar(Value(a))?.0,
+            _ => {
+                new.args[0] = self.scalar(Value(a))?.0;
+                new.args[1] = self.scalar(Value(b))?.0;
+            }
+        }
+        let value = self.out.push(new);
+        if inst.has_result() {
+            self.set_one(id, value);
+        }
+        Ok(())
+    }
+
+    fn scalars(&mut self, words: &[u32]) -> Res<SmallVec<[u32; 4]>> {
+        words
+            .iter()
+            .map(|&word| Ok(self.scalar(Value(word))?.0))
+            .collect()
+    }
+
+    /// The only part of a stored value.
+    pub(super) fn scalar(&mut self, value: Value) -> Res<Value> {
+        let place = match value.kind() {
+            ValueKind::Inst(id) => self.places[id.index()],
+            ValueKind::Arg(n) => self.args[n as usize],
+            ValueKind::Const(id) => self.constant(id)?,
+            ValueKind::None => return Ok(Value::NONE),
+        };
+        if place.len == u32::MAX {
+            return Err(Stop::Unsupported("a use before its definition"));
+        }
+        Ok(self.parts[place.start as usize])
+    }
+
+    /// A stored value, taken apart.
+    pub(super) fn get(&mut self, value: Value) -> Res<Val> {
+        let place = match value.kind() {
+            ValueKind::Inst(id) => self.places[id.index()],
+            ValueKind::Arg(n) => self.args[n as usize],
+            ValueKind::Const(id) => self.constant(id)?,
+            ValueKind::None => return Ok(Val::new(TypeId::VOID, Parts::new())),
+        };
+        if place.len == u32::MAX {
+            return Err(Stop::Unsupported("a use before its definition"));
+        }
+        let parts = &self.parts[place.start as usize..][..place.len as usize];
+        Ok(Val {
+            ty: self.old.type_of(value),
+            lane: place.lane,
+            parts: SmallVec::from_slice(parts),
+        })
+    }
+
+    /// Remembers the parts of stored instruction `id`.
+    pub(super) fn set(&mut self, id: InstId, value: &Val) {
+        self.places[id.index()] = self.keep(value);
+    }
+
+    pub(super) fn set_one(&mut self, id: InstId, value: Value) {
+        let start = self.parts.len() as u32;
+        self.parts.push(value);
+        let place = Place {
+            start,
+            len: 1,
+            ..NOWHERE
+        };
+        self.places[id.index()] = place;
+    }
+
+    fn keep(&mut self, value: &Val) -> Place {
+        let start = self.parts.len() as u32;
+        self.parts.extend_from_slice(&value.parts);
+        Place {
+            start,
+            len: value.parts.len() as u32,
+            lane: value.lane,
+        }
+    }
+
+    pub(super) fn types(&self) -> &ir::Types {
+        self.cx.types
+    }
+
+    pub(super) fn shape(&self, ty: TypeId) -> Shape {
+        let shape = Shape::of(self.cx.types, ty);
+        let rule = match shape {
+            Shape::Wide(_) => Rules::WIDE,
+            Shape::Half => Rules::HALF,
+            Shape::Extended => Rules::EXTENDED,
+            Shape::Mask(_) => Rules::MASKS,
+            Shape::Aggregate => Rules::AGGREGATES,
+            Shape::Lanes(..) => Rules::LENGTHS,
+            _ => 0,
+        };
+        match self.cx.rules.without(rule) {
+            true => Shape::Machine,
+            false => shape,
+        }
+    }
+
+    /// How wide the lanes of masks of type `ty` are where nothing else says it.
+    pub(super) fn lane_of_type(&self, ty: TypeId) -> Lane {
+        match self.shape(ty) {
+            Shape::Mask(n) => shape::default_mask(n, self.cx.cpu),
+            _ => Lane::I8,
+        }
+    }
+
+    /// The constant `id`, made once.
+    fn constant(&mut self, id: ConstId) -> Res<Place> {
+        let place = self.consts[id.index()];
+        if place.len != u32::MAX {
+            return Ok(place);
+        }
+        let constant = self.old.constant(id);
+        let value = match constant.kind {
+            kind if self.shape(constant.ty) == Shape::Machine => {
+                Val::one(constant.ty, self.out.intern(constant.ty, kind))
+            }
+            ConstKind::Zero => self.zero(constant.ty),
+            _ => self.make_constant(constant.ty, constant.kind)?,
+        };
+        let place = self.keep(&value);
+        self.consts[id.index()] = place;
+        Ok(place)
+    }
+
+    fn make_constant(&mut self, ty: TypeId, kind: ConstKind) -> Res<Val> {
+        let old = self.old;
+        match (self.shape(ty), kind) {
+            (Shape::Half, ConstKind::F32(bits)) => {
+                let bits = self.out.bits(TypeId::I16, u64::from(bits & 0xffff));
+                Ok(Val::one(ty, bits))
+            }
+            (Shape::Wide(bits), ConstKind::Wide { start }) => {
+                let limbs = bits.div_ceil(64);
+                let words = old.words(start, limbs * 2);
+                let pairs = words.chunks_exact(2);
+                let limbs: SmallVec<[u64; 4]> = pairs
+                    .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
+                    .collect();
+                let parts = limbs.iter().enumerate();
+                let parts = parts.map(|(at, &limb)| {
+                    let used = (bits - 64 * at as u32).min(64);
+                    self.out.word(limb & u64::MAX >> (64 - used))
+                });
+                Ok(Val::new(ty, parts.collect()))
+            }
+            (Shape::Wide(_), ConstKind::Int(bits)) => {
+                let mut value = self.zero(ty);
+                value.parts[0] = self.out.word(bits);
+                Ok(value)
+            }
+            (Shape::Extended, ConstKind::Wide { start }) => {
+                let words = old.words(start, 4);
+                let low = u64::from(words[0]) | u64::from(words[1]) << 32;
+                let high = u64::from(words[2] & 0xffff);
+                Ok(self.extended_constant(ty, low, high))
+            }
+            (_, ConstKind::Elements { start, len }) => {
+                let mut elements = Vec::with_capacity(len as usize);
+                for &id in old.words(start, len) {
+                    let place = self.constant(ConstId(id))?;
+                    let parts = &self.parts[place.start as usize..][..place.len as usize];
+                    elements.push(Val {
+                        lane: place.lane,
+                        ..Val::new(old.constant(ConstId(id)).ty, SmallVec::from_slice(parts))
+                    });
+                }
+                self.whole(ty, &elements)
+            }
+            _ => Err(Stop::Unsupported("this constant")),
+        }
+    }
+
+    /// All bits 0.
+    pub(super) fn zero(&mut self, ty: TypeId) -> Val {
+        if self.shape(ty) == Shape::Extended {
+            return self.extended_constant(ty, 0, 0);
+        }
+        let mut leaves = Vec::new();
+        self.leaves(ty, &mut leaves);
+        let mut parts = Parts::new();
+        for leaf in leaves {
+            if self.shape(leaf) == Shape::Extended {
+                parts.push(self.extended_constant(leaf, 0, 0).parts[0]);
+                continue;
+            }
+            let mut types = Vec::new();
+            self.transport(leaf, &mut types);
+            parts.extend(types.into_iter().map(|ty| self.out.zero(ty)));
+        }
+        Val {
+            lane: self.lane_of_type(ty),
+            ..Val::new(ty, parts)
+        }
+    }
+
+    /// The types that are no aggregates in a value of type `ty`, in order.
+    pub(super) fn leaves(&self, ty: TypeId, list: &mut Vec<TypeId>) {
+        match self.types().get(ty) {
+            Type::Array { elem, len } => {
+                for _ in 0..*len {
+                    self.leaves(*elem, list);
+                }
+            }
+            Type::Struct { fields, .. } => {
+                fields.iter().for_each(|&field| self.leaves(field, list));
+            }
+            _ => list.push(ty),
+        }
+    }
+
+    /// The types of the parts by which values of type `ty` come through phis and calls. They are those
+    /// of the parts, but for `x86_fp80`, which comes as its 64 and 16 bits.
+    pub(super) fn transport(&mut self, ty: TypeId, list: &mut Vec<TypeId>) {
+        match self.shape(ty) {
+            Shape::Void => {}
+            Shape::Machine => list.push(ty),
+            Shape::Wide(bits) => list.extend((0..bits.div_ceil(64)).map(|_| TypeId::I64)),
+            Shape::Half => list.push(TypeId::I16),
+            Shape::Extended => list.extend([TypeId::I64, TypeId::I16]),
+            Shape::Lanes(lane, n) => {
+                for (_, len) in shape::chunks(n, shape::longest(lane, self.cx.cpu)) {
+                    list.push(self.chunk_type(lane, len));
+                }
+            }
+            Shape::Mask(n) => {
+                let lane = shape::default_mask(n, self.cx.cpu);
+                for (_, len) in shape::chunks(n, shape::longest(lane, self.cx.cpu)) {
+                    list.push(self.mask_type(lane, len));
+                }
+            }
+            Shape::Scattered(elem, n) => {
+                for _ in 0..n {
+                    self.transport(elem, list);
+                }
+            }
+            Shape::Aggregate => {
+                let mut leaves = Vec::new();
+                self.leaves(ty, &mut leaves);
+                for leaf in leaves {
+                    self.transport(leaf, list);
+                }
+            }
+        }
+    }
+
+    /// The number of parts of a value of type `ty`.
+    pub(super) fn count(&self, ty: TypeId) -> usize {
+        match self.shape(ty) {
+            Shape::Void => 0,
+            Shape::Machine | Shape::Half | Shape::Extended => 1,
+            Shape::Wide(bits) => bits.div_ceil(64) as usize,
+            Shape::Lanes(lane, n) => shape::chunks(n, shape::longest(lane, self.cx.cpu)).count(),
+            Shape::Mask(n) => {
+                let lane = shape::default_mask(n, self.cx.cpu);
+                shape::chunks(n, shape::longest(lane, self.cx.cpu)).count()
+            }
+            Shape::Scattered(elem, n) => self.count(elem) * n as usize,
+            Shape::Aggregate => match self.types().get(ty) {
+                Type::Array { elem, len } => self.count(*elem) * *len as usize,
+                Type::Struct { fields, .. } => fields.iter().map(|&field| self.count(field)).sum(),
+                _ => 0,
+            },
+        }
+    }
+
+    /// The parts by which a value comes through phis and calls; masks with lanes `lane`.
+    pub(super) fn transported(&mut self, value: &Val, lane: Lane) -> Res<Parts> {
+        match self.shape(value.ty) {
+            Shape::Mask(_) => Ok(self.mask_to(value, lane).parts),
+            Shape::Extended => Ok(self.load_extended(value.value())),
+            Shape::Aggregate => {
+                let mut leaves = Vec::new();
+                self.leaves(value.ty, &mut leaves);
+                let mut parts = Parts::new();
+                let mut at = 0;
+                for leaf in leaves {
+                    if self.shape(leaf) == Shape::Extended {
+                        parts.extend(self.load_extended(value.parts[at]));
+                        at += 1;
+                        continue;
+                    }
+                    let count = self.count(leaf);
+                    parts.extend_from_slice(&value.parts[at..at + count]);
+                    at += count;
+                }
+                Ok(parts)
+            }
+            _ => Ok(value.parts.clone()),
+        }
+    }
+
+    /// The type of a chunk of so many lanes.
+    pub(super) fn chunk_type(&mut self, lane: Lane, len: u32) -> TypeId {
+        match len {
+            1 => lane.ty(),
+            _ => self.cx.vector(lane.ty(), len),
+        }
+    }
+
+    /// The type of a mask's chunk.
+    pub(super) fn mask_type(&mut self, lane: Lane, len: u32) -> TypeId {
+        match len {
+            1 => TypeId::I1,
+            _ => self.cx.vector(lane.ty(), len),
+        }
+    }
+
+    /// A place of at least so many bytes, whose content nobody needs.
+    pub(super) fn scratch(&mut self, bytes: u32) -> Value {
+        if let Some((place, size)) = self.scratch
+            && size >= bytes
+        {
+            return place;
+        }
+        let size = bytes.max(64).next_power_of_two();
+        let place = self.out.object(size, 5, TypeId::I64);
+        self.scratch = Some((place, size));
+        place
+    }
+
+    /// Applies an operation to values that are taken apart.
+    pub(super) fn compute(&mut self, what: Do, ty: TypeId, args: &[Val]) -> Res<Val> {
+        match what.op {
+            Op::Freeze => return Ok(args[0].clone()),
+            Op::Select => return self.select(ty, args),
+            Op::Bitcast => return self.bitcast(ty, &args[0]),
+            Op::Intrinsic
+                if what
+                    .which
+                    .is_some_and(|w| w as u8 >= Intrinsic::Blend as u8) =>
+            {
+                // Of the dialect already.
+                let machine = self.shape(ty) != Shape::Aggregate;
+                return match machine {
+                    true => Ok(Val::one(ty, self.machine(what, ty, args))),
+                    false => self.pair(what, ty, args),
+                };
+            }
+            Op::Intrinsic if is_reduce(what.which) => return self.reduce(what, ty, &args[0]),
+            op if op.is_cast() => return self.cast(what, ty, &args[0]),
+            _ => {}
+        }
+        match self.shape(args[0].ty) {
+            Shape::Wide(bits) => self.wide(what, ty, bits, args),
+            Shape::Half => self.half(what, ty, args),
+            Shape::Extended => self.extended(what, ty, args),
+            Shape::Lanes(..) | Shape::Mask(_) | Shape::Scattered(..) => self.vector(what, ty, args),
+            Shape::Machine if self.shape(ty) == Shape::Aggregate => self.pair(what, ty, args),
+            Shape::Machine => match self.shape(ty) {
+                Shape::Wide(_) | Shape::Half => self.to_wide_intrinsic(what, ty, args),
+                _ => Ok(Val::one(ty, self.machine(what, ty, args))),
+            },
+            _ => Err(Stop::Unsupported("an operation on such values")),
+        }
+    }
+
+    /// Conversions, by the kinds of types they lead from and to.
+    fn cast(&mut self, what: Do, ty: TypeId, value: &Val) -> Res<Val> {
+        let (from, to) = (self.shape(value.ty), self.shape(ty));
+        let vector = |shape| {
+            matches!(
+                shape,
+                Shape::Lanes(..) | Shape::Mask(_) | Shape::Scattered(..)
+            )
+        };
+        match (from, to) {
+            _ if vector(from) => self.vector_cast(what, ty, value),
+            (Shape::Extended, _) | (_, Shape::Extended) => self.extended_cast(what, ty, value),
+            (Shape::Half, _) | (_, Shape::Half) => self.half_cast(what, ty, value),
+            (Shape::Wide(_), _) | (_, Shape::Wide(_)) => self.wide_cast(what, ty, value),
+            _ => Ok(Val::one(
+                ty,
+                self.machine(what, ty, core::slice::from_ref(value)),
+            )),
+        }
+    }
+
+    /// An operation that the machine has, on values of one part.
+    pub(super) fn machine(&mut self, what: Do, ty: TypeId, args: &[Val]) -> Value {
+        let values: SmallVec<[Value; 4]> = args.iter().map(Val::value).collect();
+        self.machine_op(what, ty, &values)
+    }
+
+    pub(super) fn machine_op(&mut self, what: Do, ty: TypeId, values: &[Value]) -> Value {
+        if let Some(which) = what.which {
+            return self.out.intrinsic_with(which, what.flags, ty, values);
+        }
+        let arg = |at: usize| values.get(at).map_or(0, |value| value.0);
+        let mut args = [arg(0), arg(1), arg(2)];
+        if what.op == Op::FCmp {
+            args[2] = what.fast;
+        }
+        self.out.push(Inst {
+            op: what.op,
+            flags: Flags(what.flags),
+            ty,
+            args,
+        })
+    }
+
+    /// An operation with two results on types that the machine has: taken apart at once.
+    fn pair(&mut self, what: Do, ty: TypeId, args: &[Val]) -> Res<Val> {
+        let pair = self.machine(what, ty, args);
+        Ok(self.fields_of(ty, pair))
+    }
+
+    /// Both fields of a pair that an instruction gave.
+    pub(super) fn fields_of(&mut self, ty: TypeId, pair: Value) -> Val {
+        let fields: SmallVec<[TypeId; 2]> = match self.types().get(ty) {
+            Type::Struct { fields, .. } => fields.iter().copied().collect(),
+            _ => SmallVec::new(),
+        };
+        let parts = (0u32..).zip(fields);
+        let parts = parts.map(|(at, field)| self.out.field(field, pair, at));
+        Val::new(ty, parts.collect())
+    }
+
+    /// Unaligned plain accesses, for places whose alignment is not known.
+    pub(super) fn plain(&self) -> MemFlags {
+        MemFlags::aligned(0)
+    }
+}
+
+/// Whether an intrinsic folds the lanes of a vector.
+fn is_reduce(which: Option<Intrinsic>) -> bool {
+    which.is_some_and(|which| {
+        (Intrinsic::ReduceAdd as u8..=Intrinsic::ReduceUMin as u8).contains(&(which as u8))
+    })
+}
