@@ -158,7 +158,8 @@ impl fmt::Display for Unresolved {
     }
 }
 
-const fn max_funcs() -> u32 {
+/// Most functions of a program.
+pub(super) const fn max_funcs() -> u32 {
     abi::MAX_SLOTS - abi::RESERVED_SLOTS
 }
 

@@ -9,7 +9,8 @@ use super::link::{self, Input, Joined, LinkError, Unit, Variable};
 use super::start;
 use crate::abi;
 use crate::helpers::Helper;
-use crate::tier::Bindings;
+use crate::legal::{self, LegalError};
+use crate::tier::{Bindings, CpuFeatures};
 use ::abi::HostCall;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -147,6 +148,31 @@ impl Program {
             heap: end,
             module,
         })
+    }
+
+    /// Rewrites the program into the machine dialect of `cpu`, which is the one that tiers compile. What
+    /// functions mean, their numbers and their addresses stay; helper functions may come behind them.
+    ///
+    /// # Errors
+    /// A function uses what no rule knows, or becomes too large; the program cannot be run then.
+    pub fn legalise(&mut self, cpu: CpuFeatures) -> Result<legal::Report, LegalError> {
+        let rules = legal::Rules::default();
+        let report = legal::linked(&mut self.module, &mut self.bindings.types, cpu, rules)?;
+        let from = self.imports.len();
+        for at in from..self.module.funcs.len() {
+            let number = at as u32;
+            if number >= link::max_funcs() {
+                let which = "functions of a program";
+                return Err(LegalError::LimitExceeded(which, self.module.name.clone()));
+            }
+            self.bindings.funcs.push(number);
+            self.bindings.types.push(self.module.funcs[at].ty);
+            self.imports.push(Binding::Defined);
+            self.bindings
+                .addresses
+                .push(func_address(&self.imports, number));
+        }
+        Ok(report)
     }
 
     /// The number of the function `name`, if the program defines it.

@@ -4,6 +4,8 @@ use super::Stop;
 use super::machine::{self, Lane, Vector};
 use super::rewrite::{Do, Parts, Res, Rewriter, Val};
 use super::shape::{self, Shape};
+use alloc::vec;
+use alloc::vec::Vec;
 use ir::{IntPred, Intrinsic, Op, Type, TypeId, Value};
 
 impl Rewriter<'_, '_> {
@@ -124,7 +126,7 @@ impl Rewriter<'_, '_> {
             }
             (Shape::Mask(n), Shape::Machine) if self.types().int_bits(ty) == Some(n) => {
                 let bits = self.mask_bits(value);
-                Ok(Val::one(ty, self.narrowed(ty, bits)))
+                Ok(Val::one(ty, self.narrowed(ty, bits[0])))
             }
             (from, to) if self.chunk_sizes(value.ty, from).is_some() => {
                 let (Some(from), Some(to)) =
@@ -158,7 +160,7 @@ impl Rewriter<'_, '_> {
     }
 
     fn bitcast_chunks(&mut self, ty: TypeId, value: &Val) -> Res<Val> {
-        let mut types = alloc::vec::Vec::new();
+        let mut types = Vec::new();
         self.transport(ty, &mut types);
         let pairs = value.parts.iter().zip(types);
         let parts: Parts = pairs
@@ -170,10 +172,13 @@ impl Rewriter<'_, '_> {
         Ok(Val::new(ty, parts))
     }
 
-    /// The truth values of a mask as the bits of an i64, lane 0 lowest.
-    pub(super) fn mask_bits(&mut self, mask: &Val) -> Value {
-        let mut bits = self.out.word(0);
-        for (at, len, value) in self.pieces(mask).list {
+    /// The truth values of a mask as bits of words, lane 0 lowest. Chunks begin at multiples of their length,
+    /// so none lies in two words.
+    pub(super) fn mask_bits(&mut self, mask: &Val) -> Vec<Value> {
+        let pieces = self.pieces(mask);
+        let n = pieces.list.last().map_or(0, |last| last.0 + last.1);
+        let mut words = vec![self.out.word(0); n.div_ceil(64) as usize];
+        for (at, len, value) in pieces.list {
             let some = match len {
                 1 => self.out.cast(Op::ZExt, TypeId::I64, value),
                 _ => {
@@ -183,11 +188,12 @@ impl Rewriter<'_, '_> {
                     self.out.cast(Op::ZExt, TypeId::I64, some)
                 }
             };
-            let at = self.out.word(u64::from(at));
+            let word = &mut words[at as usize / 64];
+            let at = self.out.word(u64::from(at % 64));
             let some = self.out.op64(Op::Shl, some, at);
-            bits = self.out.op64(Op::Or, bits, some);
+            *word = self.out.op64(Op::Or, *word, some);
         }
-        bits
+        words
     }
 
     /// An i64 as an integer of at most 64 bits, or as an address.
@@ -350,7 +356,7 @@ impl Rewriter<'_, '_> {
             part = Val::one(elem, self.out.cast(Op::SExt, TypeId::I8, part.value()));
         }
         self.store_value(&part, address, 0, flags)?;
-        let mut lanes = alloc::vec::Vec::new();
+        let mut lanes = Vec::new();
         for lane in 0..n {
             let value = self.load_value(elem, place, lane * stride, flags)?;
             lanes.push(match masked {
@@ -423,7 +429,7 @@ impl Rewriter<'_, '_> {
         }
         // Vector sources by type: two of one type go into one shuffle.
         let mut result: Option<Value> = None;
-        let mut done = alloc::vec![false; wanted.len()];
+        let mut done = vec![false; wanted.len()];
         for source in 0..all.list.len() {
             let (start, size, value) = all.list[source];
             let uses = |at: u32| at != u32::MAX && start <= at && at < start + size;
@@ -457,7 +463,7 @@ impl Rewriter<'_, '_> {
                 done[k] |= from != u32::MAX;
                 mask.push(from);
             }
-            let own: alloc::vec::Vec<bool> = mask.iter().map(|&from| from != u32::MAX).collect();
+            let own: Vec<bool> = mask.iter().map(|&from| from != u32::MAX).collect();
             let part = self.shuffle(ty, value, second_value, mask);
             result = Some(match result {
                 None => part,

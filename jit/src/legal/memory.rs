@@ -146,8 +146,8 @@ impl Rewriter<'_, '_> {
             }
             Shape::Wide(bits) => self.store_bits(bits, &value.parts, address, at, flags),
             Shape::Mask(n) => {
-                let word = self.mask_bits(value);
-                self.store_bits(n, &[word], address, at, flags);
+                let words = self.mask_bits(value);
+                self.store_bits(n, &words, address, at, flags);
             }
             Shape::Scattered(elem, n) => {
                 let bits = self.types().int_bits(elem).unwrap_or(64);

@@ -131,15 +131,24 @@ pub struct Report {
 /// # Errors
 /// A function uses what has no rule, or becomes too large. The module is in pieces then.
 pub fn module(module: &mut Module, cpu: CpuFeatures) -> Result<Report, LegalError> {
-    module_with(module, cpu, Rules::default())
+    let mut definitions = own_types(module);
+    linked(module, &mut definitions, cpu, Rules::default())
 }
 
-/// As [`module`], with some rules left out.
+/// The types of a module's functions, which are those of their definitions in a module by itself.
+#[must_use]
+pub fn own_types(module: &Module) -> Vec<TypeId> {
+    module.funcs.iter().map(|func| func.ty).collect()
+}
+
+/// As [`module`], for a module of several files. `definitions` holds the type of each function's definition, before
+/// and afterwards; `rules` are left out.
 ///
 /// # Errors
 /// As [`module`].
-pub fn module_with(
+pub fn linked(
     module: &mut Module,
+    definitions: &mut [TypeId],
     cpu: CpuFeatures,
     rules: Rules,
 ) -> Result<Report, LegalError> {
@@ -152,7 +161,7 @@ pub fn module_with(
     if !wanted.contains(&true) {
         return Ok(Report::default());
     }
-    let stored: Vec<TypeId> = module.funcs.iter().map(|func| func.ty).collect();
+    let stored = definitions.to_vec();
     let attr_sets = core::mem::take(&mut module.attr_sets);
     let mut cx = Context::new(&mut module.types, &stored, attr_sets, cpu, rules);
     let mut report = Report::default();
@@ -161,6 +170,12 @@ pub fn module_with(
         if wanted && let Err((at, stop)) = function(&mut cx, func, &mut report) {
             failed = Some((func.name.clone(), at, stop));
             break;
+        }
+    }
+    for ty in definitions {
+        if kinds.of(*ty) != Kinds::NOTHING {
+            let legal = Rewriter::new(&mut cx, &ir::Body::default(), false).new_type(*ty);
+            *ty = legal.map_or(*ty, |(legal, _)| legal);
         }
     }
     let full = cx.full;
@@ -278,12 +293,15 @@ impl Kinds {
     }
 }
 
+/// Place of a parameter that is not one of the machine's: what was known of it holds for no part.
+const SPLIT: u32 = u32::MAX;
+
 /// What all functions of a module share while they are rewritten.
 struct Context<'a> {
     types: &'a mut Types,
     cpu: CpuFeatures,
     rules: Rules,
-    /// The types of all functions before.
+    /// The types of all functions' definitions before.
     stored: &'a [TypeId],
     attr_sets: Vec<AttrSet>,
     /// Attribute sets with parameters in other places.
@@ -373,7 +391,8 @@ impl<'a> Context<'a> {
         param.map_or(0, |param| param.byval)
     }
 
-    /// The attribute set for parameters that now begin at `starts`.
+    /// The attribute set for parameters that are now at `starts`, or [`SPLIT`]. What it says of the result is
+    /// lost: nothing that changes parameters is worth more.
     fn attr_set(&mut self, set: u32, starts: &[u32]) -> u32 {
         let Some(stored) = (set as usize).checked_sub(1) else {
             return set;
@@ -394,11 +413,13 @@ impl<'a> Context<'a> {
         }
         let mut moved = AttrSet {
             func: stored.func,
-            params: Vec::new(),
+            ..AttrSet::default()
         };
         for (&start, &param) in starts.iter().zip(&stored.params) {
-            moved.params.resize(start as usize + 1, Default::default());
-            moved.params[start as usize] = param;
+            if start != SPLIT {
+                moved.params.resize(start as usize + 1, Default::default());
+                moved.params[start as usize] = param;
+            }
         }
         self.attr_sets.push(moved);
         let number = self.attr_sets.len() as u32;

@@ -98,7 +98,10 @@ impl Rewriter<'_, '_> {
         let mut end = 4 * next;
         let mut starts = Vec::new();
         for param in params {
-            starts.push(next);
+            starts.push(match self.is_plain(param) {
+                true => next,
+                false => super::SPLIT,
+            });
             if variadic && !self.is_plain(param) {
                 let (pad, words) = self.image_words(param, end);
                 next += pad + words;
@@ -250,8 +253,11 @@ impl Rewriter<'_, '_> {
         let mut starts: Vec<u32> = Vec::new();
         let mut end = 4 * args.len() as u32;
         for (at, &word) in old.words(start + 2, n).iter().enumerate() {
-            starts.push(args.len() as u32);
             let stored = old.type_of(Value(word));
+            starts.push(match self.is_plain(stored) {
+                true => args.len() as u32,
+                false => super::SPLIT,
+            });
             let byval = self.cx.byval(head[1], at);
             if self.is_plain(stored) {
                 args.push(self.scalar(Value(word))?);

@@ -4,7 +4,7 @@
 mod files;
 mod programs;
 
-use super::{Rules, dialect, module_with};
+use super::dialect;
 use crate::tier::CpuFeatures;
 use ir::interp::{FaultKind, FlatMemory, Image, Interp, Limits, Memory, NoHost, Val};
 use ir::{FuncId, Module, verify};
@@ -27,7 +27,7 @@ fn cpus() -> [CpuFeatures; 4] {
 /// `module` in the dialect of `cpu`, its form checked.
 fn legalised(module: &Module, cpu: CpuFeatures) -> Module {
     let mut legal = module.clone();
-    let result = module_with(&mut legal, cpu, Rules::default());
+    let result = super::module(&mut legal, cpu);
     assert!(result.is_ok(), "{}", result.unwrap_err());
     if let Err(error) = verify::module(&legal) {
         panic!("{error}\n{}", text_of(&legal, error.func));

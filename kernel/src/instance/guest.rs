@@ -170,7 +170,9 @@ pub(crate) fn read(
     }
     .into();
     let entry = container.entry.to_string();
-    let program = jit::instance::Program::new(module).map_err(|why| why.to_string())?;
+    let mut program = jit::instance::Program::new(module).map_err(|why| why.to_string())?;
+    let cpu = cpu::code_features();
+    program.legalise(cpu).map_err(|why| why.to_string())?;
     Ok((Arc::new(program), entry))
 }
 

@@ -72,9 +72,11 @@ fn compile(file: &str, tier: &str) -> Result<Value, Error> {
         .map(|body| body.insts.len())
         .sum();
     leave_unresolved(&mut module);
-    let program = Program::new(module).map_err(|error| error.to_string())?;
-    let module = &program.module;
+    let mut program = Program::new(module).map_err(|error| error.to_string())?;
     let bound = cpu_ns();
+    let cpu = hosted::process::cpu_features();
+    program.legalise(cpu).map_err(|error| error.to_string())?;
+    let module = &program.module;
     let (mut code_bytes, mut declined, mut funcs) = (0, 0, 0);
     for (id, _) in module
         .funcs
@@ -86,7 +88,7 @@ fn compile(file: &str, tier: &str) -> Result<Value, Error> {
             module,
             func: ir::FuncId(id as u32),
             bindings: &program.bindings,
-            cpu: hosted::process::cpu_features(),
+            cpu,
             counting: true,
         };
         funcs += 1;

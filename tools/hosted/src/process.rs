@@ -14,6 +14,7 @@ use jit::instance::runtime::CompileLabel;
 use jit::instance::{
     Abandoned, Config, CoreContext, Fault, FaultReport, Instance, LinkError, NotCompiled, Program,
 };
+use jit::legal::LegalError;
 use jit::policy::{Event, Thresholds};
 use jit::queue::{CompileQueue, InstanceId, Pushed};
 use jit::tier::{CpuFeatures, Tier};
@@ -83,6 +84,8 @@ pub fn cpu_features() -> CpuFeatures {
 pub enum StartError {
     /// Its symbols do not bind.
     Link(LinkError),
+    /// It uses what the machine dialect cannot say.
+    Legal(LegalError),
     /// The system refused memory.
     System(io::Error),
     /// A function could not be compiled at the forced tier.
@@ -93,6 +96,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Link(why) => why.fmt(f),
+            Self::Legal(why) => why.fmt(f),
             Self::System(why) => write!(f, "cannot set up the address space: {why}"),
             Self::Compile(func, why) => write!(f, "cannot compile {func}: {why}"),
         }
@@ -137,8 +141,10 @@ impl Process {
     /// Loads `program`; there can be one in a process.
     ///
     /// # Errors
-    /// The system refuses memory, or a function cannot be compiled at the forced tier.
-    pub fn start(program: Program, options: Options) -> Result<&'static Self, StartError> {
+    /// The program cannot be legalised, the system refuses memory, or a function cannot be compiled at the
+    /// forced tier.
+    pub fn start(mut program: Program, options: Options) -> Result<&'static Self, StartError> {
+        program.legalise(options.cpu).map_err(StartError::Legal)?;
         let space =
             Space::new(&program, options.cores, options.code_limit).map_err(StartError::System)?;
         let config = Config {
