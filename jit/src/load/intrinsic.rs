@@ -65,6 +65,33 @@ const LIBM: &[&str] = &[
     "exp10", "log", "log2", "log10", "pow", "ldexp", "lround", "llround", "lrint", "llrint",
 ];
 
+/// Intrinsics that only tell an optimiser something, or ask for what need not be known: what it
+/// knows (`is.constant`: nothing), the frame's address, a counter that not every machine has.
+const NOTHING: &[&str] = &[
+    "lifetime.start",
+    "lifetime.end",
+    "va_end",
+    "assume",
+    "donothing",
+    "sideeffect",
+    "prefetch",
+    "invariant.start",
+    "invariant.end",
+    "experimental.noalias.scope.decl",
+    "var.annotation",
+    "frameaddress",
+    "is.constant",
+    "dbg.declare",
+    "dbg.value",
+    "dbg.assign",
+    "dbg.label",
+    "clear_cache",
+    "pseudoprobe",
+    "fake.use",
+    "readcyclecounter",
+    "readsteadycounter",
+];
+
 /// The maximum and minimum in which a NaN wins.
 const MAXIMUM: MinMax = MinMax {
     max: true,
@@ -96,33 +123,13 @@ pub(super) fn action(name: &str) -> Action {
     }
 }
 
-/// The action for a name without suffixes. Those that are dropped only tell an optimiser something, or
-/// ask what it knows (`is.constant`: nothing).
+/// The action for a name without suffixes.
 fn exact(base: &str) -> Option<Action> {
+    if NOTHING.contains(&base) {
+        return Some(Action::Drop);
+    }
     let all = usize::MAX;
     Some(match base {
-        "lifetime.start"
-        | "lifetime.end"
-        | "va_end"
-        | "assume"
-        | "donothing"
-        | "sideeffect"
-        | "prefetch"
-        | "invariant.start"
-        | "invariant.end"
-        | "experimental.noalias.scope.decl"
-        | "var.annotation"
-        | "frameaddress"
-        | "is.constant"
-        | "dbg.declare"
-        | "dbg.value"
-        | "dbg.assign"
-        | "dbg.label"
-        | "clear_cache"
-        | "pseudoprobe"
-        | "fake.use"
-        | "readcyclecounter"
-        | "readsteadycounter" => Action::Drop,
         "expect"
         | "expect.with.probability"
         | "launder.invariant.group"
@@ -204,18 +211,7 @@ impl BodyLoader<'_, '_, '_> {
         match action {
             Action::Emit(which, kept) => {
                 let kept = args.get(..kept.min(args.len())).unwrap_or(args);
-                let pool = self.builder.pool(kept.iter().map(|value| value.0));
-                let value = self.emit(
-                    Op::Intrinsic,
-                    fast_math(flags),
-                    ty,
-                    [which as u32, pool, kept.len() as u32],
-                );
-                Ok(if ty == TypeId::VOID {
-                    Value::NONE
-                } else {
-                    value
-                })
+                Ok(self.emit_intrinsic(which, ty, kept, flags))
             }
             Action::Drop if ty == TypeId::VOID => Ok(Value::NONE),
             Action::Drop => Ok(self.zero(ty)),
@@ -273,6 +269,24 @@ impl BodyLoader<'_, '_, '_> {
             // Takes metadata, and is told before its arguments become values.
             Action::Constrained(_) => Err(LoadError::malformed("constrained operation")),
             _ => self.float_intrinsic(action, ty, args),
+        }
+    }
+
+    /// An intrinsic of the IR, with fast-math bits.
+    fn emit_intrinsic(
+        &mut self,
+        which: Intrinsic,
+        ty: TypeId,
+        args: &[Value],
+        flags: u32,
+    ) -> Value {
+        let pool = self.builder.pool(args.iter().map(|value| value.0));
+        let words = [which as u32, pool, args.len() as u32];
+        let value = self.emit(Op::Intrinsic, fast_math(flags), ty, words);
+        if ty == TypeId::VOID {
+            Value::NONE
+        } else {
+            value
         }
     }
 

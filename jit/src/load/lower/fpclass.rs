@@ -45,10 +45,8 @@ impl BodyLoader<'_, '_, '_> {
         let bits = self.emit(Op::Bitcast, 0, bits_type, [value.0, 0, 0]);
         let magnitude_mask = self.number(bits_type, starts[6] - 1)?;
         let magnitude = self.binary_op(Op::And, bits, magnitude_mask);
-        let wanted = |sign: usize| {
-            KINDS.map(|(negative, positive)| mask >> [negative, positive][sign] & 1 == 1)
-        };
-        let (negative, positive) = (wanted(0), wanted(1));
+        let negative = KINDS.map(|(negative, _)| mask >> negative & 1 == 1);
+        let positive = KINDS.map(|(_, positive)| mask >> positive & 1 == 1);
         if negative == positive {
             return self.in_kinds(magnitude, &starts, positive, width);
         }
