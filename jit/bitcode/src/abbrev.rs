@@ -17,7 +17,7 @@
 
 use alloc::vec::Vec;
 
-use crate::cursor::Cursor;
+use crate::cursor::{Bits, Cursor};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -37,12 +37,12 @@ pub(crate) enum Scalar {
 impl Scalar {
     /// Reads the field.
     #[inline(always)]
-    pub(crate) fn read(self, cursor: &mut Cursor<'_>) -> u64 {
+    pub(crate) fn read(self, bits: &mut Bits, cursor: &mut Cursor<'_>) -> u64 {
         match self {
             Self::Literal(value) => value,
-            Self::Fixed(width) => cursor.fixed(u32::from(width)),
-            Self::Vbr(width) => cursor.vbr(u32::from(width)),
-            Self::Char6 => cursor.char6(),
+            Self::Fixed(width) => bits.fixed(cursor, u32::from(width)),
+            Self::Vbr(width) => bits.vbr(cursor, u32::from(width)),
+            Self::Char6 => bits.slowly(cursor, |cursor| cursor.char6()),
         }
     }
 }

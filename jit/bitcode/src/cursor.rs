@@ -17,8 +17,6 @@
 //! (`tests::compiled::speed_of_reading_function_bodies`): about 40 ns an instruction, of four
 //! operands on average.
 
-use alloc::vec::Vec;
-
 use crate::error::{Error, Result};
 
 /// Parked position: beyond every end, and far from overflow however many fields follow.
@@ -143,30 +141,21 @@ impl<'a> Cursor<'a> {
         low | (high << 32)
     }
 
-    /// Appends `count` VBR6 numbers, which is what most of a file consists of.
-    ///
-    /// Nine chunks fit a window: as long as numbers are short, one load serves nine of them.
-    #[inline]
-    pub(crate) fn vbr6_list(&mut self, count: usize, to: &mut Vec<u64>) {
-        to.reserve(count);
-        let mut left = count;
-        while left > 0 {
-            let mut window = self.window();
-            let mut used = 0;
-            for _ in 0..left.min(9) {
-                if window & 0x20 != 0 {
-                    break;
-                }
-                to.push(window & 0x1F);
-                window >>= 6;
-                used = u32::wrapping_add(used, 6);
-                left = left.wrapping_sub(1);
-            }
-            self.advance(used);
-            if left > 0 && window & 0x20 != 0 {
-                to.push(self.vbr(6));
-                left = left.wrapping_sub(1);
-            }
+    /// Reads VBR6 numbers, which is what most of a file consists of.
+    pub(crate) fn vbr6_list(&mut self, to: &mut [u64]) {
+        let mut bits = self.bits();
+        for slot in to {
+            *slot = bits.vbr(self, 6);
+        }
+        bits.give_back(self);
+    }
+
+    /// Begins to read several fields from one load.
+    #[inline(always)]
+    pub(crate) fn bits(&self) -> Bits {
+        Bits {
+            window: self.window(),
+            used: 0,
         }
     }
 
@@ -240,6 +229,89 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Bits loaded from a cursor that have not been used: several short fields need one load.
+///
+/// The cursor stands still meanwhile and is moved by [`Bits::give_back`], or when a new load is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bits {
+    window: u64,
+    used: u32,
+}
+
+impl Bits {
+    /// Bits that a load is sure to give.
+    const SURE: u32 = 57;
+
+    /// Moves the cursor behind the fields read.
+    #[inline(always)]
+    pub(crate) fn give_back(self, cursor: &mut Cursor<'_>) {
+        cursor.advance(self.used);
+    }
+
+    /// Makes sure that so many bits, at most 57, are there.
+    #[inline(always)]
+    fn need(&mut self, bits: u32, cursor: &mut Cursor<'_>) {
+        if self.used.wrapping_add(bits) > Self::SURE {
+            cursor.advance(self.used);
+            *self = cursor.bits();
+        }
+    }
+
+    /// Takes so many bits, which must be there.
+    #[inline(always)]
+    fn take(&mut self, bits: u32) -> u64 {
+        let value = self.window & mask(bits);
+        self.window = self.window.wrapping_shr(bits);
+        self.used = self.used.wrapping_add(bits);
+        value
+    }
+
+    /// As [`Cursor::fixed`].
+    #[inline(always)]
+    pub(crate) fn fixed(&mut self, cursor: &mut Cursor<'_>, width: u32) -> u64 {
+        if width > 56 {
+            return self.slowly(cursor, |cursor| cursor.fixed(width));
+        }
+        self.need(width, cursor);
+        self.take(width)
+    }
+
+    /// As [`Cursor::vbr`]: numbers of two and three chunks are common too.
+    #[inline(always)]
+    pub(crate) fn vbr(&mut self, cursor: &mut Cursor<'_>, width: u32) -> u64 {
+        let payload = width.wrapping_sub(1);
+        let most = width.wrapping_mul(3);
+        if most > Self::SURE {
+            return self.slowly(cursor, |cursor| cursor.vbr(width));
+        }
+        self.need(most, cursor);
+        let (mut rest, mut value, mut shift) = (self.window, 0, 0u32);
+        for chunks in 1..=3u32 {
+            value |= (rest & mask(payload)).wrapping_shl(shift);
+            if rest >> payload & 1 == 0 {
+                self.take(width.wrapping_mul(chunks));
+                return value;
+            }
+            rest = rest.wrapping_shr(width);
+            shift = shift.wrapping_add(payload);
+        }
+        self.slowly(cursor, |cursor| cursor.vbr(width))
+    }
+
+    /// Reads a field in the cursor's own way.
+    #[inline(never)]
+    pub(crate) fn slowly(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        read: impl FnOnce(&mut Cursor<'_>) -> u64,
+    ) -> u64 {
+        cursor.advance(self.used);
+        let value = read(cursor);
+        *self = cursor.bits();
+        value
+    }
+}
+
 /// The low `width` bits set; `width` is below 64.
 #[inline]
 fn mask(width: u32) -> u64 {
@@ -250,6 +322,7 @@ fn mask(width: u32) -> u64 {
 mod tests {
     use super::*;
     use crate::testing::Writer;
+    use alloc::vec::Vec;
 
     #[test]
     fn fields_of_all_widths_come_back() {
@@ -284,6 +357,27 @@ mod tests {
                 assert_eq!(cursor.vbr(width), value, "width {width}");
             }
         }
+    }
+
+    #[test]
+    fn fields_of_one_load_are_those_of_single_reads() {
+        let mut writer = Writer::new();
+        let values = [3u64, 40, 900, 1 << 20, u64::MAX, 0, 31, 32, 1023, 1024];
+        for (at, &value) in values.iter().cycle().take(100).enumerate() {
+            writer.vbr(value, 6);
+            writer.fixed(at as u64 & 7, 3);
+            writer.fixed(value, 64);
+        }
+        let bytes = writer.finish();
+        let mut cursor = Cursor::new(&bytes);
+        let mut bits = cursor.bits();
+        for (at, &value) in values.iter().cycle().take(100).enumerate() {
+            assert_eq!(bits.vbr(&mut cursor, 6), value);
+            assert_eq!(bits.fixed(&mut cursor, 3), at as u64 & 7);
+            assert_eq!(bits.fixed(&mut cursor, 64), value);
+        }
+        bits.give_back(&mut cursor);
+        assert!(cursor.check().is_ok() && cursor.remaining() < 64);
     }
 
     #[test]

@@ -353,7 +353,8 @@ impl<'a> Stream<'a> {
         let count = list_len(&self.cursor, count)?;
         self.blob = None;
         self.ops.clear();
-        self.cursor.vbr6_list(count, &mut self.ops);
+        self.ops.resize(count, 0);
+        self.cursor.vbr6_list(&mut self.ops);
         Ok(code)
     }
 
@@ -370,20 +371,29 @@ impl<'a> Stream<'a> {
         *blob = None;
         ops.clear();
         let mut layout = abbrev.ops(pool).iter();
+        let mut bits = cursor.bits();
         let code = match layout.next() {
-            Some(AbbrevOp::Scalar(scalar)) => scalar.read(cursor),
+            Some(AbbrevOp::Scalar(scalar)) => scalar.read(&mut bits, cursor),
             _ => return Err(Error::malformed(cursor.bit(), "record without a code")),
         };
         for op in layout {
             match *op {
-                AbbrevOp::Scalar(scalar) => ops.push(scalar.read(cursor)),
-                AbbrevOp::Array(element) => read_array(cursor, element, ops)?,
+                AbbrevOp::Scalar(scalar) => ops.push(scalar.read(&mut bits, cursor)),
+                // Lists come last.
+                AbbrevOp::Array(element) => {
+                    bits.give_back(cursor);
+                    read_array(cursor, element, ops)?;
+                    return Ok(code);
+                }
                 AbbrevOp::Blob => {
+                    bits.give_back(cursor);
                     let len = usize::try_from(cursor.vbr(6)).unwrap_or(usize::MAX);
                     *blob = Some(cursor.blob(len));
+                    return Ok(code);
                 }
             }
         }
+        bits.give_back(cursor);
         Ok(code)
     }
 }

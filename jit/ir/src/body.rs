@@ -221,7 +221,7 @@ pub struct Body {
     pub blocks: Vec<Block>,
     /// Long operand lists.
     pub pool: Vec<u32>,
-    /// Constants, each once.
+    /// Constants; equal ones are hardly ever there twice.
     pub consts: Vec<Const>,
     /// Source positions, by ascending `from`.
     pub lines: Vec<Line>,

@@ -145,6 +145,34 @@ pub struct Shift {
 }
 
 impl Facts {
+    /// Whether a fact of this kind may have this payload.
+    #[must_use]
+    #[inline]
+    pub fn has(&self, kind: u32, payload: u32) -> bool {
+        let len = match kind {
+            kind::TBAA => self.tbaa.len(),
+            kind::RANGE => self.ranges.len(),
+            kind::WEIGHTS => self.weights.len(),
+            kind::LOOP => self.loops.len(),
+            kind::ALIAS_SCOPE | kind::NOALIAS | kind::ACCESS_GROUP => self.scope_lists.len(),
+            _ => return true,
+        };
+        (payload as usize) < len
+    }
+
+    /// Whether what the tables name in each other exists. Members of types may be cyclic.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let ty = |at: u32| (at as usize) < self.tbaa_types.len();
+        let members = self.tbaa_types.iter().flat_map(|ty| &ty.members);
+        let scopes = self.scope_lists.iter().flatten();
+        members.into_iter().all(|member| ty(member.1))
+            && self.tbaa.iter().all(|tag| ty(tag.base) && ty(tag.access))
+            && scopes
+                .into_iter()
+                .all(|scope| (*scope as usize) < self.scope_domains.len())
+    }
+
     /// Puts the tables of `other` behind these. `globals` is the number of variables before its own.
     pub fn append(&mut self, other: Self, globals: u32) -> Shift {
         let len = |at: usize| at as u32;

@@ -47,8 +47,14 @@ pub(super) enum LateTarget {
 
 /// Buffers that outlive a function.
 #[derive(Debug, Default)]
-struct Scratch {
+pub(super) struct Scratch {
     constants: Constants,
+    builder: Builder,
+    late: Vec<Late>,
+    forward: HashMap<ValueId, Value>,
+    prologue: Vec<Inst>,
+    phis: Vec<(u32, ValueId)>,
+    records: Vec<u32>,
     /// IR values by the file's value numbers, valid if the generation is the current one.
     slots: Vec<(u32, Value)>,
     generation: u32,
@@ -62,9 +68,6 @@ pub(super) struct BodyLoader<'l, 'm, 'a> {
     pub(super) builder: Builder,
     /// The function itself.
     pub(super) own: FuncId,
-    /// Source positions. Kept here, since the builder wants them before the instruction and the
-    /// file has them after it.
-    pub(super) lines: Vec<Line>,
     /// Late values, by number from [`LATE`] on.
     pub(super) late: Vec<Late>,
     /// Late values by what they stand for, so that each has one.
@@ -156,7 +159,7 @@ impl<'a> Loader<'_, 'a> {
             };
             if let Err(error) = done {
                 let bit = reader.bit();
-                let before = body.lines.last().map(|line| line.line);
+                let before = body.builder.body().lines.last().map(|line| line.line);
                 let line = match reader.next_event() {
                     Ok(Some(Event::Loc(loc))) => Some(loc.line),
                     _ => before,
@@ -188,23 +191,24 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
             .signature(ty)
             .map_or(Vec::new(), |(_, params, _)| params.to_vec());
         let count = u32::try_from(params.len()).unwrap_or(0);
+        let mut builder = core::mem::take(&mut scratch.builder);
+        builder.begin(params);
         let mut body = Self {
             loader,
-            scratch,
-            builder: Builder::new(params),
+            builder,
             own: id,
-            lines: Vec::new(),
-            late: Vec::new(),
-            forward: HashMap::new(),
-            prologue: Vec::new(),
+            late: core::mem::take(&mut scratch.late),
+            forward: core::mem::take(&mut scratch.forward),
+            prologue: core::mem::take(&mut scratch.prologue),
             in_prologue: false,
-            phis: Vec::new(),
+            phis: core::mem::take(&mut scratch.phis),
+            records: core::mem::take(&mut scratch.records),
+            scratch,
             head,
             needs_fault_block: false,
             bundle: None,
             at_block_start: true,
             last_start: 0,
-            records: Vec::new(),
         };
         for param in 0..count {
             body.define(
@@ -213,6 +217,25 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
             );
         }
         body
+    }
+
+    /// Leaves the buffers to the next function, empty.
+    pub(super) fn give_back(mut self) {
+        self.late.clear();
+        self.prologue.clear();
+        self.phis.clear();
+        self.records.clear();
+        if !self.forward.is_empty() {
+            // Not cleared: that would take as long as the largest function so far.
+            self.forward = HashMap::new();
+        }
+        let scratch = self.scratch;
+        scratch.builder = self.builder;
+        scratch.late = self.late;
+        scratch.forward = self.forward;
+        scratch.prologue = self.prologue;
+        scratch.phis = self.phis;
+        scratch.records = self.records;
     }
 
     /// Translates one record.
@@ -263,11 +286,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
             file,
             scope,
         };
-        match self.lines.last_mut() {
-            Some(last) if last.from == from => *last = line,
-            Some(last) if Line { from, ..*last } == line => {}
-            _ => self.lines.push(line),
-        }
+        self.builder.place(line);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! The function type is the call's own: the callee may be declared or defined with another (K&R C,
 //! implicit declarations), and what happens then is settled when symbols are bound.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
@@ -106,7 +107,7 @@ impl BodyLoader<'_, '_, '_> {
             };
             words.push(value.0);
         }
-        let pool = self.builder.pool(words);
+        let pool = self.builder.pool_slice(&words);
         let tail = if flags.tail { Flags::TAIL } else { 0 };
         let marks = tail | if flags.must_tail { Flags::MUSTTAIL } else { 0 };
         let (op, target) = match direct {
@@ -150,7 +151,7 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     #[cold]
-    fn unknown_intrinsic(&self, id: ValueId) -> LoadError {
+    fn unknown_intrinsic(&self, id: ValueId) -> Box<LoadError> {
         let source = self.loader.source;
         let function = match source.global(id) {
             Some(bitcode::GlobalId::Function(at)) => source.functions().get(at as usize),
@@ -162,7 +163,7 @@ impl BodyLoader<'_, '_, '_> {
 
     /// Bundles change what a call means (`deopt`, `funclet`, `ptrauth`), so an unknown one is refused.
     #[cold]
-    fn bundle_error(&self, bundle: Option<u32>) -> LoadError {
+    fn bundle_error(&self, bundle: Option<u32>) -> Box<LoadError> {
         let tags = self.loader.source.bundle_tags();
         let tag = bundle.and_then(|tag| tags.get(tag as usize));
         let tag = tag.map_or_else(

@@ -4,6 +4,7 @@
 //! instructions of the prologue. Operands of both come first, so a constant is made with an
 //! explicit stack; each is made once per function.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bitcode::{Constant, ConstantKind, Constants, ValueId};
@@ -333,6 +334,6 @@ impl BodyLoader<'_, '_, '_> {
 }
 
 /// A mask that names no lane.
-fn no_lane() -> LoadError {
+fn no_lane() -> Box<LoadError> {
     LoadError::malformed("shuffle with a mask that is no constant of lanes")
 }

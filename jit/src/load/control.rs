@@ -104,7 +104,7 @@ impl BodyLoader<'_, '_, '_> {
             };
             words.extend([block, value.0]);
         }
-        let pool = self.builder.pool(words);
+        let pool = self.builder.pool_slice(&words);
         for (place, _) in self.phis.iter_mut().skip(first_waiting) {
             *place = place.saturating_add(pool);
         }

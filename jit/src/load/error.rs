@@ -1,10 +1,12 @@
 //! Refusals: whose fault, what, and where.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::fmt;
 
-/// Result of everything in `load`.
-pub(super) type Result<T> = core::result::Result<T, LoadError>;
+/// Result of everything in `load`. The error is boxed: a result is then returned in registers, some
+/// ten times for each instruction of a file.
+pub(super) type Result<T> = core::result::Result<T, Box<LoadError>>;
 
 /// Whose fault a refusal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +35,19 @@ pub struct LoadError {
 }
 
 impl LoadError {
-    pub(super) fn malformed(what: impl Into<String>) -> Self {
-        Self::new(LoadErrorKind::Malformed, what.into())
+    #[cold]
+    pub(super) fn malformed(what: impl Into<String>) -> Box<Self> {
+        Box::new(Self::new(LoadErrorKind::Malformed, what.into()))
     }
 
-    pub(super) fn unsupported(what: impl Into<String>) -> Self {
-        Self::new(LoadErrorKind::Unsupported, what.into())
+    #[cold]
+    pub(super) fn unsupported(what: impl Into<String>) -> Box<Self> {
+        Box::new(Self::new(LoadErrorKind::Unsupported, what.into()))
     }
 
-    pub(super) fn limit(which: impl Into<String>) -> Self {
-        Self::new(LoadErrorKind::LimitExceeded, which.into())
+    #[cold]
+    pub(super) fn limit(which: impl Into<String>) -> Box<Self> {
+        Box::new(Self::new(LoadErrorKind::LimitExceeded, which.into()))
     }
 
     /// The file passed the reader and still breaks LLVM's own rules.
@@ -55,19 +60,19 @@ impl LoadError {
         Self {
             function: function.map(|function| function.name.clone()),
             line: line.map(|line| line.line),
-            ..Self::malformed(error.what.clone())
+            ..Self::new(LoadErrorKind::Malformed, error.what.clone())
         }
     }
 
     /// Adds where in the file, unless that is known better already.
-    pub(super) fn at(mut self, bit: u64, line: Option<u32>) -> Self {
+    pub(super) fn at(mut self: Box<Self>, bit: u64, line: Option<u32>) -> Box<Self> {
         self.bit = self.bit.or(Some(bit));
         self.line = self.line.or(line);
         self
     }
 
     /// Adds in which function.
-    pub(super) fn in_function(mut self, name: &str) -> Self {
+    pub(super) fn in_function(mut self: Box<Self>, name: &str) -> Box<Self> {
         self.function.get_or_insert_with(|| name.to_string());
         self
     }
@@ -97,6 +102,12 @@ impl From<bitcode::Error> for LoadError {
             bit: Some(error.bit()),
             ..Self::new(kind, what)
         }
+    }
+}
+
+impl From<bitcode::Error> for Box<LoadError> {
+    fn from(error: bitcode::Error) -> Self {
+        Self::new(error.into())
     }
 }
 

@@ -30,16 +30,19 @@ impl BodyLoader<'_, '_, '_> {
             self.builder.op(Op::Unreachable, 0, TypeId::VOID, [0; 3]);
         }
         let final_values = self.resolve().ok_or_else(undefined)?;
-        let mut body = self.builder.finish();
-        body.lines = self.lines;
-        // Facts of records and attachments were noted in two passes, each in order.
-        body.side.sort_by_key(|fact| fact.0);
+        let body = self.builder.body_mut();
         if !self.late.is_empty() {
-            replace_late(&mut body, self.prologue, &final_values);
+            replace_late(body, &mut self.prologue, &final_values);
         }
         // Positions of records that made no instruction, at the very end.
         let count = body.insts.len();
-        body.lines.retain(|line| line.from.index() < count);
+        while body
+            .lines
+            .pop_if(|line| line.from.index() >= count)
+            .is_some()
+        {}
+        let body = self.builder.take();
+        self.give_back();
         Ok(body)
     }
 
@@ -81,7 +84,7 @@ fn shifted(value: Value, shift: u32) -> Value {
 }
 
 /// Puts the prologue in front and the final values in the place of late ones.
-fn replace_late(body: &mut Body, prologue: Vec<Inst>, final_values: &[Value]) {
+fn replace_late(body: &mut Body, prologue: &mut Vec<Inst>, final_values: &[Value]) {
     let shift = prologue.len() as u32;
     let late = |value: Value| match value.kind() {
         ValueKind::Arg(number) => final_values
@@ -89,8 +92,7 @@ fn replace_late(body: &mut Body, prologue: Vec<Inst>, final_values: &[Value]) {
             .copied(),
         _ => None,
     };
-    let mut insts = prologue;
-    for inst in &mut insts {
+    for inst in prologue.iter_mut() {
         for_each_operand_mut(inst, &mut body.pool, |word| {
             *word = late(Value(*word)).map_or(*word, |value| value.0);
         });
@@ -101,8 +103,8 @@ fn replace_late(body: &mut Body, prologue: Vec<Inst>, final_values: &[Value]) {
             *word = late(value).unwrap_or_else(|| shifted(value, shift)).0;
         });
     }
-    insts.append(&mut body.insts);
-    body.insts = insts;
+    prologue.append(&mut body.insts);
+    core::mem::swap(&mut body.insts, prologue);
     for (index, block) in body.blocks.iter_mut().enumerate() {
         block.start = if index == 0 {
             0

@@ -49,9 +49,11 @@ impl BodyLoader<'_, '_, '_> {
                 flags,
             } => {
                 let base = self.operand(base)?;
-                let values: Result<Values> =
-                    indices.iter().map(|index| self.operand(*index)).collect();
-                self.address(element, base, &values?, flags)
+                let mut values = Values::new();
+                for index in indices {
+                    values.push(self.operand(*index)?);
+                }
+                self.address(element, base, &values, flags)
             }
             Inst::Alloca {
                 ty,
@@ -226,7 +228,7 @@ impl BodyLoader<'_, '_, '_> {
             None if add == 0 => base,
             None => self.emit(Op::PtrAdd, flags, TypeId::PTR, [base.0, Value::NONE.0, add]),
             Some((index, stride)) => {
-                let pool = self.builder.pool([stride, add]);
+                let pool = self.builder.pool_slice(&[stride, add]);
                 self.emit(Op::PtrAdd, flags, TypeId::PTR, [base.0, index.0, pool])
             }
         }

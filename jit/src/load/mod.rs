@@ -58,7 +58,8 @@ pub use summary::{Summary, SummaryItem, summary};
 /// When the file is damaged, uses something that is not supported, or exceeds a limit.
 pub fn module(file: &[u8]) -> Result<ir::Module, LoadError> {
     let source = bitcode::Module::parse(file)?;
-    let module = module::Loader::new(&source)?.load()?;
+    let module = module::Loader::new(&source).and_then(module::Loader::load);
+    let module = module.map_err(|error| *error)?;
     match ir::verify::module(&module) {
         Ok(()) => Ok(module),
         Err(error) => Err(LoadError::from_verifier(&error, &module)),

@@ -4,6 +4,7 @@
 //! lists through which a compiler tells a linker what to keep. So the file's symbols are mapped
 //! first ([`Symbol`]), and everything after goes through the map.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -182,7 +183,7 @@ impl<'m, 'a> Loader<'m, 'a> {
         if let Some(base) = name.strip_prefix("llvm.") {
             return Ok(Symbol::Intrinsic(intrinsic::action(base)));
         }
-        let located = |error: LoadError| error.in_function(&name);
+        let located = |error: Box<LoadError>| error.in_function(&name);
         let has_body = !function.is_declaration;
         let refused = if function.space != 0 {
             Some("address space other than 0")
@@ -261,13 +262,10 @@ impl<'m, 'a> Loader<'m, 'a> {
                 continue;
             };
             let image = self.image(init, global.ty);
-            let (bytes, relocs) = image.map_err(|error| LoadError {
-                what: format!(
-                    "{} in the initial value of {}",
-                    error.what,
-                    self.name(global.name)
-                ),
-                ..error
+            let (bytes, relocs) = image.map_err(|mut error| {
+                let name = self.name(global.name);
+                error.what = format!("{} in the initial value of {name}", error.what);
+                error
             })?;
             if let Some(global) = self.module.globals.get_mut(target.index()) {
                 global.init = bytes;

@@ -20,35 +20,34 @@
 //! not overlap never exceeds. Phis have at most as many entries as their block has edges.
 
 use super::class::{Class, Shape};
-use super::{Check, Verifier, fail};
-use crate::body::{Block, BlockId, Body, Const, ConstId, ConstKind, Value, ValueKind};
+use super::{Check, Message, Verifier, fail};
+use crate::body::{Block, BlockId, Body, Const, ConstId, ConstKind, Line, Value, ValueKind};
 use crate::cfg::{Cfg, Dominators};
 use crate::inst::{Inst, InstId, Op};
 use crate::module::{Function, Module};
 use crate::text::type_text;
 use crate::types::{Type, TypeId};
 use alloc::format;
-use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// A failed check with the instruction at which it failed.
-type Located = (Option<InstId>, String);
+type Located = (Option<InstId>, Message);
 
 /// Checks a body whose signature is right.
-pub(super) fn check(verifier: &Verifier<'_>, func: &Function, body: &Body) -> Result<(), Located> {
+pub(super) fn check(
+    verifier: &Verifier<'_>,
+    func: &Function,
+    body: &Body,
+    block_of: &mut Vec<u32>,
+) -> Result<(), Located> {
     let whole = |what| (None, what);
-    let block_of = check_blocks(body).map_err(whole)?;
+    check_blocks(body, block_of).map_err(whole)?;
     let mut budget = Budget::new(body);
     for block in &body.blocks {
         let last = block.terminator();
         check_targets(body, body.inst(last), &mut budget).map_err(|what| (Some(last), what))?;
     }
     check_tables(verifier.module, body).map_err(whole)?;
-    let cfg = Cfg::new(body);
-    if !cfg.preds(BlockId(0)).is_empty() {
-        return Err((None, String::from("the entry block has a predecessor")));
-    }
     let signature = verifier.module.types.signature(func.ty);
     let mut checker = Checker {
         module: verifier.module,
@@ -56,10 +55,10 @@ pub(super) fn check(verifier: &Verifier<'_>, func: &Function, body: &Body) -> Re
         classes: &verifier.classes,
         body,
         ret: signature.map_or(TypeId::VOID, |(ret, ..)| ret),
-        cfg,
+        cfg: None,
         dominators: None,
         block_of,
-        entries: vec![(0, Value::NONE); body.blocks.len()],
+        entries: Vec::new(),
         budget,
         frame_bytes: 0,
         block: BlockId(0),
@@ -68,13 +67,13 @@ pub(super) fn check(verifier: &Verifier<'_>, func: &Function, body: &Body) -> Re
     for at in 0..body.consts.len() {
         checker
             .check_const(at)
-            .map_err(|what| (None, format!("constant {at}: {what}")))?;
+            .map_err(|message| (None, format!("constant {at}: {}", message.0).into()))?;
     }
     checker.walk()
 }
 
-/// B1 and the position of terminators; gives the block of each instruction.
-fn check_blocks(body: &Body) -> Check<Vec<u32>> {
+/// B1 and the position of terminators; fills in the block of each instruction.
+fn check_blocks(body: &Body, block_of: &mut Vec<u32>) -> Check {
     let limit = Value::MAX_INDEX as usize;
     let lists = [
         body.insts.len(),
@@ -88,7 +87,8 @@ fn check_blocks(body: &Body) -> Check<Vec<u32>> {
     if body.blocks.is_empty() {
         return fail("the body has no blocks");
     }
-    let mut block_of = Vec::with_capacity(body.insts.len());
+    block_of.clear();
+    block_of.reserve(body.insts.len());
     for (id, &block) in (0u32..).zip(&body.blocks) {
         check_block(body, id, block, block_of.len() as u32)?;
         block_of.resize(block.end as usize, id);
@@ -96,7 +96,7 @@ fn check_blocks(body: &Body) -> Check<Vec<u32>> {
     if block_of.len() != body.insts.len() {
         return fail("the blocks do not cover the instructions");
     }
-    Ok(block_of)
+    Ok(())
 }
 
 /// B1 and B2 for one block: it begins where the one before ended, holds something, and has a
@@ -104,14 +104,12 @@ fn check_blocks(body: &Body) -> Check<Vec<u32>> {
 fn check_block(body: &Body, id: u32, block: Block, expected_start: u32) -> Check {
     let Block { start, end } = block;
     if start != expected_start || start >= end || end as usize > body.insts.len() {
-        return Err(format!(
-            "block {id} is empty or does not follow the one before"
-        ));
+        return Err(format!("block {id} is empty or does not follow the one before").into());
     }
     let insts = &body.insts[start as usize..end as usize];
     let first_terminator = insts.iter().position(|inst| inst.op.is_terminator());
     if first_terminator != Some(insts.len() - 1) {
-        return Err(format!("block {id} does not end with its only terminator"));
+        return Err(format!("block {id} does not end with its only terminator").into());
     }
     Ok(())
 }
@@ -152,10 +150,16 @@ fn check_targets(body: &Body, inst: &Inst, budget: &mut Budget) -> Check {
         return fail("its list lies outside the pool");
     }
     budget.spend(words as usize)?;
-    let mut largest = 0;
-    body.for_each_successor(inst, |to| largest = largest.max(to.index()));
+    let (mut largest, mut to_entry) = (0, false);
+    body.for_each_successor(inst, |to| {
+        largest = largest.max(to.index());
+        to_entry |= to == BlockId(0);
+    });
     if largest >= body.blocks.len() {
         return fail("its target is not a block");
+    }
+    if to_entry {
+        return fail("the entry block has a predecessor");
     }
     Ok(())
 }
@@ -166,13 +170,19 @@ fn check_tables(module: &Module, body: &Body) -> Check {
     let ordered = body.lines.windows(2).all(|w| w[0].from < w[1].from);
     let in_range = body.lines.last().is_none_or(|l| l.from.index() < end);
     let files = module.files.len();
-    let named = |file: u32| file == u32::MAX || (file as usize) < files;
-    if !ordered || !in_range || !body.lines.iter().all(|line| named(line.file)) {
+    let scopes = module.scopes.len();
+    let exists = |number: u32, len: usize| number == u32::MAX || (number as usize) < len;
+    let named = |line: &Line| exists(line.file, files) && exists(line.scope, scopes);
+    if !ordered || !in_range || !body.lines.iter().all(named) {
         return fail("the line table is out of order or out of range");
     }
     let ordered = body.side.windows(2).all(|w| w[0].0 <= w[1].0);
     if !ordered || body.side.last().is_some_and(|s| s.0.index() >= end) {
         return fail("the side table is out of order or out of range");
+    }
+    let known = |fact: &(InstId, u32, u32)| module.facts.has(fact.1, fact.2);
+    if !body.side.iter().all(known) {
+        return fail("a fact names what its table does not have");
     }
     Ok(())
 }
@@ -185,9 +195,10 @@ pub(super) struct Checker<'a> {
     pub(super) body: &'a Body,
     /// What the function returns.
     pub(super) ret: TypeId,
-    pub(super) cfg: Cfg,
+    /// Made when a phi or a use in another block asks: most functions of clang's -O0 have neither.
+    cfg: Option<Cfg>,
     dominators: Option<Dominators>,
-    block_of: Vec<u32>,
+    block_of: &'a [u32],
     /// By block: 1 + the phi that last named it, and with which value.
     entries: Vec<(u32, Value)>,
     budget: Budget,
@@ -235,7 +246,7 @@ impl<'a> Checker<'a> {
         if class.is_value() {
             Ok(class)
         } else {
-            Err(format!("{} is not a type of values", self.name(id)))
+            Err(format!("{} is not a type of values", self.name(id)).into())
         }
     }
 
@@ -283,7 +294,8 @@ impl<'a> Checker<'a> {
             "its operand {value:?} is {}, not {}",
             self.name(ty),
             self.name(expected)
-        ))
+        )
+        .into())
     }
 
     /// The type of a value, wherever it is defined.
@@ -308,7 +320,7 @@ impl<'a> Checker<'a> {
         if a == BlockId(0) {
             return true;
         }
-        let cfg = &self.cfg;
+        let cfg = self.cfg.get_or_insert_with(|| Cfg::new(self.body));
         let dominators = self.dominators.get_or_insert_with(|| Dominators::new(cfg));
         dominators.dominates(a, b)
     }
@@ -318,7 +330,11 @@ impl<'a> Checker<'a> {
     fn check_phi(&mut self, inst: &Inst) -> Check {
         let [start, n, _] = inst.args;
         self.value_class(inst.ty)?;
-        if n == 0 || n as usize > self.cfg.preds(self.block).len() {
+        let cfg = self.cfg.get_or_insert_with(|| Cfg::new(self.body));
+        let edges = cfg.preds(self.block).len();
+        self.entries
+            .resize(self.body.blocks.len(), (0, Value::NONE));
+        if n == 0 || n as usize > edges {
             return fail("the phi has no entries, or more than there are edges");
         }
         let mark = self.inst.0 + 1;
@@ -331,14 +347,18 @@ impl<'a> Checker<'a> {
                 *entry = (mark, value);
                 named += 1;
             } else if entry.1 != value {
-                return Err(format!("the phi has two values for block {from}"));
+                return Err(format!("the phi has two values for block {from}").into());
             }
         }
         let mut preds = 0;
         let mut last = None;
-        for &from in self.cfg.preds(self.block) {
+        let edges = self
+            .cfg
+            .as_ref()
+            .map_or(&[][..], |cfg| cfg.preds(self.block));
+        for &from in edges {
             if self.entries[from.index()].0 != mark {
-                return Err(format!("the phi has no entry for block {}", from.0));
+                return Err(format!("the phi has no entry for block {}", from.0).into());
             }
             // Equal predecessors are side by side.
             preds += u32::from(last != Some(from));
@@ -353,7 +373,7 @@ impl<'a> Checker<'a> {
     /// An entry's type, and that its value is there at the end of the predecessor.
     fn check_phi_value(&mut self, ty: TypeId, from: BlockId, value: Value) -> Check {
         if from.index() >= self.body.blocks.len() {
-            return Err(format!("the phi names block {}, which is none", from.0));
+            return Err(format!("the phi names block {}, which is none", from.0).into());
         }
         let found = self.defined_type(value)?;
         if found != ty {
@@ -361,7 +381,8 @@ impl<'a> Checker<'a> {
                 "the phi's entry {value:?} is {}, not {}",
                 self.name(found),
                 self.name(ty)
-            ));
+            )
+            .into());
         }
         if let ValueKind::Inst(def) = value.kind() {
             let block = BlockId(self.block_of[def.index()]);
@@ -369,7 +390,8 @@ impl<'a> Checker<'a> {
                 return Err(format!(
                     "the phi's entry %{} does not dominate the end of block {}",
                     def.0, from.0
-                ));
+                )
+                .into());
             }
         }
         Ok(())
@@ -406,7 +428,7 @@ impl<'a> Checker<'a> {
         if fits {
             Ok(())
         } else {
-            Err(format!("{kind:?} is not a value of {}", self.name(ty)))
+            Err(format!("{kind:?} is not a value of {}", self.name(ty)).into())
         }
     }
 
@@ -447,7 +469,7 @@ impl<'a> Checker<'a> {
             }
             let expected = fields.get(n).or(fields.first()).copied();
             if Some(self.body.constant(id).ty) != expected {
-                return Err(format!("element {n} has another type"));
+                return Err(format!("element {n} has another type").into());
             }
         }
         Ok(())
@@ -463,15 +485,15 @@ impl<'a> Checker<'a> {
 
 #[cold]
 fn not_dominated(def: InstId) -> Check<TypeId> {
-    Err(format!("its operand %{} does not dominate it", def.0))
+    Err(format!("its operand %{} does not dominate it", def.0).into())
 }
 
 #[cold]
 fn not_a_value(value: Value) -> Check<TypeId> {
-    Err(format!("its operand {value:?} is not a value"))
+    Err(format!("its operand {value:?} is not a value").into())
 }
 
 #[cold]
 fn no_type(id: TypeId) -> Check<Class> {
-    Err(format!("there is no type {}", id.0))
+    Err(format!("there is no type {}", id.0).into())
 }

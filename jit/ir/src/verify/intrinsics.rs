@@ -252,7 +252,7 @@ impl Checker<'_> {
     fn check_block_operation(&mut self, inst: &Inst, args: &[u32], second: TypeId) -> Check {
         expect_void(inst.ty)?;
         let [dst, src, len] = args else {
-            return Err(format!("{} arguments instead of 3", args.len()));
+            return Err(format!("{} arguments instead of 3", args.len()).into());
         };
         self.operand_of(*dst, TypeId::PTR)?;
         self.operand_of(*src, second)?;
@@ -266,7 +266,7 @@ impl Checker<'_> {
     /// Exactly `n` operands, all of type `ty`.
     fn operands_of(&mut self, args: &[u32], n: usize, ty: TypeId) -> Check {
         if args.len() != n {
-            return Err(format!("{} arguments instead of {n}", args.len()));
+            return Err(format!("{} arguments instead of {n}", args.len()).into());
         }
         args.iter().try_for_each(|&arg| self.operand_of(arg, ty))
     }

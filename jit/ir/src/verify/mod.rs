@@ -28,6 +28,7 @@ pub use class::{MAX_INT_BITS, MAX_LANES, MAX_VALUE_DEPTH, MAX_VALUE_SCALARS};
 use crate::inst::InstId;
 use crate::module::{FuncId, Function, Global, Module, ParamAttrs, RelocTarget};
 use crate::types::MAX_BYTES;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -62,8 +63,20 @@ impl fmt::Display for VerifyError {
 
 impl core::error::Error for VerifyError {}
 
-/// Result of a check: what is wrong, the place still to be added.
-type Check<T = ()> = Result<T, String>;
+/// What is wrong, the place still to be added. Boxed, so that the result of a check is returned in
+/// registers.
+#[expect(clippy::box_collection, reason = "one word, where a string is three")]
+struct Message(Box<String>);
+
+impl From<String> for Message {
+    #[cold]
+    fn from(what: String) -> Self {
+        Self(Box::new(what))
+    }
+}
+
+/// Result of a check.
+type Check<T = ()> = Result<T, Message>;
 
 /// Checks the whole module.
 ///
@@ -71,14 +84,18 @@ type Check<T = ()> = Result<T, String>;
 /// The first thing found wrong.
 pub fn module(module: &Module) -> Result<(), VerifyError> {
     let verifier = Verifier::new(module);
-    let at_module = |what| VerifyError {
+    let at_module = |message: Message| VerifyError {
         func: None,
         inst: None,
-        what,
+        what: *message.0,
     };
     verifier.check_tables().map_err(at_module)?;
-    for id in (0u32..).map(FuncId).take(module.funcs.len()) {
-        verifier.function(id)?;
+    let mut block_of = Vec::new();
+    for (id, func) in (0u32..).map(FuncId).zip(&module.funcs) {
+        verifier.check_signature(func).map_err(in_function(id))?;
+        if let Some(body) = &func.body {
+            verifier.body_with(func, id, body, &mut block_of)?;
+        }
     }
     Ok(())
 }
@@ -123,7 +140,9 @@ impl<'a> Verifier<'a> {
     /// The first thing found wrong.
     pub fn function(&self, id: FuncId) -> Result<(), VerifyError> {
         let Some(func) = self.module.funcs.get(id.index()) else {
-            return Err(in_function(id)(String::from("there is no such function")));
+            return Err(in_function(id)(
+                String::from("there is no such function").into(),
+            ));
         };
         self.check_signature(func).map_err(in_function(id))?;
         match &func.body {
@@ -138,13 +157,26 @@ impl<'a> Verifier<'a> {
     /// The first thing found wrong.
     pub fn body(&self, id: FuncId, body: &crate::Body) -> Result<(), VerifyError> {
         let Some(func) = self.module.funcs.get(id.index()) else {
-            return Err(in_function(id)(String::from("there is no such function")));
+            return Err(in_function(id)(
+                String::from("there is no such function").into(),
+            ));
         };
         self.check_signature(func).map_err(in_function(id))?;
-        body::check(self, func, body).map_err(|(inst, what)| VerifyError {
+        self.body_with(func, id, body, &mut Vec::new())
+    }
+
+    /// As [`Verifier::body`], with a buffer that serves for many bodies.
+    fn body_with(
+        &self,
+        func: &Function,
+        id: FuncId,
+        body: &crate::Body,
+        block_of: &mut Vec<u32>,
+    ) -> Result<(), VerifyError> {
+        body::check(self, func, body, block_of).map_err(|(inst, message)| VerifyError {
             func: Some(id),
             inst,
-            what,
+            what: *message.0,
         })
     }
 
@@ -164,7 +196,7 @@ impl<'a> Verifier<'a> {
             return fail("the body's parameters are not those of the signature");
         }
         if let Some(at) = params.iter().position(|&ty| !self.is_value(ty)) {
-            return Err(format!("parameter {at} has a type without values"));
+            return Err(format!("parameter {at} has a type without values").into());
         }
         if ret != crate::TypeId::VOID && !self.is_value(ret) {
             return fail("the result has a type without values");
@@ -177,7 +209,7 @@ impl<'a> Verifier<'a> {
         if number as usize <= self.module.attr_sets.len() {
             Ok(())
         } else {
-            Err(format!("there is no attribute set {number}"))
+            Err(format!("there is no attribute set {number}").into())
         }
     }
 
@@ -190,19 +222,28 @@ impl<'a> Verifier<'a> {
         }
         for (at, global) in module.globals.iter().enumerate() {
             self.check_global(global)
-                .map_err(|what| format!("global {at}: {what}"))?;
+                .map_err(|message| format!("global {at}: {}", message.0))?;
         }
         for (at, alias) in module.aliases.iter().enumerate() {
             if !self.has_target(alias.target) {
-                return Err(format!("alias {at}: its target is out of range"));
+                return Err(format!("alias {at}: its target is out of range").into());
             }
+        }
+        for (at, scope) in module.scopes.iter().enumerate() {
+            let call = scope.call.is_none_or(|call| (call.scope as usize) < at);
+            if !call || scope.function as usize >= module.source_functions.len() {
+                return Err(format!("source scope {at}: its call or name is out of range").into());
+            }
+        }
+        if !module.facts.is_consistent() {
+            return fail("the tables of facts name what they do not have");
         }
         for (at, set) in module.attr_sets.iter().enumerate() {
             // Together, because a caller lays all of them out side by side.
             let byval: u64 = set.params.iter().map(|p| u64::from(p.byval)).sum();
             let aligned = |p: &ParamAttrs| u32::from(p.align_log2) <= MAX_ALIGN_LOG2;
             if byval > MAX_BYTES || !set.params.iter().all(aligned) {
-                return Err(format!("attribute set {at}: size or alignment too large"));
+                return Err(format!("attribute set {at}: size or alignment too large").into());
             }
         }
         Ok(())
@@ -247,18 +288,18 @@ impl<'a> Verifier<'a> {
 }
 
 /// Adds the place to a message.
-fn in_function(func: FuncId) -> impl Fn(String) -> VerifyError {
-    move |what| VerifyError {
+fn in_function(func: FuncId) -> impl Fn(Message) -> VerifyError {
+    move |message| VerifyError {
         func: Some(func),
         inst: None,
-        what,
+        what: *message.0,
     }
 }
 
 /// Kept out of line: messages are made on the way out only.
 #[cold]
 fn fail<T>(what: &str) -> Check<T> {
-    Err(String::from(what))
+    Err(String::from(what).into())
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl Checker<'_> {
             Op::PtrAdd => self.check_ptr_add(inst),
             Op::Call => {
                 if a as usize >= self.module.funcs.len() {
-                    return Err(format!("there is no function {a}"));
+                    return Err(format!("there is no function {a}").into());
                 }
                 self.check_call(inst)
             }
@@ -70,7 +70,7 @@ impl Checker<'_> {
             }
             Op::Intrinsic => {
                 let Some(which) = inst.intrinsic() else {
-                    return Err(format!("there is no intrinsic {a}"));
+                    return Err(format!("there is no intrinsic {a}").into());
                 };
                 let args = self.words(b, c)?;
                 self.check_intrinsic(inst, which, args)
@@ -93,7 +93,7 @@ impl Checker<'_> {
             Shape::Ptr => "an address",
             _ => "an aggregate",
         };
-        Err(format!("{} is not {wanted}", self.name(ty)))
+        Err(format!("{} is not {wanted}", self.name(ty)).into())
     }
 
     /// `T × T → T` with integers or floats.
@@ -131,7 +131,7 @@ impl Checker<'_> {
             return Ok(());
         }
         let (from, to) = (self.name(from_ty), self.name(inst.ty));
-        Err(format!("no such conversion from {from} to {to}"))
+        Err(format!("no such conversion from {from} to {to}").into())
     }
 
     /// Two operands of one type, an existing predicate, and a truth value for each lane.
@@ -156,10 +156,7 @@ impl Checker<'_> {
         if class.scalar == TypeId::I1 && class.lanes == lanes {
             return Ok(());
         }
-        Err(format!(
-            "{} is not a truth value of {lanes} lanes",
-            self.name(ty)
-        ))
+        Err(format!("{} is not a truth value of {lanes} lanes", self.name(ty)).into())
     }
 
     /// One condition, or one for each lane.
@@ -237,7 +234,8 @@ impl Checker<'_> {
                 self.name(ty),
                 self.name(first),
                 self.name(second)
-            )),
+            )
+            .into()),
         }
     }
 
@@ -254,7 +252,7 @@ impl Checker<'_> {
         if class.lanes == 0 && matches!(class.bits, 8 | 16 | 32 | 64) {
             Ok(())
         } else {
-            Err(format!("{} cannot be accessed atomically", self.name(ty)))
+            Err(format!("{} cannot be accessed atomically", self.name(ty)).into())
         }
     }
 
@@ -314,7 +312,7 @@ impl Checker<'_> {
         self.verifier.check_attr_set(head[1])?;
         let args = &self.words(start, n.saturating_add(2))?[2..];
         if args.len() < params.len() || args.len() > params.len() && !variadic {
-            return Err(format!("{n} arguments for {} parameters", params.len()));
+            return Err(format!("{n} arguments for {} parameters", params.len()).into());
         }
         if inst.ty != ret {
             return fail("the result is not the function type's");
@@ -361,7 +359,7 @@ impl Checker<'_> {
         let vector = self.operand(a)?;
         let class = self.value_class(vector)?;
         if class.lanes == 0 {
-            return Err(format!("{} is not a vector", self.name(vector)));
+            return Err(format!("{} is not a vector", self.name(vector)).into());
         }
         match inst.op {
             Op::ExtractElement => {
@@ -386,7 +384,7 @@ impl Checker<'_> {
                 let lanes = 2 * u32::from(class.lanes);
                 let mask = self.words(c, u32::from(result.lanes))?;
                 match mask.iter().find(|&&m| m >= lanes && m != u32::MAX) {
-                    Some(lane) => Err(format!("there is no lane {lane} to take")),
+                    Some(lane) => Err(format!("there is no lane {lane} to take").into()),
                     None => Ok(()),
                 }
             }
@@ -437,7 +435,7 @@ impl Checker<'_> {
                 _ => None,
             };
             let Some(inner) = inner else {
-                return Err(format!("{} has no field {at}", self.name(ty)));
+                return Err(format!("{} has no field {at}", self.name(ty)).into());
             };
             ty = inner;
         }
@@ -484,7 +482,7 @@ impl Checker<'_> {
         for words in cases.chunks_exact(3) {
             let value = case(words);
             if class.bits < 64 && value >> class.bits != 0 {
-                return Err(format!("case {value:#x} does not fit the operand"));
+                return Err(format!("case {value:#x} does not fit the operand").into());
             }
             ascending &= before < Some(value);
             before = Some(value);
@@ -493,7 +491,7 @@ impl Checker<'_> {
             values.extend(cases.chunks_exact(3).map(case));
             values.sort_unstable();
             if let Some(pair) = values.windows(2).find(|w| w[0] == w[1]) {
-                return Err(format!("case {} comes twice", pair[0]));
+                return Err(format!("case {} comes twice", pair[0]).into());
             }
         }
         Ok(())
