@@ -3,11 +3,12 @@
 //! * [`link`]: modules and archives become one module; [`archive`]: members by symbol.
 //! * [`program`]: what all instances of a module share: IR, bindings, the initial memory.
 //! * [`runtime`]: one instance: slots, versions, counters, and what each gate does.
-//! * [`arguments`]: `argc` and `argv`.
+//! * [`arguments`]: `argc` and `argv`; [`grants`]: which files a program sees.
 //! * [`report`]: what a fault says to a person.
 
 pub mod archive;
 pub mod arguments;
+pub mod grants;
 pub mod link;
 pub mod program;
 pub mod report;

@@ -77,6 +77,8 @@ pub struct Profile {
     funcs: Box<[Heat]>,
     /// What each core's counter was last set to: `[core][func * 2 + event]`.
     set_to: Box<[Box<[AtomicU32]>]>,
+    /// Cores whose counters were set: a threshold is divided among them.
+    armed: AtomicU32,
 }
 
 impl Profile {
@@ -88,6 +90,7 @@ impl Profile {
             thresholds,
             funcs: (0..funcs).map(|_| Heat::default()).collect(),
             set_to: (0..cores).map(|_| counters()).collect(),
+            armed: AtomicU32::new(0),
         }
     }
 
@@ -97,8 +100,14 @@ impl Profile {
         self.thresholds
     }
 
-    /// Sets all counters of `core` for the first time.
+    /// Sets all counters of `core`, which begins to count; a core may begin anew.
     pub fn arm_all(&self, core: usize, counters: &[AtomicI32]) {
+        // ORDERING: Relaxed, a hint; pairs with nothing.
+        let _ = self
+            .armed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |armed| {
+                Some(armed.max(core as u32 + 1))
+            });
         for func in 0..self.funcs.len() {
             self.arm(core, func, counters, Event::Call, 0);
             self.arm(core, func, counters, Event::Loop, 0);
@@ -162,7 +171,8 @@ impl Profile {
         } else {
             1
         };
-        let share = missing / self.set_to.len().max(1) as u32;
+        // ORDERING: Relaxed, as above.
+        let share = missing / self.armed.load(Ordering::Relaxed).max(1);
         let step = share
             .max(LEAST_STEP)
             .saturating_mul(weight)

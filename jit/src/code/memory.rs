@@ -57,4 +57,9 @@ pub trait CodeMemory: Sync {
 
     /// Number of GS blocks.
     fn cores(&self) -> usize;
+
+    /// How many of them are in use from the start; the others when `Instance::arm` was called.
+    fn first_cores(&self) -> usize {
+        self.cores()
+    }
 }

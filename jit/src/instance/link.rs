@@ -37,6 +37,10 @@ use ir::{FuncId, GlobalId, Linkage, Module, Type, TypeId, Types};
 
 /// What a program is made of.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a program has a few inputs, and each is moved once"
+)]
 pub enum Input<'a> {
     /// A module, all of which belongs to the program.
     Module(Module),

@@ -170,7 +170,7 @@ impl<M: CodeMemory> Instance<M> {
             publish::set_gate(&memory, slot as u32, abi::CODE + u64::from(offset));
         }
         let profile = Profile::new(config.thresholds, funcs, memory.cores());
-        for core in 0..memory.cores() {
+        for core in 0..memory.first_cores() {
             profile.arm_all(core, memory.counters(core));
         }
         Ok(Self {
@@ -187,6 +187,13 @@ impl<M: CodeMemory> Instance<M> {
             program,
             memory,
         })
+    }
+
+    /// Sets the counters of a core that was not in use from the start.
+    pub fn arm(&self, core: usize) {
+        if core < self.memory.cores() {
+            self.profile.arm_all(core, self.memory.counters(core));
+        }
     }
 
     /// Its number.

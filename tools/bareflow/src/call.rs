@@ -70,7 +70,7 @@ pub(crate) fn main(args: lexopt::Parser) -> Outcome {
     Ok(0)
 }
 
-fn measure(process: &Process, core: &Core<'_>, func: u32, args: [u64; 6], repeat: usize) -> Timing {
+fn measure(process: &Process, core: &Core, func: u32, args: [u64; 6], repeat: usize) -> Timing {
     let mut samples = Vec::with_capacity(repeat.min(MAX_SAMPLES));
     let batch = repeat.div_ceil(MAX_SAMPLES).max(1);
     for _ in 0..repeat.max(1).div_ceil(batch) {

@@ -68,6 +68,7 @@ pub(crate) fn start(loaded: Loaded, options: Options) -> Result<&'static Process
     Process::start(loaded.program, options).map_err(|error| {
         let status = match error {
             StartError::System(_) => fail::SYSTEM,
+            StartError::Files(_) => fail::NO_FILE,
             StartError::Link(_) | StartError::Legal(_) | StartError::Compile(..) => fail::REJECTED,
         };
         Failure::new(status, format!("{module}: {error}"))

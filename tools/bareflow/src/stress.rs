@@ -163,7 +163,7 @@ fn start(request: &Request) -> Result<(&'static Process, Vec<Target>), Failure> 
     Ok((run::start(loaded, options)?, targets))
 }
 
-fn call_until(process: &Process, core: &Core<'_>, targets: &[Target], stop: &AtomicBool) -> Seen {
+fn call_until(process: &Process, core: &Core, targets: &[Target], stop: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     let mut random = 0x9e37_79b9_7f4a_7c15u64;
     // ORDERING: Relaxed: as at the store.

@@ -132,7 +132,7 @@ fn start_process(bytes: &[u8], tier: &str) -> Result<(&'static Process, u64), Er
     Ok((process, load_us))
 }
 
-fn call(process: &Process, core: &Core<'_>, func: u32, n: u32) -> Result<u32, Error> {
+fn call(process: &Process, core: &Core, func: u32, n: u32) -> Result<u32, Error> {
     match process.call(core, func, [u64::from(n), 0, 0, 0, 0, 0]) {
         Left::Returned(value, _) => Ok(value as u32),
         other => Err(format!("the call ended with {other:?}").into()),
@@ -142,7 +142,7 @@ fn call(process: &Process, core: &Core<'_>, func: u32, n: u32) -> Result<u32, Er
 /// (calls, microseconds since `start`) along the first calls.
 fn climb(
     process: &Process,
-    core: &Core<'_>,
+    core: &Core,
     func: u32,
     start: Instant,
 ) -> Result<Vec<(u64, f64)>, Error> {
@@ -158,7 +158,7 @@ fn climb(
     Ok(path)
 }
 
-fn check(process: &Process, core: &Core<'_>, func: u32) -> Result<u32, Error> {
+fn check(process: &Process, core: &Core, func: u32) -> Result<u32, Error> {
     (0..8).try_fold(0u32, |sum, n| {
         Ok(sum
             .wrapping_mul(31)
@@ -167,7 +167,7 @@ fn check(process: &Process, core: &Core<'_>, func: u32) -> Result<u32, Error> {
 }
 
 /// Nanoseconds of CPU time a call, the best of six batches.
-fn measure(process: &Process, core: &Core<'_>, func: u32, budget_ns: f64) -> Result<f64, Error> {
+fn measure(process: &Process, core: &Core, func: u32, budget_ns: f64) -> Result<f64, Error> {
     let batch = |calls: u32| -> Result<f64, Error> {
         let start = cpu_ns();
         for n in 0..calls {

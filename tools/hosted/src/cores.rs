@@ -18,13 +18,14 @@
 //! block, which a module could overwrite; see the crate's head for why that is accepted here.
 
 use jit::abi::{self, gs};
-use jit::instance::Fault;
 use jit::instance::arguments::{self, BadArguments};
+use jit::instance::{Fault, Tls};
 use std::cell::Cell;
 use std::io;
 use std::mem;
 use std::ptr;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 std::arch::global_asm!(
@@ -111,29 +112,67 @@ pub enum Left {
     Faulted(Fault, u64, Option<u64>),
 }
 
+/// How a thread came back from module code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Departure {
+    /// The call ended, and with it, unless it returned from a spawned task, the program's run.
+    Left(Left),
+    /// The module ended the calling task, with this result.
+    TaskExited(u32),
+    /// Another task ended the program's run.
+    Ended,
+}
+
 /// What a gate answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// The module goes on with this value.
     Continue(u64),
-    /// The call ends.
-    Leave(Left),
+    /// The thread leaves module code.
+    Leave(Departure),
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.gates.give_stack(self.stack_number);
+    }
 }
 
 /// The runtime behind the gates.
 pub trait Gates: Sync {
+    /// Takes the stack of a thread back, which runs no module code any more.
+    fn give_stack(&self, stack: usize);
+
     /// Serves gate `number` on core `core`.
-    fn gate(&self, core: usize, number: u32, args: &[u64; 6]) -> Answer;
+    fn gate(&'static self, core: usize, number: u32, args: &[u64; 6]) -> Answer;
 }
 
 /// A thread that may run module code.
-pub struct Core<'a> {
-    gates: &'a dyn Gates,
+pub struct Core {
+    gates: &'static dyn Gates,
     number: usize,
+    /// End of the stack below the thread-local variables.
     stack: u32,
+    stack_number: usize,
+    _signals: SignalStack,
 }
 
-impl std::fmt::Debug for Core<'_> {
+/// Where a thread's module code finds what is its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Number of the GS block.
+    pub number: usize,
+    /// Address of the GS block.
+    pub block: u64,
+    /// Number of the stack and its end; it is fresh: all 0.
+    pub stack: (usize, u32),
+    /// Number of cores.
+    pub cores: usize,
+    /// Thread-local variables.
+    pub tls: &'a Tls,
+}
+
+impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Core")
             .field("number", &self.number)
@@ -147,26 +186,41 @@ thread_local! {
     /// Set when the time was used up while the runtime served a gate.
     static TIME_IS_UP: Cell<bool> = const { Cell::new(false) };
     /// The core that this thread is, while it is in a call.
-    static CURRENT: Cell<Option<*const Core<'static>>> = const { Cell::new(None) };
+    static CURRENT: Cell<Option<*const Core>> = const { Cell::new(None) };
     /// How the call ended.
-    static LEFT: Cell<Left> = const { Cell::new(Left::Exited(0)) };
+    static LEFT: Cell<Departure> = const { Cell::new(Departure::Ended) };
 }
 
-impl<'a> Core<'a> {
-    /// Makes this thread core `number`, whose GS block lies at `block` and whose stack ends at `stack`.
+impl Core {
+    /// Makes this thread one that runs module code at `place`.
     ///
     /// # Errors
     /// The system refuses the GS base or the signal stack.
-    pub fn attach(gates: &'a dyn Gates, number: usize, block: u64, stack: u32) -> io::Result<Self> {
+    pub fn attach(gates: &'static dyn Gates, place: Place<'_>) -> io::Result<Self> {
         static HANDLERS: Once = Once::new();
         HANDLERS.call_once(install_handlers);
+        let Place {
+            number,
+            block,
+            stack: (stack_number, stack),
+            cores,
+            tls,
+        } = place;
         set_gs_base(block)?;
-        signal_stack()?;
+        let signals = SignalStack::new()?;
+        let tls_base = tls.base(stack);
+        // SAFETY: the block lies at the end of this thread's own stack, which is mapped, idle and
+        // larger than any block (`Program::link`).
+        unsafe {
+            let to = ptr::with_exposed_provenance_mut::<u8>(tls_base as usize);
+            ptr::copy_nonoverlapping(tls.bytes.as_ptr(), to, tls.bytes.len());
+        }
         let words = [
             (gs::SELF, block),
             (gs::STACK_LIMIT, u64::from(stack - abi::STACK_SIZE)),
+            (gs::TLS, u64::from(tls_base)),
             (gs::GATE, bareflow_gate as *const () as u64),
-            (gs::CORE, number as u64),
+            (gs::CORE, number as u64 | (cores as u64) << 32),
         ];
         for (offset, word) in words {
             let at = ptr::with_exposed_provenance_mut::<u64>((block + u64::from(offset)) as usize);
@@ -176,13 +230,15 @@ impl<'a> Core<'a> {
         Ok(Self {
             gates,
             number,
-            stack,
+            stack: tls_base,
+            stack_number,
+            _signals: signals,
         })
     }
 
     /// Calls the code at `address` with up to six integer arguments. `budget` bounds the CPU time.
     #[must_use]
-    pub fn call(&self, address: u64, args: [u64; 6], budget: Option<Duration>) -> Left {
+    pub fn call(&self, address: u64, args: [u64; 6], budget: Option<Duration>) -> Departure {
         self.call_on(self.stack, address, args, budget)
     }
 
@@ -195,17 +251,23 @@ impl<'a> Core<'a> {
         address: u64,
         words: &[&str],
         budget: Option<Duration>,
-    ) -> Result<Left, BadArguments> {
+    ) -> Result<Departure, BadArguments> {
         let block = arguments::block(words, self.stack)?;
         let to = ptr::with_exposed_provenance_mut::<u8>(block.start as usize);
-        // SAFETY: the block ends at the end of this core's own stack, which is mapped and idle, and
+        // SAFETY: the block ends at the end of this thread's own stack, which is mapped and idle, and
         // is smaller than it.
         unsafe { ptr::copy_nonoverlapping(block.bytes.as_ptr(), to, block.bytes.len()) };
         let args = [u64::from(block.count), u64::from(block.start), 0, 0, 0, 0];
         Ok(self.call_on(block.start, address, args, budget))
     }
 
-    fn call_on(&self, stack: u32, address: u64, args: [u64; 6], budget: Option<Duration>) -> Left {
+    fn call_on(
+        &self,
+        stack: u32,
+        address: u64,
+        args: [u64; 6],
+        budget: Option<Duration>,
+    ) -> Departure {
         let entry = Entry {
             address,
             stack: u64::from(stack),
@@ -233,8 +295,12 @@ extern "C" fn dispatch(frame: &GateFrame, number: u32) -> Continue {
     // SAFETY: `Core::call` put it there and is still on the stack below.
     let core = unsafe { &*core };
     let mut answer = core.gates.gate(core.number, number, &frame.args);
-    if TIME_IS_UP.get() && matches!(answer, Answer::Continue(_)) {
-        answer = Answer::Leave(Left::Faulted(Fault::TimeUsedUp, 0, None));
+    if matches!(answer, Answer::Continue(_)) {
+        if is_ending() {
+            answer = Answer::Leave(Departure::Ended);
+        } else if TIME_IS_UP.get() {
+            answer = Answer::Leave(Departure::Left(Left::Faulted(Fault::TimeUsedUp, 0, None)));
+        }
     }
     match answer {
         Answer::Continue(value) => {
@@ -259,22 +325,84 @@ fn set_gs_base(block: u64) -> io::Result<()> {
     }
 }
 
-/// Gives this thread a signal stack of its own: a fault handler must not run on a module's stack.
-fn signal_stack() -> io::Result<()> {
-    const SIZE: usize = 64 * 1024;
-    let memory = Box::leak(vec![0u8; SIZE].into_boxed_slice());
-    let stack = libc::stack_t {
-        ss_sp: memory.as_mut_ptr().cast(),
-        ss_flags: 0,
-        ss_size: SIZE,
-    };
-    // SAFETY: the memory is leaked, hence lives as long as the thread.
-    let result = unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+/// The signal stack of a thread: a fault handler must not run on a module's stack.
+#[derive(Debug)]
+struct SignalStack {
+    _memory: Box<[u8]>,
+}
+
+impl SignalStack {
+    fn new() -> io::Result<Self> {
+        const SIZE: usize = 64 * 1024;
+        let mut memory = vec![0u8; SIZE].into_boxed_slice();
+        let stack = libc::stack_t {
+            ss_sp: memory.as_mut_ptr().cast(),
+            ss_flags: 0,
+            ss_size: SIZE,
+        };
+        // SAFETY: the memory lives until `drop` takes it from the thread.
+        let result = unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) };
+        if result == 0 {
+            Ok(Self { _memory: memory })
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
+}
+
+impl Drop for SignalStack {
+    fn drop(&mut self) {
+        let mut present = libc::stack_t {
+            ss_sp: ptr::null_mut(),
+            ss_flags: 0,
+            ss_size: 0,
+        };
+        // SAFETY: asks only.
+        unsafe { libc::sigaltstack(ptr::null(), &raw mut present) };
+        // A thread that was attached again has another one by now.
+        if present.ss_sp.cast_const().cast() == self._memory.as_ptr() {
+            present.ss_flags = libc::SS_DISABLE;
+            // SAFETY: from here on signals come on the thread's own stack.
+            unsafe { libc::sigaltstack(&raw const present, ptr::null_mut()) };
+        }
+    }
+}
+
+/// Set while the instance is being ended: no thread goes back to module code.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Whether the instance is being ended.
+#[must_use]
+pub fn is_ending() -> bool {
+    // ORDERING: Relaxed: a flag alone; who must see it is told again and again (`tasks`).
+    ENDING.load(Ordering::Relaxed)
+}
+
+/// Says whether the instance is being ended.
+pub fn set_ending(on: bool) {
+    // ORDERING: Relaxed, as in `is_ending`.
+    ENDING.store(on, Ordering::Relaxed);
+}
+
+/// Whether the calling thread must return from a wait: the instance ends, or its time is used up.
+#[must_use]
+pub fn must_leave() -> bool {
+    is_ending() || TIME_IS_UP.get()
+}
+
+/// The calling thread, for [`interrupt`].
+#[must_use]
+pub fn thread_id() -> libc::pid_t {
+    // SAFETY: no arguments.
+    unsafe { libc::gettid() }
+}
+
+/// Takes a thread of this process out of module code or out of a system call, if it is in one now.
+pub fn interrupt(thread: libc::pid_t) {
+    // SAFETY: no arguments.
+    let own = unsafe { libc::getpid() };
+    // SAFETY: no memory is touched; a thread that is gone gives an error.
+    unsafe { libc::syscall(libc::SYS_tgkill, own, thread, TIME) };
 }
 
 const FAULTS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
@@ -285,7 +413,7 @@ fn install_handlers() {
         // SAFETY: all fields of `sigaction` may be zero.
         let mut action: libc::sigaction = unsafe { mem::zeroed() };
         action.sa_sigaction = on_signal as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         // SAFETY: the handler is async-signal-safe: it touches this thread's cells and its context.
         unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
     }
@@ -312,7 +440,11 @@ extern "C" fn on_signal(signal: i32, _info: *const libc::siginfo_t, context: *mu
     };
     let pc = registers[libc::REG_RIP as usize] as u64;
     let caller = top_of_stack(registers[libc::REG_RSP as usize] as u64);
-    LEFT.set(Left::Faulted(fault, pc, caller));
+    LEFT.set(if signal == TIME && is_ending() {
+        Departure::Ended
+    } else {
+        Departure::Left(Left::Faulted(fault, pc, caller))
+    });
     IN_MODULE.set(false);
     registers[libc::REG_RIP as usize] = bareflow_leave as *const () as i64;
     // Alignment checks and the direction flag are the module's doing.

@@ -6,7 +6,8 @@
 //!
 //! * [`space`]: the address space; the only writable mapping of code is a window elsewhere.
 //! * [`cores`]: a thread becomes a core: GS base, signal stack, entering and leaving modules.
-//! * [`process`]: one instance with its JIT workers and its host calls.
+//! * [`process`]: one instance with its JIT workers; `calls`: its host calls.
+//! * `tasks`: threads as tasks of the module; `files`: descriptors and granted directories.
 //!
 //! # What it contains, and what not
 //!
@@ -20,9 +21,15 @@
     reason = "a Linux program: std is always there"
 )]
 
+mod affinity;
+mod calls;
+mod copy;
 pub mod cores;
+mod files;
 pub mod process;
 pub mod space;
+mod tasks;
 
 pub use cores::{Core, Left};
+pub use files::Directory;
 pub use process::{Options, Process, StartError};

@@ -3,16 +3,20 @@
 //! The runtime is leaked: its address space is the process's, which is never given back while the
 //! process lives, and every thread may hold on to it.
 
-use crate::cores::{Answer, Core, Gates, Left};
+use crate::affinity::Affinity;
+use crate::cores::{Answer, Core, Departure, Gates, Left, Place};
+use crate::files::{Directory, Files};
 use crate::space::Space;
+use crate::tasks::{Reserved, Tasks};
 use abi::{Errno, HostCall};
-use jit::abi::{gate, slot_address};
+use jit::abi::{gate, slot_address, stub_func};
 use jit::code::publish::Outcome;
 use jit::gates::Crossing;
 use jit::instance::arguments::BadArguments;
 use jit::instance::runtime::CompileLabel;
 use jit::instance::{
-    Abandoned, Config, CoreContext, Fault, FaultReport, Instance, LinkError, NotCompiled, Program,
+    Abandoned, Binding, Config, CoreContext, Fault, FaultReport, Instance, LinkError, NotCompiled,
+    Program,
 };
 use jit::legal::LegalError;
 use jit::policy::{Event, Thresholds};
@@ -20,9 +24,8 @@ use jit::queue::{CompileQueue, InstanceId, Pushed};
 use jit::tier::{CpuFeatures, Tier};
 use jit::worker::{self, Instances};
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -46,6 +49,8 @@ pub struct Options {
     pub budget: Option<Duration>,
     /// The CPU features to use; by default all that are there.
     pub cpu: CpuFeatures,
+    /// Directories that the program may use.
+    pub directories: Vec<Directory>,
 }
 
 impl Default for Options {
@@ -59,6 +64,7 @@ impl Default for Options {
             queue: 1024,
             budget: None,
             cpu: cpu_features(),
+            directories: Vec::new(),
         }
     }
 }
@@ -88,6 +94,8 @@ pub enum StartError {
     Legal(LegalError),
     /// The system refused memory.
     System(io::Error),
+    /// A directory cannot be granted.
+    Files(io::Error),
     /// A function could not be compiled at the forced tier.
     Compile(String, NotCompiled),
 }
@@ -98,6 +106,7 @@ impl fmt::Display for StartError {
             Self::Link(why) => why.fmt(f),
             Self::Legal(why) => why.fmt(f),
             Self::System(why) => write!(f, "cannot set up the address space: {why}"),
+            Self::Files(why) => write!(f, "cannot grant a directory: {why}"),
             Self::Compile(func, why) => write!(f, "cannot compile {func}: {why}"),
         }
     }
@@ -120,13 +129,19 @@ pub struct CompileEvent {
 
 /// One instance in this process.
 pub struct Process {
-    instance: Arc<Instance<Space>>,
+    pub(crate) instance: Arc<Instance<Space>>,
     queue: CompileQueue,
-    options: Options,
-    start: Instant,
+    pub(crate) options: Options,
+    pub(crate) start: Instant,
     workers: OnceLock<Vec<Thread>>,
     events: Mutex<Vec<CompileEvent>>,
-    stacks: AtomicU32,
+    /// GS blocks for spawned tasks.
+    lanes: usize,
+    pub(crate) tasks: Tasks,
+    pub(crate) files: Files,
+    pub(crate) affinity: Affinity,
+    /// Where the heap goes on.
+    pub(crate) heap: Mutex<u32>,
 }
 
 impl fmt::Debug for Process {
@@ -145,8 +160,11 @@ impl Process {
     /// forced tier.
     pub fn start(mut program: Program, options: Options) -> Result<&'static Self, StartError> {
         program.legalise(options.cpu).map_err(StartError::Legal)?;
-        let space =
-            Space::new(&program, options.cores, options.code_limit).map_err(StartError::System)?;
+        let lanes = lanes(&program);
+        let space = Space::new(&program, options.cores, lanes, options.code_limit)
+            .map_err(StartError::System)?;
+        let files = Files::new(&options.directories).map_err(StartError::Files)?;
+        let heap = Mutex::new(program.heap);
         let config = Config {
             thresholds: options.thresholds,
             cpu: options.cpu,
@@ -166,7 +184,11 @@ impl Process {
             start: Instant::now(),
             workers: OnceLock::new(),
             events: Mutex::default(),
-            stacks: AtomicU32::new(0),
+            lanes,
+            tasks: Tasks::default(),
+            files,
+            affinity: Affinity::of_this_process(),
+            heap,
             options,
         }));
         if let Some(tier) = process.options.forced {
@@ -214,39 +236,128 @@ impl Process {
     ///
     /// # Errors
     /// There is no such core, no stack is left, or the system refuses.
-    pub fn attach(&'static self, number: usize) -> io::Result<Core<'static>> {
+    pub fn attach(&'static self, number: usize) -> io::Result<Core> {
         if number >= self.options.cores {
             return Err(io::Error::other(format!("there is no core {number}")));
         }
-        let space = self.instance.memory();
-        // ORDERING: Relaxed: only a number of one's own is wanted.
-        let stack = space.stack(self.stacks.fetch_add(1, Ordering::Relaxed))?;
-        let funcs = self.instance.program().imports.len() as u32;
-        Core::attach(self, number, space.gs_block(number, funcs), stack)
+        let stack = self.instance.memory().take_stack()?;
+        self.attach_at(number, stack)
     }
 
-    /// Calls function `func` on `core`.
-    #[must_use]
-    pub fn call(&self, core: &Core<'_>, func: u32, args: [u64; 6]) -> Left {
-        match self.instance.entry_of(func) {
-            Some(entry) => core.call(entry, args, self.options.budget),
-            None => Left::Faulted(Fault::NullCall, 0, None),
+    fn attach_at(&'static self, number: usize, stack: (usize, u32)) -> io::Result<Core> {
+        let program = self.instance.program();
+        let place = Place {
+            number,
+            block: self
+                .instance
+                .memory()
+                .gs_block(number, program.imports.len() as u32),
+            stack,
+            cores: self.core_count(),
+            tls: &program.tls,
+        };
+        Core::attach(self, place).inspect_err(|_| self.instance.memory().give_stack(stack.0))
+    }
+
+    /// How many cores module code runs on: those of the machine if the program has tasks.
+    pub(crate) fn core_count(&self) -> usize {
+        if self.lanes == 0 {
+            self.options.cores
+        } else {
+            self.options.cores.max(self.affinity.cores())
         }
     }
 
-    /// Calls `main`, which is function `func`, on `core` with these words as `argv`.
+    /// Calls function `func` on `core`; ends with all tasks that the call has spawned.
+    #[must_use]
+    pub fn call(&self, core: &Core, func: u32, args: [u64; 6]) -> Left {
+        let Some(entry) = self.instance.entry_of(func) else {
+            return Left::Faulted(Fault::NullCall, 0, None);
+        };
+        self.tasks.enter();
+        self.tasks
+            .leave(core.call(entry, args, self.options.budget))
+    }
+
+    /// Calls `main`, which is function `func`, on `core` with these words as `argv`; ends with all tasks
+    /// that the program has spawned.
     ///
     /// # Errors
     /// The words do not fit, or one contains a NUL.
-    pub fn call_main(
-        &self,
-        core: &Core<'_>,
-        func: u32,
-        words: &[&str],
-    ) -> Result<Left, BadArguments> {
-        match self.instance.entry_of(func) {
-            Some(entry) => core.call_main(entry, words, self.options.budget),
-            None => Ok(Left::Faulted(Fault::NullCall, 0, None)),
+    pub fn call_main(&self, core: &Core, func: u32, words: &[&str]) -> Result<Left, BadArguments> {
+        let Some(entry) = self.instance.entry_of(func) else {
+            return Ok(Left::Faulted(Fault::NullCall, 0, None));
+        };
+        self.tasks.enter();
+        match core.call_main(entry, words, self.options.budget) {
+            Ok(left) => Ok(self.tasks.leave(left)),
+            Err(why) => {
+                self.tasks.leave(Departure::Ended);
+                Err(why)
+            }
+        }
+    }
+
+    /// Starts a task that calls the function whose stub is at `entry`; gives its number.
+    pub(crate) fn spawn(
+        &'static self,
+        entry: u32,
+        argument: u32,
+        core: Option<usize>,
+    ) -> Result<u32, Errno> {
+        let funcs = self.instance.program().imports.len() as u32;
+        let func = stub_func(entry, funcs).ok_or(Errno::Invalid)?;
+        let address = self.instance.entry_of(func).ok_or(Errno::Invalid)?;
+        let task = self.tasks.reserve(self.lanes)?;
+        let number = task.number;
+        let Ok(stack) = self.instance.memory().take_stack() else {
+            self.tasks.give_up(&task);
+            return Err(Errno::NoMemory);
+        };
+        // The closure owns the task's place, which is given up here if no thread comes to be.
+        let task = Arc::new(task);
+        let own = task.clone();
+        let body = move || {
+            self.tasks.begin(&own);
+            self.affinity.pin(core);
+            let left = self.run_task(&own, stack, address, argument);
+            let result = match left {
+                Departure::Left(Left::Returned(value, _)) => value as u32,
+                Departure::TaskExited(value) => value,
+                Departure::Ended => 0,
+                Departure::Left(left) => {
+                    self.tasks.end_instance(left);
+                    0
+                }
+            };
+            self.tasks.end(&own, result);
+        };
+        let name = format!("task {number}");
+        if thread::Builder::new().name(name).spawn(body).is_err() {
+            self.instance.memory().give_stack(stack.0);
+            self.tasks.give_up(&task);
+            return Err(Errno::Again);
+        }
+        Ok(number)
+    }
+
+    fn run_task(
+        &'static self,
+        task: &Reserved,
+        stack: (usize, u32),
+        address: u64,
+        argument: u32,
+    ) -> Departure {
+        let lane = self.options.cores + task.lane;
+        if task.is_fresh {
+            self.instance.arm(lane);
+        }
+        match self.attach_at(lane, stack) {
+            Ok(core) => {
+                let args = [u64::from(argument), 0, 0, 0, 0, 0];
+                core.call(address, args, self.options.budget)
+            }
+            Err(_) => Departure::Left(Left::Faulted(Fault::NotCompiled, address, None)),
         }
     }
 
@@ -264,7 +375,7 @@ impl Process {
 
     fn start_workers(&'static self) {
         let spawn = |number: usize| {
-            let core = (self.options.cores + number) as u32;
+            let core = (self.options.cores + self.lanes + number) as u32;
             let work = move || self.work(core);
             let name = format!("jit worker {number}");
             thread::Builder::new()
@@ -310,7 +421,7 @@ impl Process {
             Ok(entry) => Answer::Continue(entry),
             Err(_) => {
                 let at = self.instance.entry_of(func).unwrap_or(0);
-                Answer::Leave(Left::Faulted(Fault::NotCompiled, at, None))
+                leave(Left::Faulted(Fault::NotCompiled, at, None))
             }
         }
     }
@@ -333,46 +444,22 @@ impl Process {
         }
         Answer::Continue(0)
     }
-
-    fn host_call(&self, core: usize, call: HostCall, args: &[u64; 6]) -> Answer {
-        let value = match call {
-            HostCall::Exit => return Answer::Leave(Left::Exited(args[0] as i32)),
-            HostCall::Write => write(args[0] as u32, args[1] as u32, args[2] as u32),
-            HostCall::Log => write(2, args[0] as u32, args[1] as u32).min(0),
-            HostCall::Core => core as i64,
-            HostCall::CoreCount => self.options.cores as i64,
-            HostCall::TicksUs => self.start.elapsed().as_micros() as i64,
-            HostCall::Yield => {
-                thread::yield_now();
-                0
-            }
-            HostCall::SleepUs => {
-                thread::sleep(Duration::from_micros(u64::from(args[0] as u32)));
-                0
-            }
-            HostCall::Grow => 0,
-            _ => i64::from(Errno::NoSuchCall.to_result()),
-        };
-        // Results of 32 bits are zero-extended, as the ABI has it.
-        let narrow = call.signature().result != Some(abi::Type::I64);
-        Answer::Continue(if narrow {
-            u64::from(value as u32)
-        } else {
-            value as u64
-        })
-    }
 }
 
 impl Gates for Process {
-    fn gate(&self, core: usize, number: u32, args: &[u64; 6]) -> Answer {
+    fn give_stack(&self, stack: usize) {
+        self.instance.memory().give_stack(stack);
+    }
+
+    fn gate(&'static self, core: usize, number: u32, args: &[u64; 6]) -> Answer {
         if let Some(call) = HostCall::from_number(number) {
             return self.host_call(core, call, args);
         }
-        let fault = |fault| Answer::Leave(Left::Faulted(fault, u64::from(slot_address(0)), None));
+        let fault = |fault| leave(Left::Faulted(fault, u64::from(slot_address(0)), None));
         match number {
             gate::FIRST_CALL => self.first_call(core, args[0] as u32),
             gate::COUNT => self.count(core, args[0]),
-            gate::EXIT => Answer::Leave(Left::Returned(args[0], args[1])),
+            gate::EXIT => leave(Left::Returned(args[0], args[1])),
             gate::UNRESOLVED => fault(Fault::NullCall),
             _ => fault(Fault::BadHostCall),
         }
@@ -387,42 +474,14 @@ impl Instances for Process {
     }
 }
 
-/// `bf_write`: copies through the system, which answers a bad address with an error instead of a
-/// signal; the copy is what is written.
-fn write(fd: u32, address: u32, length: u32) -> i64 {
-    const MOST: u32 = 1 << 20;
-    let mut bytes = vec![0u8; length.min(MOST) as usize];
-    let local = libc::iovec {
-        iov_base: bytes.as_mut_ptr().cast(),
-        iov_len: bytes.len(),
-    };
-    let at = std::ptr::without_provenance_mut(address as usize);
-    let remote = libc::iovec {
-        iov_base: at,
-        iov_len: bytes.len(),
-    };
-    // SAFETY: no arguments.
-    let own = unsafe { libc::getpid() };
-    // SAFETY: the local range is `bytes`; the remote one is checked by the system.
-    let copied =
-        unsafe { libc::process_vm_readv(own, &raw const local, 1, &raw const remote, 1, 0) };
-    let low = u64::from(address) + u64::from(length) <= u64::from(jit::abi::MEMORY_END);
-    if !low || copied < 0 || copied as usize != bytes.len() {
-        return i64::from(Errno::BadPointer.to_result());
-    }
-    let written = match fd {
-        1 => io::stdout()
-            .write_all(&bytes)
-            .and_then(|()| io::stdout().flush()),
-        2 => io::stderr().write_all(&bytes),
-        _ => return i64::from(Errno::BadDescriptor.to_result()),
-    };
-    // A closed console takes nothing.
-    if written.is_ok() {
-        bytes.len() as i64
-    } else {
-        0
-    }
+fn leave(left: Left) -> Answer {
+    Answer::Leave(Departure::Left(left))
+}
+
+/// GS blocks for tasks: none for a program that cannot spawn any.
+fn lanes(program: &Program) -> usize {
+    let spawns = program.imports.contains(&Binding::Host(HostCall::Spawn));
+    if spawns { abi::file::MAX_TASKS - 1 } else { 0 }
 }
 
 /// A core of the host, as the compiler sees it.

@@ -26,6 +26,7 @@ use std::ffi::c_void;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 const PAGE: u64 = 4096;
 const TABLES: u64 = (abi::GLOBALS - abi::SLOTS) as u64;
@@ -42,6 +43,10 @@ pub struct Space {
     layout: Layout,
     slots: &'static [AtomicU64],
     counters: Vec<&'static [AtomicI32]>,
+    /// Which stacks are in use.
+    stacks: Mutex<Vec<bool>>,
+    /// GS blocks whose counters are set at the start; those behind are set when a task gets one.
+    first_cores: usize,
     /// For each code page: 0 untouched, 1 being filled, 2 filled with `int3`.
     filled: Vec<AtomicU8>,
 }
@@ -64,10 +69,11 @@ struct Layout {
 
 impl Space {
     /// Maps the space for `program` with room for `code_limit` bytes of code, and fills the globals.
+    /// There are GS blocks for `cores` cores and behind them for `tasks` tasks.
     ///
     /// # Errors
     /// The address space is taken (one instance a process), or the system refuses.
-    pub fn new(program: &Program, cores: usize, code_limit: u64) -> io::Result<Self> {
+    pub fn new(program: &Program, cores: usize, tasks: usize, code_limit: u64) -> io::Result<Self> {
         // ORDERING: AcqRel: pairs with itself; the second caller must not map anything.
         if TAKEN.swap(true, Ordering::AcqRel) {
             return Err(io::Error::other("this process has an instance already"));
@@ -86,7 +92,7 @@ impl Space {
         let block = u64::from(abi::gs::size(funcs as u32));
         map(
             Some(abi::GS_BLOCKS),
-            block * cores as u64,
+            block * (cores + tasks) as u64,
             READ | WRITE,
             Backing::Zero,
         )?;
@@ -96,33 +102,53 @@ impl Space {
             layout,
             // SAFETY: the window starts with the slots, is page-aligned and lives for ever.
             slots: unsafe { std::slice::from_raw_parts(window.cast(), abi::MAX_SLOTS as usize) },
-            counters: (0..cores as u64)
+            counters: (0..(cores + tasks) as u64)
                 .map(|core| counters(core * block, funcs))
                 .collect(),
+            stacks: Mutex::new(vec![
+                false;
+                ((abi::STACKS_END - abi::STACKS) / abi::STACK_STRIDE)
+                    as usize
+            ]),
+            first_cores: cores,
             filled: (0..code_size / PAGE).map(|_| AtomicU8::new(0)).collect(),
         };
         space.write(layout.constants, &program.segments[0].bytes);
         Ok(space)
     }
 
-    /// Maps stack number `index` and gives the address of its end.
+    /// Maps a stack that nobody uses and gives its number and the address of its end. It is all 0.
     ///
     /// # Errors
-    /// There is no such stack, or the system refuses.
-    pub fn stack(&self, index: u32) -> io::Result<u32> {
-        let end = index
-            .checked_add(1)
-            .and_then(|n| n.checked_mul(abi::STACK_STRIDE)?.checked_add(abi::STACKS))
-            .filter(|&end| end <= abi::STACKS_END)
-            .ok_or_else(|| io::Error::other("no stack is left"))?;
-        let start = u64::from(end - abi::STACK_SIZE);
-        map(
-            Some(start),
-            u64::from(abi::STACK_SIZE),
-            READ | WRITE,
-            Backing::Zero,
-        )?;
-        Ok(end)
+    /// None is left, or the system refuses.
+    pub fn take_stack(&self) -> io::Result<(usize, u32)> {
+        let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = stacks.iter().position(|used| !used);
+        let index = free.ok_or_else(|| io::Error::other("no stack is left"))?;
+        let end = abi::STACKS + (index as u32 + 1) * abi::STACK_STRIDE;
+        let (start, size) = stack_range(index);
+        map(Some(start), size, READ | WRITE, Backing::Zero)?;
+        stacks[index] = true;
+        Ok((index, end))
+    }
+
+    /// Takes the memory of a stack back, which no thread runs on any more.
+    pub fn give_stack(&self, index: usize) {
+        let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, size) = stack_range(index);
+        // A stack that the system does not take back stays mapped and is not used again.
+        if map(Some(start), size, libc::PROT_NONE, Backing::Zero).is_ok() {
+            stacks[index] = false;
+        }
+    }
+
+    /// Maps `size` bytes of heap at `address`, both multiples of 4096 between globals and stacks.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn grow(&self, address: u32, size: u32) -> io::Result<()> {
+        let (start, size) = (u64::from(address), u64::from(size));
+        map(Some(start), size, READ | WRITE, Backing::Zero).map(|_| ())
     }
 
     /// The GS block of `core`.
@@ -194,6 +220,10 @@ impl CodeMemory for Space {
     fn cores(&self) -> usize {
         self.counters.len()
     }
+
+    fn first_cores(&self) -> usize {
+        self.first_cores
+    }
 }
 
 /// Makes the memory file and maps the window and all views of it; gives the window.
@@ -236,6 +266,12 @@ fn map_globals(globals: &Segment) -> io::Result<()> {
     // SAFETY: just mapped, writable, and at least as long as its initial bytes.
     unsafe { ptr::copy_nonoverlapping(globals.bytes.as_ptr(), at, globals.bytes.len()) };
     Ok(())
+}
+
+/// Start and size of the mapped half of a stack.
+fn stack_range(index: usize) -> (u64, u64) {
+    let end = abi::STACKS + (index as u32 + 1) * abi::STACK_STRIDE;
+    (u64::from(end - abi::STACK_SIZE), u64::from(abi::STACK_SIZE))
 }
 
 fn stubs_offset() -> u64 {
