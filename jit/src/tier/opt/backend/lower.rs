@@ -70,6 +70,8 @@ pub(super) struct Lower<'a> {
     uses: Vec<u32>,
     /// By value: whether it is used in another block than its own.
     far: Vec<bool>,
+    /// By instruction: which lanes of its result somebody looks at. Empty if no shuffle leaves lanes open.
+    lanes_asked: Vec<u32>,
     /// By instruction: memory effects before it in its block.
     epoch: Vec<u32>,
     /// By instruction: its block.
@@ -117,6 +119,7 @@ pub(super) fn run(job: &Job<'_>, body: &Body) -> Lowered<VCode> {
     let loops = Loops::new(&cfg, &Dominators::new(&cfg));
     let mut lower = Lower::new(job, body, Order::new(body, &cfg, &loops));
     lower.count();
+    lower.ask_for_lanes();
     lower.block_list(&cfg, &loops)?;
     Ok(lower.finish())
 }
@@ -139,6 +142,7 @@ impl<'a> Lower<'a> {
             code,
             uses: vec![0; values],
             far: vec![false; values],
+            lanes_asked: Vec::new(),
             epoch: vec![0; insts],
             block_of: vec![BlockId(0); insts],
             first: vec![0; values],

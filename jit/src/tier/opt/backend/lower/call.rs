@@ -14,7 +14,7 @@ use crate::abi::{self, Part, Parts};
 use crate::tier::opt::backend::regalloc::CALLER_SAVED;
 use crate::tier::opt::backend::vcode::{Base, CallInfo, MInst, Mem, Operand, Target, Vreg, gprs};
 use alloc::vec::Vec;
-use asm::{Gpr, Size};
+use asm::{Gpr, Size, VecUn};
 use ir::{FuncAttrs, FuncId, Inst, InstId, Op, Type, TypeId, Value};
 
 /// Registers that a call loses.
@@ -35,6 +35,15 @@ struct Site<'a> {
     image: bool,
     /// Bytes of the outgoing area handed out.
     outgoing: u32,
+}
+
+/// A part of an argument.
+#[derive(Clone, Copy, Debug)]
+enum Given {
+    /// Part of a value.
+    Part(Value, u32, Part),
+    /// Address of a `byval` copy at this offset of the outgoing area.
+    Copy(u32),
 }
 
 impl Site<'_> {
@@ -81,8 +90,10 @@ impl<'a> Lower<'a> {
         if let Some(area) = result_area {
             values.push((self.outgoing_address(area), Part::Int(32)));
         }
-        for (number, &ty) in site.params.iter().enumerate() {
-            self.argument(&site, &copies, number, ty, &mut values)?;
+        let mut given = self.given(&site, &copies)?;
+        for &want in lists[usize::from(hidden)..].iter().flatten() {
+            let vreg = self.argument(&mut given, want)?;
+            values.push((vreg, want));
         }
         if site.outgoing > MAX_OUTGOING {
             return Err(crate::tier::Declined::LimitExceeded("bytes of arguments"));
@@ -217,49 +228,61 @@ impl<'a> Lower<'a> {
         Ok(())
     }
 
-    /// Appends the parts of parameter `number` of type `ty`, made from the argument at that place.
-    fn argument(
-        &mut self,
-        site: &Site<'_>,
-        copies: &[Option<u32>],
-        number: usize,
-        ty: TypeId,
-        values: &mut Vec<(Vreg, Part)>,
-    ) -> Lowered {
-        if let Some(&Some(offset)) = copies.get(number) {
-            values.push((self.outgoing_address(offset), Part::Int(32)));
-            return Ok(());
+    /// The parts of all arguments, last first: those in general registers, and the others. A callee of another
+    /// type than the call's takes each kind in its order.
+    fn given(&self, site: &Site<'_>, copies: &[Option<u32>]) -> Lowered<[Vec<Given>; 2]> {
+        let (mut ints, mut vectors) = (Vec::new(), Vec::new());
+        for (&arg, &copy) in site.args.iter().zip(copies) {
+            if let Some(offset) = copy {
+                ints.push(Given::Copy(offset));
+                continue;
+            }
+            for (number, &part) in (0u32..).zip(&self.parts(self.body.type_of(arg))?) {
+                let list = if part.is_int() {
+                    &mut ints
+                } else {
+                    &mut vectors
+                };
+                list.push(Given::Part(arg, number, part));
+            }
         }
-        let wanted = self.parts(ty)?;
-        let given = match site.args.get(number) {
-            Some(&arg) => self.parts(self.body.type_of(arg))?,
-            None => Parts::new(),
-        };
-        for (at, &want) in (0u32..).zip(&wanted) {
-            let vreg = match given.get(at as usize) {
-                Some(&give)
-                    if give.is_int() == want.is_int() && give.home_size() == want.home_size() =>
-                {
-                    let vreg = self.use_part(site.args[number], at)?;
-                    let vreg = self.detached(site.args[number], vreg);
-                    self.converted(vreg, give, want)
-                }
-                _ => self.zero(want),
-            };
-            values.push((vreg, want));
-        }
-        Ok(())
+        ints.reverse();
+        vectors.reverse();
+        Ok([ints, vectors])
     }
 
-    /// A part that one side has as `from` and the other takes as `to`.
+    /// The next part of the kind of `want`; 0 if there is none.
+    fn argument(&mut self, [ints, vectors]: &mut [Vec<Given>; 2], want: Part) -> Lowered<Vreg> {
+        let list = if want.is_int() { ints } else { vectors };
+        match list.pop() {
+            None => Ok(self.zero(want)),
+            Some(Given::Copy(offset)) => Ok(self.outgoing_address(offset)),
+            Some(Given::Part(arg, number, part)) => {
+                let vreg = self.use_part(arg, number)?;
+                let vreg = self.detached(arg, vreg);
+                Ok(self.converted(vreg, part, want))
+            }
+        }
+    }
+
+    /// A part that one side has as `from` and the other takes as `to`, of the same kind: what is missing
+    /// above is 0.
     fn converted(&mut self, vreg: Vreg, from: Part, to: Part) -> Vreg {
         match (from, to) {
             (Part::Int(from), Part::Int(to)) if from != to && to >= 32 && from < 64 => {
                 self.extend_zero(vreg, u32::from(from))
             }
             (Part::Int(64), Part::Int(32)) => self.extend_zero(vreg, 32),
-            _ if from == to || from.is_int() => vreg,
-            _ => self.zero(to),
+            (Part::F32, Part::F64 | Part::V128 | Part::V256) => {
+                let word = self.lane_word(vreg);
+                self.vector_of(Size::B32, word)
+            }
+            (Part::F64, Part::V128 | Part::V256) => self.un(VecUn::MOVQ, false, vreg),
+            (Part::V128, Part::V256) => {
+                let zeros = self.zeros(true);
+                self.with_upper(vreg, zeros)
+            }
+            _ => vreg,
         }
     }
 

@@ -31,22 +31,18 @@ pub(super) fn pointer() -> Parts {
 pub(super) fn assign(lists: &[Parts]) -> (Vec<Spot>, u32) {
     let mut spots = Vec::new();
     let (mut ints, mut vectors, mut stack) = (0, 0, 0u32);
-    for parts in lists {
-        let needed = parts.iter().filter(|part| part.is_int()).count();
-        let fits = ints + needed <= ARGUMENTS.len() && vectors + (parts.len() - needed) <= VECTORS;
-        for part in parts {
-            if !fits {
-                let size = part.home_size();
-                stack = stack.next_multiple_of(size);
-                spots.push(Spot::Stack(stack));
-                stack += size;
-            } else if part.is_int() {
-                spots.push(Spot::Gpr(ARGUMENTS[ints]));
-                ints += 1;
-            } else {
-                spots.push(Spot::Xmm(vectors as u8));
-                vectors += 1;
-            }
+    for part in lists.iter().flatten() {
+        if part.is_int() && ints < ARGUMENTS.len() {
+            spots.push(Spot::Gpr(ARGUMENTS[ints]));
+            ints += 1;
+        } else if !part.is_int() && vectors < VECTORS {
+            spots.push(Spot::Xmm(vectors as u8));
+            vectors += 1;
+        } else {
+            let size = part.home_size();
+            stack = stack.next_multiple_of(size);
+            spots.push(Spot::Stack(stack));
+            stack += size;
         }
     }
     (spots, stack)
@@ -75,14 +71,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_goes_to_registers_as_a_whole_or_not_at_all() {
+    fn each_part_takes_the_next_place_of_its_kind() {
         let int = || [Part::Int(32)].into_iter().collect::<Parts>();
         let pair: Parts = [Part::Int(64), Part::Int(1)].into_iter().collect();
-        let lists = [int(), int(), int(), int(), int(), pair, int()];
+        let wide: Parts = [Part::V256].into_iter().collect();
+        let lists = [int(), int(), int(), int(), int(), pair, wide, int()];
         let (spots, stack) = assign(&lists);
         assert_eq!(
             spots[5..],
-            [Spot::Stack(0), Spot::Stack(8), Spot::Gpr(Gpr::R9)]
+            [
+                Spot::Gpr(Gpr::R9),
+                Spot::Stack(0),
+                Spot::Xmm(0),
+                Spot::Stack(8)
+            ]
         );
         assert_eq!(stack, 16);
     }

@@ -87,14 +87,14 @@ impl Lower<'_> {
             Op::Phi => self.only_input(id).map(|input| (input, part)),
             Op::ExtractValue => self.extracted(inst, part),
             Op::InsertValue => self.inserted(inst, part),
-            Op::ExtractElement | Op::Shuffle => self.same_lanes(inst).map(|from| (from, part)),
+            Op::ExtractElement | Op::Shuffle => self.same_lanes(id, inst).map(|from| (from, part)),
             _ => None,
         }
     }
 
     /// The vector whose lowest lanes are the result of `inst`: a float in the lowest lane, or lanes that
     /// stay where they are.
-    fn same_lanes(&self, inst: &Inst) -> Option<Value> {
+    fn same_lanes(&self, id: InstId, inst: &Inst) -> Option<Value> {
         let [a, b, pool] = inst.args;
         if inst.op == Op::ExtractElement {
             let lowest = self.types.is_float(inst.ty) && self.const_bits(Value(b)) == Some(0);
@@ -108,7 +108,7 @@ impl Lower<'_> {
         // Numbers beyond the first operand's lanes would be the second's.
         let (_, lanes) = self.types.vector(self.body.type_of(Value(a)))?;
         let inside = mask.iter().all(|&lane| lane == u32::MAX || lane < lanes);
-        (stays && inside).then_some(Value(a))
+        (stays && inside && self.zero_lanes(id) == 0).then_some(Value(a))
     }
 
     /// Whether the cast `inst` of `from` changes no register.

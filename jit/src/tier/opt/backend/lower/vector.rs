@@ -14,6 +14,7 @@
 mod arith;
 mod compare;
 mod convert;
+mod demand;
 mod intrinsic;
 mod lanes;
 mod shuffle;
@@ -95,7 +96,7 @@ impl Lower<'_> {
             Op::Bitcast => return self.lanes_bitcast(id, inst),
             op if op.is_cast() => self.lanes_cast(inst)?,
             Op::Intrinsic => self.lanes_intrinsic(inst)?,
-            Op::Shuffle => self.lanes_shuffle(inst)?,
+            Op::Shuffle => self.lanes_shuffle(id, inst)?,
             Op::InsertElement => self.lanes_insert(id, inst)?,
             Op::ExtractElement => self.lanes_extract(inst)?,
             _ => return self.unsupported("an operation on vectors"),
@@ -251,7 +252,7 @@ impl Lower<'_> {
     }
 
     /// A vector of zeros.
-    fn zeros(&mut self, wide: bool) -> Vreg {
+    pub(super) fn zeros(&mut self, wide: bool) -> Vreg {
         let dst = self.vector_temp(wide);
         self.push(MInst::FZero, &[Operand::def(dst)]);
         dst
@@ -331,7 +332,7 @@ impl Lower<'_> {
     }
 
     /// The low 32 bits of a vector in a general register.
-    fn lane_word(&mut self, vector: Vreg) -> Vreg {
+    pub(super) fn lane_word(&mut self, vector: Vreg) -> Vreg {
         let dst = self.temp();
         let inst = MInst::MovFromVec { size: Size::B32 };
         self.push(inst, &[Operand::def(dst), Operand::reg(vector)]);

@@ -131,7 +131,11 @@ impl Lower<'_> {
     }
 
     /// `upper` above the low half of `lower`.
-    pub(super) fn with_upper(&mut self, lower: Vreg, upper: Vreg) -> Vreg {
+    pub(in crate::tier::opt::backend::lower) fn with_upper(
+        &mut self,
+        lower: Vreg,
+        upper: Vreg,
+    ) -> Vreg {
         self.bin_imm(VecBinImm::VINSERTF128, 1, true, lower, upper)
     }
 

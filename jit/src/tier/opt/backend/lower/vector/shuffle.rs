@@ -15,7 +15,7 @@ use super::Shape;
 use crate::tier::opt::backend::lower::{Lower, Lowered};
 use crate::tier::opt::backend::vcode::Vreg;
 use asm::{VecBin, VecBinImm, VecBlend, VecShift, VecUnImm};
-use ir::{Inst, Op, Value};
+use ir::{Inst, InstId, Op, Value};
 use smallvec::SmallVec;
 
 /// A lane that does not matter.
@@ -169,7 +169,7 @@ impl Pattern {
 
 impl Lower<'_> {
     /// `Shuffle`.
-    pub(super) fn lanes_shuffle(&mut self, inst: &Inst) -> Lowered<Vreg> {
+    pub(super) fn lanes_shuffle(&mut self, id: InstId, inst: &Inst) -> Lowered<Vreg> {
         let [a, b, pool] = inst.args;
         let (a, b) = (Value(a), Value(b));
         let from = self.shape_of(a)?;
@@ -177,6 +177,36 @@ impl Lower<'_> {
             return self.unsupported("a shuffle");
         };
         let words = self.body.words(pool, to.count);
+        let zeros = self.zero_lanes(id);
+        if zeros != 0 {
+            let open = self.shuffled(from, to, [a, b], words)?;
+            return Ok(self.clear_lanes(to, open, zeros));
+        }
+        self.shuffled(from, to, [a, b], words)
+    }
+
+    /// `a` with the lanes in `zeros` 0.
+    fn clear_lanes(&mut self, shape: Shape, a: Vreg, zeros: u32) -> Vreg {
+        let mut kept = [0; 2];
+        for at in (0..shape.count).filter(|at| zeros >> at & 1 == 0) {
+            super::put_lane(&mut kept, shape.bits, at, u64::MAX);
+        }
+        let op = if shape.float {
+            VecBin::ANDPS
+        } else {
+            VecBin::PAND
+        };
+        self.bin_constant(op, shape.wide(), a, kept)
+    }
+
+    /// As `Shuffle`; lanes that the mask leaves open are anything.
+    fn shuffled(
+        &mut self,
+        from: Shape,
+        to: Shape,
+        [a, b]: [Value; 2],
+        words: &[u32],
+    ) -> Lowered<Vreg> {
         if let Some(scalar) = self.splat_source(from, [a, b], words) {
             return self.broadcast(to, scalar);
         }
