@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <sys/time.h>
 #include <sys/times.h>
-#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -53,10 +53,6 @@ int cnd_broadcast(cnd_t *condition);
 int cnd_wait(cnd_t *condition, mtx_t *mutex);
 int cnd_timedwait(cnd_t *condition, mtx_t *mutex, const struct timespec *end);
 
-/* C11 has these in <time.h>, newlib's does not. */
-#define TIME_UTC 1
-int timespec_get(struct timespec *to, int base);
-
 void call_once(once_flag *flag, void (*function)(void));
 
 int tss_create(tss_t *key, tss_dtor_t function);

@@ -188,7 +188,12 @@ pub const ALL: [Program; 11] = [
         ],
         without: &[],
         include: &["zstd/lib"],
-        flags: &["-DZSTD_DISABLE_ASM", "-DDYNAMIC_BMI2=0"],
+        flags: &[
+            "-DZSTD_DISABLE_ASM",
+            "-DDYNAMIC_BMI2=0",
+            "-include",
+            "zstd-cpu.h",
+        ],
         runs: &[Run {
             full: &["4096"],
             short: &["128"],
@@ -319,8 +324,10 @@ impl Program {
         for text in lists.into_iter().flatten() {
             key.text(text);
         }
-        for file in [self.driver(), Path::new(HERE).join("drivers/generate.h")] {
-            let text = fs::read_to_string(&file).map_err(|error| cache::failure(&file, &error))?;
+        let drivers = Path::new(HERE).join("drivers");
+        let headers = ["generate.h", "zstd-cpu.h"].map(|name| drivers.join(name));
+        for file in [self.driver()].iter().chain(&headers) {
+            let text = fs::read_to_string(file).map_err(|error| cache::failure(file, &error))?;
             key.text(&text);
         }
         Ok(key)
@@ -353,6 +360,7 @@ impl Program {
         let mut jobs = Vec::new();
         for (number, file) in files.into_iter().enumerate() {
             let mut job = Job::new(file, objects.join(format!("{number}.bc")), self.flags);
+            job.flags.push(format!("-I{HERE}/drivers"));
             for folder in self.include {
                 job.flags.push(format!("-I{}", root.join(folder).display()));
             }

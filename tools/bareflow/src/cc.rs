@@ -1,7 +1,9 @@
 //! `bareflow cc`: C to a module, by clang-19 with the module flags.
 //!
 //! Several sources are compiled one by one and joined by llvm-link, which belongs to the same
-//! LLVM. The SDK header is in this binary and is put where the compiler finds it.
+//! LLVM. Headers are those of the C library (`clib`), which is built if it is not there yet; the
+//! archive itself is linked by the runtime, not here. With `-ffreestanding` there is no library: only
+//! the SDK header, which is in this binary, and clang's own.
 
 use crate::fail::{self, Failure, Outcome};
 use lexopt::{Arg, ValueExt as _};
@@ -14,17 +16,8 @@ const CLANG: &str = "clang-19";
 const LINK: &str = "llvm-link-19";
 const SDK: &str = include_str!("../../../modules/guests/include/bareflow.h");
 
-/// What makes C a module (`jit/docs/abi.md`): 32-bit pointers, no libc, SSE for floats.
-const FLAGS: &[&str] = &[
-    "--target=i386-unknown-none-elf",
-    "-m32",
-    "-ffreestanding",
-    "-nostdlib",
-    "-fno-stack-protector",
-    "-mlong-double-64",
-    "-emit-llvm",
-    "-c",
-];
+/// What asks for no C library.
+const FREESTANDING: &str = "-ffreestanding";
 
 #[derive(Debug, Default)]
 struct Request {
@@ -40,22 +33,32 @@ pub(crate) fn main(args: lexopt::Parser) -> Outcome {
         return Err(Failure::usage("cc: -o OUT.bc is missing"));
     };
     let work = Scratch::new()?;
-    fs::write(work.0.join("bareflow.h"), SDK).map_err(|error| system(&work.0, &error))?;
+    let include = headers(&request, &work)?;
     let [source] = &request.sources[..] else {
-        return several(&request, output, &work);
+        return several(&request, output, &work, &include);
     };
-    compile(&request, source, output, &work.0)?;
+    compile(&request, source, output, &include)?;
     Ok(0)
 }
 
-fn several(request: &Request, output: &Path, work: &Scratch) -> Outcome {
+/// The folder of the headers: the C library's, or one that has the SDK header alone.
+fn headers(request: &Request, work: &Scratch) -> Result<PathBuf, Failure> {
+    if request.passed.iter().any(|flag| flag == FREESTANDING) {
+        fs::write(work.0.join("bareflow.h"), SDK).map_err(|error| system(&work.0, &error))?;
+        return Ok(work.0.clone());
+    }
+    let library = clib::ensure().map_err(|error| Failure::new(fail::NO_TOOL, error.to_string()))?;
+    Ok(library.include)
+}
+
+fn several(request: &Request, output: &Path, work: &Scratch, include: &Path) -> Outcome {
     if request.sources.is_empty() {
         return Err(Failure::usage("cc: no source file"));
     }
     let mut parts = Vec::new();
     for (number, source) in request.sources.iter().enumerate() {
         let part = work.0.join(format!("{number}.bc"));
-        compile(request, source, &part, &work.0)?;
+        compile(request, source, &part, include)?;
         parts.push(part);
     }
     let mut link = Command::new(LINK);
@@ -66,7 +69,7 @@ fn several(request: &Request, output: &Path, work: &Scratch) -> Outcome {
 
 fn compile(request: &Request, source: &Path, output: &Path, include: &Path) -> Result<(), Failure> {
     let mut clang = Command::new(CLANG);
-    clang.args(FLAGS).arg("-I").arg(include);
+    clang.args(clib::MODULE_FLAGS).arg("-isystem").arg(include);
     if let Some(march) = &request.march {
         // Vectors of the machine's width, as the SDK asks for (BITCODE, section 0).
         clang.arg(format!("-march={march}")).arg("-mfpmath=sse");
