@@ -126,7 +126,10 @@ impl<T: Copy + PartialEq> Team<T> {
         if number == self.number(own_seat) {
             return Err(Errno::Deadlock);
         }
-        let seat = usize::try_from(number - 1).map_err(|_| Errno::NoTask)? % self.limit;
+        let index = number
+            .checked_sub(1)
+            .and_then(|at| usize::try_from(at).ok());
+        let seat = index.ok_or(Errno::NoTask)? % self.limit;
         if self.number(seat) != number {
             return Err(Errno::NoTask);
         }
