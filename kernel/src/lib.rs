@@ -13,6 +13,7 @@ extern crate std;
 pub mod bootinfo;
 pub mod calendar;
 pub mod cmdline;
+pub mod files;
 pub mod frames;
 pub mod judge;
 pub mod layout;

@@ -1,8 +1,8 @@
-//! The disk: a FAT16 volume on the machine's virtio block device, for reading module files.
+//! The disk: a FAT16 volume on the machine's virtio block device, for reading module files, and for programs' files.
 //!
 //! `transport` finds the device on the PCI bus, `memory` gives it frames, `virtio` asks it for sectors, and the library
-//! half (`kernel::volume`) makes files of them. [`Volume`] joins these and is what the rest of the kernel uses. On the
-//! BSP only, once the cores are up (the waits need a calibrated clock).
+//! half (`kernel::volume`, `kernel::files`) makes files of them. [`Volume`] reads whole files, for the kernel itself;
+//! [`service`] does what programs ask for. On the BSP only, once the cores are up (the waits need a calibrated clock).
 //!
 //! The FAT reader is other people's code that is fed with whatever a disk holds. So it runs as a contained call: a
 //! panic in it, a stack overflow, too much memory or too much time ends the call with an error and not the machine.
@@ -11,6 +11,7 @@
 
 #[expect(unsafe_code, reason = "memory and registers shared with a device")]
 mod memory;
+pub(crate) mod service;
 #[expect(unsafe_code, reason = "writes configuration space")]
 mod transport;
 #[expect(unsafe_code, reason = "buffers that a device writes")]
@@ -19,7 +20,8 @@ mod virtio;
 pub(crate) use kernel::volume::{DeviceError, DiskError, Entry, FileError};
 
 use crate::metal::{apic, time};
-use crate::trap::contain::Enclosure;
+use crate::console;
+use crate::trap::contain::{Enclosure, Failure};
 use crate::trap::interrupts;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -95,18 +97,20 @@ impl Volume {
         &mut self,
         work: impl FnOnce(&mut Disk) -> Result<R, DiskError>,
     ) -> Result<R, DiskError> {
-        let end = time::now_us() + CALL_LIMIT_US;
         let disk = &mut self.disk;
-        apic::arm_timer(TICK_US);
-        let outcome = self.enclosure.run(
-            || work(disk),
-            Clone::clone,
-            |vector| {
-                interrupts::handle(vector);
-                apic::arm_timer(TICK_US);
-                time::now_us() < end
-            },
-        );
+        let outcome = contained(&mut self.enclosure, || work(disk));
         outcome.unwrap_or_else(|failure| Err(DiskError::Contained(failure.to_string())))
     }
+}
+
+/// Runs `work` to its end as a contained call; interrupts are served meanwhile. On the BSP.
+fn contained<R: Clone>(enclosure: &mut Enclosure, work: impl FnOnce() -> R) -> Result<R, Failure> {
+    let end = time::now_us() + CALL_LIMIT_US;
+    apic::arm_timer(TICK_US);
+    enclosure.run(work, Clone::clone, |vector| {
+        interrupts::handle(vector);
+        console::drain();
+        apic::arm_timer(TICK_US);
+        time::now_us() < end
+    })
 }

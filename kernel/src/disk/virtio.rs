@@ -12,6 +12,7 @@ use crate::metal::{cpu, time};
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::mem::ManuallyDrop;
+use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::frames::Frame;
 use kernel::layout::PAGE_SIZE;
 use kernel::volume::{BlockDevice, DeviceError, DiskError, SECTOR_SIZE};
@@ -19,23 +20,39 @@ use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::{DeviceStatus, Transport};
 
-/// Frames of the data buffer, and so the most that one request reads (64 KiB).
+/// Frames of the data buffer, and so the most that one request moves (64 KiB).
 const DATA_FRAMES: u64 = 16;
 /// The queue that takes requests; block devices have it always.
 const REQUESTS: u16 = 0;
-/// VIRTIO_F_VERSION_1, the only feature that is taken. Not taken, among others: indirect descriptors, whose tables
-/// would lie on the heap, and event indices, which spare notifications that a single request needs anyway.
+/// VIRTIO_F_VERSION_1 and VIRTIO_BLK_F_FLUSH, the only features that are taken. Not taken, among others: indirect
+/// descriptors, whose tables would lie on the heap, and event indices, which spare notifications that a single request
+/// needs anyway.
 const VERSION_1: u64 = 1 << 32;
+const CAN_FLUSH: u64 = 1 << 9;
 /// Bytes of a request's header: type (4), reserved (4), first sector (8) (virtio 1.1, section 5.2.6).
 const HEADER_SIZE: usize = 16;
-/// Request type "read".
+/// Request types (virtio 1.1, section 5.2.6).
 const READ: u32 = 0;
+const WRITE: u32 = 1;
+const FLUSH: u32 = 4;
 /// Status byte of a request that succeeded.
 const SUCCEEDED: u8 = 0;
 /// Status byte before the device writes it.
 const NO_STATUS: u8 = 0xff;
 /// How often the capacity is read again if the device changes it meanwhile.
 const MAX_REREADS: u32 = 100;
+
+/// How often the device has been opened: each opening resets it, and so ends the one before.
+static OPENINGS: AtomicU64 = AtomicU64::new(0);
+
+/// The bytes that a request moves.
+enum Piece<'a> {
+    /// From the disk.
+    In(&'a mut [u8]),
+    /// To the disk.
+    Out(&'a [u8]),
+    None,
+}
 
 /// The disk and its buffers.
 pub(super) struct Disk {
@@ -48,6 +65,10 @@ pub(super) struct Disk {
     control: Frame,
     data: Frame,
     patience_us: u64,
+    /// Whether it has a cache of its own that can be emptied.
+    can_flush: bool,
+    /// Which of all openings of the device this was.
+    opening: u64,
     /// A request is under way, or was given up.
     lost: bool,
 }
@@ -77,10 +98,11 @@ impl Disk {
         reset(&mut transport, patience_us)?;
         let mut status = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
         transport.set_status(status);
-        if transport.read_device_features() & VERSION_1 == 0 {
+        let features = transport.read_device_features();
+        if features & VERSION_1 == 0 {
             return Err("it is older than virtio 1.0".to_string());
         }
-        transport.write_driver_features(VERSION_1);
+        transport.write_driver_features(features & (VERSION_1 | CAN_FLUSH));
         status |= DeviceStatus::FEATURES_OK;
         transport.set_status(status);
         if !transport.get_status().contains(status) {
@@ -98,45 +120,72 @@ impl Disk {
             control,
             data,
             patience_us,
+            can_flush: features & CAN_FLUSH != 0,
+            // ORDERING: Relaxed: the disk is opened and used on the BSP only.
+            opening: OPENINGS.fetch_add(1, Ordering::Relaxed) + 1,
             lost: false,
         })
     }
 
-    /// Reads up to [`DATA_FRAMES`] of sectors.
-    fn read_piece(&mut self, first: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+    /// Whether the device has not been opened again since, which ends this opening.
+    pub(super) fn is_current(&self) -> bool {
+        // ORDERING: Relaxed: as in `start`.
+        self.opening == OPENINGS.load(Ordering::Relaxed)
+    }
+
+    /// Has the device do one request: `kind` from sector `first` on, with `bytes` to move, at most [`DATA_FRAMES`].
+    fn request(&mut self, kind: u32, first: u64, bytes: Piece<'_>) -> Result<(), DeviceError> {
         if self.lost {
             return Err(DeviceError::Lost);
         }
         self.lost = true;
         // SAFETY: the frames are this disk's own, and no request is under way, so the device leaves them alone.
         let data = unsafe { memory::frame_bytes(self.data, DATA_FRAMES) };
-        let data = &mut data[..buffer.len()];
         // SAFETY: as above.
         let control = unsafe { memory::frame_bytes(self.control, 1) };
         let (header, rest) = control.split_at_mut(HEADER_SIZE);
         let status = &mut rest[..1];
-        header[..4].copy_from_slice(&READ.to_le_bytes());
+        header[..4].copy_from_slice(&kind.to_le_bytes());
         header[8..].copy_from_slice(&first.to_le_bytes());
         status[0] = NO_STATUS;
-        // SAFETY: the buffers are not touched before the answer is there; if none comes, never again.
-        let token = unsafe { self.queue.add(&[&*header], &mut [&mut *data, &mut *status]) };
+        let done = match bytes {
+            Piece::In(buffer) => {
+                let data = &mut data[..buffer.len()];
+                let done = self.exchange(&[&*header], &mut [&mut *data, &mut *status]);
+                if done.is_ok() {
+                    buffer.copy_from_slice(data);
+                }
+                done
+            }
+            Piece::Out(buffer) => {
+                let data = &mut data[..buffer.len()];
+                data.copy_from_slice(buffer);
+                self.exchange(&[&*header, &*data], &mut [&mut *status])
+            }
+            Piece::None => self.exchange(&[&*header], &mut [&mut *status]),
+        };
+        done?;
+        self.lost = false;
+        if status[0] == SUCCEEDED {
+            Ok(())
+        } else {
+            Err(DeviceError::Failed)
+        }
+    }
+
+    /// Shows the buffers to the device and waits for its answer.
+    fn exchange(&mut self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), DeviceError> {
+        // SAFETY: the buffers, all in frames of this disk, are not touched before the answer is there; if none comes,
+        // never again.
+        let token = unsafe { self.queue.add(inputs, outputs) };
         let token = token.map_err(|_| DeviceError::Failed)?;
         if self.queue.should_notify() {
             self.transport.notify(REQUESTS);
         }
         self.wait(token)?;
         // SAFETY: the buffers of the request with this token.
-        let popped = unsafe {
-            let outputs = &mut [&mut *data, &mut *status];
-            self.queue.pop_used(token, &[&*header], outputs)
-        };
-        popped.map_err(|_| DeviceError::Failed)?;
-        self.lost = false;
-        if status[0] != SUCCEEDED {
-            return Err(DeviceError::Failed);
-        }
-        buffer.copy_from_slice(data);
-        Ok(())
+        let popped = unsafe { self.queue.pop_used(token, inputs, outputs) };
+        popped.map(drop).map_err(|_| DeviceError::Failed)
     }
 
     /// Waits until the device has answered request `token`.
@@ -198,8 +247,27 @@ impl BlockDevice for Disk {
         let size = (DATA_FRAMES * PAGE_SIZE) as usize;
         let mut first = first;
         for piece in buffer.chunks_mut(size) {
-            self.read_piece(first, piece)?;
+            let sectors = (piece.len() / SECTOR_SIZE) as u64;
+            self.request(READ, first, Piece::In(piece))?;
+            first += sectors;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, first: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+        let size = (DATA_FRAMES * PAGE_SIZE) as usize;
+        let mut first = first;
+        for piece in bytes.chunks(size) {
+            self.request(WRITE, first, Piece::Out(piece))?;
             first += (piece.len() / SECTOR_SIZE) as u64;
+        }
+        Ok(())
+    }
+
+    /// A device without a cache of its own has written when it has answered.
+    fn flush(&mut self) -> Result<(), DeviceError> {
+        if self.can_flush {
+            self.request(FLUSH, 0, Piece::None)?;
         }
         Ok(())
     }

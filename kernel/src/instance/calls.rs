@@ -79,8 +79,8 @@ impl Guest {
             HostCall::Exit => Answer::Act(Action::ExitProcess(u64::from(a))),
             HostCall::Yield => Answer::Act(Action::Yield),
             HostCall::SleepUs => Answer::Act(Action::Sleep(u64::from(a))),
-            HostCall::Write => Answer::Value(self.write(a, b, c)),
-            HostCall::Log => Answer::Value(self.write(2, a, b).min(0)),
+            HostCall::Write if self.files.is_console(a) => Answer::Value(self.print(b, c)),
+            HostCall::Log => Answer::Value(self.print(a, b).min(0)),
             HostCall::Core => Answer::Value(own_core()),
             HostCall::CoreCount => Answer::Value(machine().roles().guests().len() as i64),
             HostCall::TicksUs => Answer::Value(time::now_us() as i64),
@@ -91,23 +91,32 @@ impl Guest {
             HostCall::Wait => self.wait(a, b, args[2].cast_signed(), task),
             HostCall::Wake => self.wake(a, c_count(b)),
             HostCall::ClockUs => Answer::Value(rtc::now_us()),
-            HostCall::Read => self.read(a, b, c, task),
+            HostCall::Read if self.files.is_console(a) => self.read_line(b, c, task),
             HostCall::Pin => match core_of_rank(a as i32) {
                 Ok(pin) => Answer::Act(Action::Pin(pin)),
                 Err(errno) => Answer::error(errno),
             },
             HostCall::Random => Answer::Value(random_bytes(a, b)),
             HostCall::TaskExit => self.task_exit(a, task),
-            _ => Answer::error(Errno::NoSuchCall),
+            HostCall::Open
+            | HostCall::Close
+            | HostCall::Read
+            | HostCall::Write
+            | HostCall::Seek
+            | HostCall::Stat
+            | HostCall::FStat
+            | HostCall::Truncate
+            | HostCall::Sync
+            | HostCall::Remove
+            | HostCall::Rename
+            | HostCall::MakeDirectory
+            | HostCall::List => self.file_call(call, args, task),
         }
     }
 
-    /// `bf_write`: takes at most [`MAX_WRITE`] bytes; prints whole lines. The range must be the program's as a whole,
-    /// and nothing is printed unless all that is taken can be read.
-    fn write(&self, descriptor: u32, address: u32, length: u32) -> i64 {
-        if !matches!(descriptor, 1 | 2) {
-            return i64::from(Errno::BadDescriptor.to_result());
-        }
+    /// `bf_write` to the console: takes at most [`MAX_WRITE`] bytes; prints whole lines. The range must be the program's
+    /// as a whole, and nothing is printed unless all that is taken can be read.
+    fn print(&self, address: u32, length: u32) -> i64 {
         let mut bytes = alloc::vec![0; (length as usize).min(MAX_WRITE)];
         if !inside(address, length) || copy::from_user(u64::from(address), &mut bytes).is_err() {
             return i64::from(Errno::BadPointer.to_result());
@@ -116,11 +125,8 @@ impl Guest {
         bytes.len() as i64
     }
 
-    /// `bf_read`: at most [`MAX_COPY`] bytes.
-    fn read(&self, descriptor: u32, address: u32, length: u32, task: &UserTask) -> Answer {
-        if descriptor != 0 {
-            return Answer::error(Errno::BadDescriptor);
-        }
+    /// `bf_read` from the console: at most [`MAX_COPY`] bytes.
+    fn read_line(&self, address: u32, length: u32, task: &UserTask) -> Answer {
         if !inside(address, length) {
             return Answer::error(Errno::BadPointer);
         }

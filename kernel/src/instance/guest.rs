@@ -4,6 +4,7 @@
 //! the number of its stack, so stacks are used again.
 
 use super::Instance;
+use super::files::Files;
 use super::gate::Handle;
 use super::heap::Heap;
 use super::memory::InstanceMemory;
@@ -77,6 +78,7 @@ pub(super) struct Guest {
     pub(super) seats: Mutex<Vec<Seat>>,
     pub(super) waits: Waits<TaskId>,
     pub(super) heap: Mutex<Heap>,
+    pub(super) files: Files,
     pub(super) finished: Mutex<VecDeque<Finished>>,
     pub(super) line: Mutex<BoundedText<MAX_LINE>>,
 }
@@ -86,15 +88,18 @@ pub(super) struct Guest {
 /// # Errors
 /// A sentence that says what is missing.
 pub(crate) fn load(program: Arc<jit::instance::Program>, setup: Setup) -> Result<Loaded, String> {
-    load_with(program, setup, Waits::default())
+    load_with(program, setup, Waits::default(), &[])
 }
 
-/// As [`load`], with a table of waiting tasks that a test has made.
+/// As [`load`], with a table of waiting tasks that a test has made, and folders of the volume for the program's files,
+/// each as `FOLDER` or `FOLDER:NAME`.
 pub(crate) fn load_with(
     program: Arc<jit::instance::Program>,
     setup: Setup,
     waits: Waits<TaskId>,
+    folders: &[String],
 ) -> Result<Loaded, String> {
+    let files = Files::new(folders)?;
     let no_memory = || String::from("no memory for the instance");
     let space = fill_space(&program).ok_or_else(no_memory)?;
     let cores = machine().topology.cores().len();
@@ -120,6 +125,7 @@ pub(crate) fn load_with(
         seats: Mutex::new(alloc::vec![Seat::default(); MAX_TASKS]),
         waits,
         heap: Mutex::new(heap),
+        files,
         finished: Mutex::default(),
         line: Mutex::new(BoundedText::new()),
     });
@@ -244,6 +250,7 @@ impl Guest {
 
     /// Where the thread-local variables of the task on `seat` lie: on top of its stack.
     pub(super) fn tls_base(&self, seat: usize) -> u64 {
-        stack_end(seat)
+        let tls = &self.instance.program().tls;
+        u64::from(tls.base(stack_end(seat) as u32))
     }
 }

@@ -107,7 +107,14 @@ impl Guest {
         let process = self.process().ok_or(ended)?;
         let stack = self.stack(seat).map_err(|OutOfMemory| NoTask::Memory)?;
         let mut writes = Vec::new();
+        let tls = &self.instance.program().tls;
         let mut top = self.tls_base(seat);
+        if tls.size > 0 {
+            let mut bytes = tls.bytes.clone();
+            bytes.resize(tls.size as usize, 0);
+            writes.push((top, bytes));
+        }
+        top &= !15;
         if let Some(block) = block {
             top = u64::from(block.start);
             writes.push((top, block.bytes));

@@ -22,7 +22,7 @@ const TIMEOUT_US: u64 = 20_000;
 fn load(level: u8, setup: Setup, look_under_lock: bool) -> Result<Loaded, String> {
     let module = modules::find("tasks", level).ok_or("there is no guest tasks")?;
     let (program, _) = guest::read("tasks", module.file)?;
-    guest::load_with(program, setup, Waits::new(look_under_lock))
+    guest::load_with(program, setup, Waits::new(look_under_lock), &[])
 }
 
 fn call(

@@ -15,7 +15,7 @@
 
 mod reader;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use reader::{BlockDevice, SECTOR_SIZE};
 

@@ -25,7 +25,7 @@ const LINES: usize = 4;
 /// What a read takes from the allowance besides its length.
 const CHARGE: u64 = 64;
 
-/// A disk that can be read.
+/// A disk.
 pub trait BlockDevice {
     /// Number of sectors.
     fn sectors(&self) -> u64;
@@ -35,6 +35,18 @@ pub trait BlockDevice {
     /// # Errors
     /// The sectors are not on the disk, or the device failed; the buffer's contents are then unspecified.
     fn read(&mut self, first: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
+
+    /// Writes `bytes`, whose length is a multiple of [`SECTOR_SIZE`], from sector `first` on.
+    ///
+    /// # Errors
+    /// The sectors are not on the disk, or the device failed; what they hold is then unspecified.
+    fn write(&mut self, first: u64, bytes: &[u8]) -> Result<(), DeviceError>;
+
+    /// Returns when all that was written survives a loss of power.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn flush(&mut self) -> Result<(), DeviceError>;
 }
 
 /// The last thing that the device reported, for whoever gets to see only the FAT reader's error.

@@ -13,15 +13,15 @@ const FAT_START: usize = SECTOR_SIZE;
 
 /// A disk in memory that counts its requests and fails when it is told to.
 #[derive(Clone, Debug)]
-pub(super) struct MemoryDisk {
-    pub(super) bytes: Vec<u8>,
-    pub(super) requests: u64,
+pub(crate) struct MemoryDisk {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) requests: u64,
     /// Number of the request from which on all fail.
-    pub(super) fail_at: Option<u64>,
+    pub(crate) fail_at: Option<u64>,
 }
 
 impl MemoryDisk {
-    pub(super) fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self {
             bytes,
             requests: 0,
@@ -47,6 +47,24 @@ impl BlockDevice for MemoryDisk {
             }
             _ => Err(DeviceError::Failed),
         }
+    }
+
+    fn write(&mut self, first: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+        assert!(!bytes.is_empty() && bytes.len().is_multiple_of(SECTOR_SIZE));
+        let number = self.requests;
+        self.requests += 1;
+        let start = first as usize * SECTOR_SIZE;
+        match self.bytes.get_mut(start..start + bytes.len()) {
+            Some(place) if self.fail_at.is_none_or(|at| number < at) => {
+                place.copy_from_slice(bytes);
+                Ok(())
+            }
+            _ => Err(DeviceError::Failed),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), DeviceError> {
+        Ok(())
     }
 }
 
