@@ -47,6 +47,8 @@ pub struct Options {
     pub log_level: LogLevel,
     /// `shell=on|off`: whether to read commands from the console when the demo is over.
     pub shell: bool,
+    /// `dir=FOLDER[:NAME][,…]`: folders of the volume whose files the programs may use.
+    pub folders: Vec<String>,
     /// `input=on|off`: whether somebody types, so that programs that read from the console wait for it.
     pub input: bool,
     /// `color=on|off`: whether the console may use colours.
@@ -67,6 +69,7 @@ impl Default for Options {
             thresholds: [100, 1000, 10_000],
             log_level: LogLevel::Info,
             shell: false,
+            folders: Vec::new(),
             input: false,
             color: false,
             stress: 0,
@@ -138,6 +141,7 @@ fn apply(options: &mut Options, word: &str) -> Result<(), Warning> {
         "stress" => options.stress = number(value).ok_or_else(bad)?,
         "loglevel" => options.log_level = level(value).ok_or_else(bad)?,
         "shell" => options.shell = switch(value).ok_or_else(bad)?,
+        "dir" => options.folders = list(value),
         "input" => options.input = switch(value).ok_or_else(bad)?,
         "color" => options.color = switch(value).ok_or_else(bad)?,
         _ => return Err(unknown()),

@@ -82,6 +82,7 @@ fn run(info: &'static BootInfo) -> ! {
     console::input::connect(options.input || options.shell);
     let mut executive = tasks::executive();
     instance::worker::start(options.jit_workers);
+    disk::service::start();
     if !options.tests.is_empty() {
         exit(tests::run(&mut executive, &options.tests));
     }

@@ -14,6 +14,7 @@ mod table;
 use crate::catalog::{self, File};
 use crate::console;
 use crate::cores::machine;
+use crate::disk::service;
 use crate::instance::guest::{self, Loaded, Setup};
 use crate::instance::registry::registry;
 use crate::metal::exit::Status;
@@ -26,6 +27,7 @@ use alloc::vec::Vec;
 use climb::Climb;
 pub(crate) use climb::Row;
 use kernel::cmdline::Options;
+use kernel::waits::Waits;
 use sched::TaskSpec;
 pub(crate) use table::{path, print_memory, print_queue};
 
@@ -149,6 +151,7 @@ pub(crate) fn run_main(
             let right = report_main(name, &loaded);
             let rows = climb::rows(&loaded);
             loaded.unload();
+            service::settle(executive);
             Ran { right, rows }
         }
         Err(why) => {
@@ -164,7 +167,8 @@ fn start_main(file: &File, words: &[&str], options: &Options) -> Result<Loaded, 
     let func = program
         .entry(&entry)
         .ok_or("its entry function is not defined")?;
-    let loaded = guest::load(program, setup(options))?;
+    let waits = Waits::default();
+    let loaded = guest::load_with(program, setup(options), waits, &options.folders)?;
     match loaded.start_main(0, func, words, TaskSpec::default()) {
         Ok(()) => Ok(loaded),
         Err(why) => {

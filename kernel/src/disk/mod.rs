@@ -19,8 +19,8 @@ mod virtio;
 
 pub(crate) use kernel::volume::{DeviceError, DiskError, Entry, FileError};
 
-use crate::metal::{apic, time};
 use crate::console;
+use crate::metal::{apic, time};
 use crate::trap::contain::{Enclosure, Failure};
 use crate::trap::interrupts;
 use alloc::string::ToString;

@@ -185,6 +185,22 @@ pub(crate) fn submit(op: Op, owner: TaskId) -> Result<Arc<Request>, Errno> {
     Ok(request)
 }
 
+/// Asks for `op` in the name of the kernel itself and waits for the answer, for a bounded time. On the BSP.
+///
+/// # Errors
+/// What the service says, or `Device` if it says nothing.
+pub(crate) fn ask(executive: &mut Executive, op: Op) -> Result<Reply, Errno> {
+    let shared = SERVICE.get().ok_or(Errno::Device)?;
+    // Nobody has to be unblocked: an unblock of the service itself does no harm.
+    let request = submit(op, shared.task)?;
+    let mut answer = None;
+    executive.run_until(PATIENCE_US, || {
+        answer = request.take_answer();
+        answer.is_some()
+    });
+    answer.unwrap_or(Err(Errno::Device))
+}
+
 /// Whether everything that was asked for is done, and everything that was closed is on the disk.
 pub(crate) fn is_settled() -> bool {
     SERVICE
@@ -365,8 +381,12 @@ impl Service {
     /// Mounts the volume unless it is, or is known to be of no use.
     fn mount(&mut self) -> Result<(), Errno> {
         match &mut self.volume {
-            Volume::Mounted(tree) if tree.device().is_current() => return Ok(()),
-            Volume::Mounted(_) => self.volume = Volume::Unknown,
+            Volume::Mounted(tree) => {
+                if tree.device().is_current() {
+                    return Ok(());
+                }
+                self.volume = Volume::Unknown;
+            }
             Volume::Broken => return Err(Errno::Device),
             Volume::Unknown => {}
         }

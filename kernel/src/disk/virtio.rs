@@ -174,7 +174,11 @@ impl Disk {
     }
 
     /// Shows the buffers to the device and waits for its answer.
-    fn exchange(&mut self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), DeviceError> {
+    fn exchange<'a>(
+        &mut self,
+        inputs: &'a [&'a [u8]],
+        outputs: &'a mut [&'a mut [u8]],
+    ) -> Result<(), DeviceError> {
         // SAFETY: the buffers, all in frames of this disk, are not touched before the answer is there; if none comes,
         // never again.
         let token = unsafe { self.queue.add(inputs, outputs) };

@@ -224,7 +224,8 @@ impl<D: BlockDevice> Cache<D> {
     }
 
     fn present(&self, line: u64) -> Option<usize> {
-        self.set_of(line).find(|&slot| self.slots[slot].line == line)
+        self.set_of(line)
+            .find(|&slot| self.slots[slot].line == line)
     }
 
     fn set_of(&self, line: u64) -> core::ops::Range<usize> {
@@ -309,10 +310,7 @@ mod tests {
     fn the_end_of_the_disk_is_the_end() {
         let mut cache = cache(3, 8);
         assert!(cache.read(1000, &mut [0; 536]).is_ok());
-        assert_eq!(
-            cache.read(1000, &mut [0; 537]),
-            Err(DeviceError::Failed)
-        );
+        assert_eq!(cache.read(1000, &mut [0; 537]), Err(DeviceError::Failed));
         assert_eq!(cache.write(u64::MAX, &[0; 2]), Err(DeviceError::Failed));
         cache.write(1535, &[9]).unwrap();
         cache.write_back(0..u64::MAX).unwrap();

@@ -108,8 +108,16 @@ mod tests {
     #[test]
     fn contradictions_are_refused() {
         assert_eq!(Geometry::read(&sector(), 16 << 20), None, "cut");
-        for (at, value) in [(11, 1), (12, 4), (13, 3), (13, 0), (14, 0), (16, 3), (22, 1), (32, 9)]
-        {
+        for (at, value) in [
+            (11, 1),
+            (12, 4),
+            (13, 3),
+            (13, 0),
+            (14, 0),
+            (16, 3),
+            (22, 1),
+            (32, 9),
+        ] {
             let mut sector = sector();
             sector[at] = value;
             if at == 32 {

@@ -270,11 +270,7 @@ impl Node {
     }
 
     /// Sees that the chain has room for `size` bytes; returns for how many it has when the volume is full.
-    fn reserve<D: BlockDevice>(
-        &mut self,
-        ground: &mut Ground<D>,
-        size: u64,
-    ) -> Result<u64, Errno> {
+    fn reserve<D: BlockDevice>(&mut self, ground: &mut Ground<D>, size: u64) -> Result<u64, Errno> {
         while u64::from(self.clusters) < ground.geometry.clusters_for(size) {
             match self.extend(ground) {
                 Ok(()) => {}
@@ -378,9 +374,7 @@ pub(super) fn errno(error: &hadris_fat::Error) -> Errno {
         Error::NotAFile => Errno::IsDirectory,
         Error::NotADirectory => Errno::NotDirectory,
         Error::EntryNotFound => Errno::NoEntry,
-        Error::InvalidPath | Error::InvalidFilename | Error::InvalidShortFilename => {
-            Errno::Invalid
-        }
+        Error::InvalidPath | Error::InvalidFilename | Error::InvalidShortFilename => Errno::Invalid,
         Error::AlreadyExists => Errno::Exists,
         Error::DirectoryNotEmpty => Errno::NotEmpty,
         _ => Errno::Device,

@@ -48,7 +48,10 @@ fn image(tree: &mut Tree<MemoryDisk>) -> Vec<u8> {
 fn fsck(bytes: &[u8], test: &str) -> String {
     let path = std::env::temp_dir().join(format!("files-{test}-{}.img", std::process::id()));
     std::fs::write(&path, bytes).unwrap();
-    let output = Command::new("/usr/sbin/fsck.fat").arg("-n").arg(&path).output();
+    let output = Command::new("/usr/sbin/fsck.fat")
+        .arg("-n")
+        .arg(&path)
+        .output();
     std::fs::remove_file(&path).unwrap();
     match output {
         Ok(output) if output.status.success() => String::new(),
@@ -72,7 +75,9 @@ fn judge(bytes: &[u8], path: &str) -> Option<Vec<u8>> {
 }
 
 fn pattern(size: usize, seed: usize) -> Vec<u8> {
-    (0..size).map(|at| (at * 31 + at / 251 + seed) as u8).collect()
+    (0..size)
+        .map(|at| (at * 31 + at / 251 + seed) as u8)
+        .collect()
 }
 
 fn put(tree: &mut Tree<MemoryDisk>, path: &str, bytes: &[u8]) {
@@ -160,7 +165,9 @@ fn random_access_agrees_with_plain_vectors() {
             _ => {
                 let mut bytes = vec![0; count];
                 let read = tree.read(id, at as u64, &mut bytes).unwrap();
-                let expected = file.get(at..).map_or(&[][..], |rest| &rest[..rest.len().min(count)]);
+                let expected = file
+                    .get(at..)
+                    .map_or(&[][..], |rest| &rest[..rest.len().min(count)]);
                 assert_eq!(bytes[..read], *expected, "round {round}");
             }
         }
@@ -266,7 +273,10 @@ fn a_full_volume_loses_nothing() {
     };
     assert_eq!(end, Errno::NoSpace);
     assert_eq!(tree.write(id, Some(1 << 30), b"x"), Err(Errno::NoSpace));
-    assert_eq!(tree.write(id, Some(u64::from(u32::MAX)), b"x"), Err(Errno::TooLarge));
+    assert_eq!(
+        tree.write(id, Some(u64::from(u32::MAX)), b"x"),
+        Err(Errno::TooLarge)
+    );
     let other = tree.open("other", NEW).unwrap();
     assert_eq!(tree.write(other, None, b"x"), Err(Errno::NoSpace));
     assert_eq!(tree.make_directory("dir"), Err(Errno::NoSpace));
@@ -274,7 +284,11 @@ fn a_full_volume_loses_nothing() {
     assert_eq!(fsck(&bytes, "full"), "");
     let content = judge(&bytes, "big").unwrap();
     assert_eq!(content.len(), size);
-    assert!(content.chunks(100_000).all(|chunk| *chunk == piece[..chunk.len()]));
+    assert!(
+        content
+            .chunks(100_000)
+            .all(|chunk| *chunk == piece[..chunk.len()])
+    );
     tree.set_size(id, 10).unwrap();
     assert_eq!(tree.write(other, None, b"x").unwrap().0, 1);
     check(&mut tree, "room");
@@ -292,7 +306,11 @@ fn what_was_synchronised_survives_a_power_failure() {
     assert_eq!(judge(&bytes, "db"), Some(pattern(40_000, 3)));
     tree.write(id, Some(0), &pattern(40_000, 4)).unwrap();
     let unsynced = tree.device().bytes.clone();
-    assert_eq!(judge(&unsynced, "db"), Some(pattern(40_000, 3)), "only sync writes");
+    assert_eq!(
+        judge(&unsynced, "db"),
+        Some(pattern(40_000, 3)),
+        "only sync writes"
+    );
 }
 
 /// Without the sizes in the directory records, what was written is not there afterwards: what `sync` is for.

@@ -17,10 +17,10 @@ use alloc::boxed::Box;
 use alloc::vec;
 use core::fmt;
 use core::sync::atomic::{AtomicI64, Ordering};
+use hadris_fat::FatDateTime;
 use hadris_fat::raw::DirEntryAttrFlags;
 use hadris_fat::sync::{FatDir, FatVolume, FileEntry};
 use hadris_fat::time::TimeProvider;
-use hadris_fat::FatDateTime;
 
 /// Files that can be open at once, each counted once.
 pub const MAX_NODES: usize = 128;
@@ -331,7 +331,9 @@ impl<D: BlockDevice> Tree<D> {
 
     fn find(&mut self, path: &str) -> Result<Found, Errno> {
         self.in_directory(path, |_, directory, name| {
-            directory.find(name)?.ok_or(hadris_fat::Error::EntryNotFound)
+            directory
+                .find(name)?
+                .ok_or(hadris_fat::Error::EntryNotFound)
         })
         .and_then(|entry| {
             let directory = self.directory_of(path)?;

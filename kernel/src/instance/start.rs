@@ -114,7 +114,6 @@ impl Guest {
             bytes.resize(tls.size as usize, 0);
             writes.push((top, bytes));
         }
-        top &= !15;
         if let Some(block) = block {
             top = u64::from(block.start);
             writes.push((top, block.bytes));

@@ -7,6 +7,7 @@
 mod containment;
 mod cores;
 mod disk;
+mod files;
 mod guards;
 mod guests;
 mod pages;
@@ -62,6 +63,7 @@ const TESTS: &[(&str, Test)] = &[
     ("wake-off", teams::without_the_lock_wake_ups_are_lost),
     ("end-all", teams::one_fault_ends_all_tasks),
     ("typed", teams::a_reader_waits_for_a_line),
+    ("files", files::files_are_written_and_read),
     ("disk", disk::every_file_reads_back),
     ("disk-dead", disk::a_dead_disk_is_given_up),
 ];
@@ -70,6 +72,7 @@ const TESTS: &[(&str, Test)] = &[
 const FATAL: &[(&str, Test)] = &[
     ("no-disk", disk::no_disk),
     ("any-disk", disk::any_disk),
+    ("files-again", files::files_survive_a_reboot),
     ("lost-core", cores::a_lost_core_is_left_out),
     ("panic", cores::panic_here),
     ("panic-elsewhere", cores::panic_elsewhere),
