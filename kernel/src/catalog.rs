@@ -52,6 +52,14 @@ pub(crate) fn files() -> Vec<File> {
     files.into_values().collect()
 }
 
+/// The file with this name, with or without its ending, whatever its case.
+pub(crate) fn find<'a>(files: &'a [File], name: &str) -> Option<&'a File> {
+    let name = stem(name).unwrap_or(name);
+    files
+        .iter()
+        .find(|file| file.name.eq_ignore_ascii_case(name))
+}
+
 fn embedded(module: &'static modules::Module) -> (String, File) {
     let name = stem(module.file_name)
         .unwrap_or(module.file_name)

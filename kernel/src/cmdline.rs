@@ -33,7 +33,11 @@ pub struct Options {
     pub tests: Vec<String>,
     /// `run=NAME[,NAME]`: the modules to run; all of the disk when empty.
     pub modules: Vec<String>,
-    /// `args=A[,B]`: arguments of the module's `main`.
+    /// `link=NAME[,NAME]`: modules that are part of every program that `run` names.
+    pub linked: Vec<String>,
+    /// `limit=SECONDS`: how long each of these programs may take.
+    pub limit_s: u32,
+    /// `args=A[,B]`: arguments of the module's `main`; `%XX` is the byte with that hexadecimal number.
     pub arguments: Vec<String>,
     /// `cores=N`: use at most N cores.
     pub max_cores: usize,
@@ -62,6 +66,8 @@ impl Default for Options {
         Self {
             tests: Vec::new(),
             modules: Vec::new(),
+            linked: Vec::new(),
+            limit_s: 600,
             arguments: Vec::new(),
             max_cores: usize::MAX,
             lose: None,
@@ -131,7 +137,9 @@ fn apply(options: &mut Options, word: &str) -> Result<(), Warning> {
     match key {
         "test" => options.tests = list(value),
         "run" => options.modules = list(value),
-        "args" => options.arguments = list(value),
+        "link" => options.linked = list(value),
+        "limit" => options.limit_s = number(value).ok_or_else(bad)?,
+        "args" => options.arguments = decoded(value).ok_or_else(bad)?,
         "cores" => options.max_cores = number(value).filter(|&n| n >= 1).ok_or_else(bad)? as usize,
         "lose" => options.lose = Some(number(value).ok_or_else(bad)? as usize),
         "jit.workers" => options.jit_workers = number(value).ok_or_else(bad)? as usize,
@@ -155,6 +163,27 @@ fn list(value: &str) -> Vec<String> {
         .filter(|part| !part.is_empty())
         .map(ToString::to_string)
         .collect()
+}
+
+/// A list whose parts may have `%XX` for bytes that would end a part or a word.
+fn decoded(value: &str) -> Option<Vec<String>> {
+    list(value).iter().map(|part| decode(part)).collect()
+}
+
+fn decode(part: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = part.as_bytes();
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = core::str::from_utf8(behind.get(..2)?).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &behind[2..];
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn number(value: &str) -> Option<u32> {
@@ -192,6 +221,18 @@ mod tests {
         assert_eq!((options.jit_workers, options.max_cores), (2, 3));
         assert_eq!(options.thresholds, [5, 1000, 7]);
         assert_eq!((options.log_level, options.shell), (LogLevel::Debug, true));
+    }
+
+    #[test]
+    fn arguments_may_hold_any_character() {
+        let (options, warnings) = parse("args=a%20b,c%2Cd%25,%c3%a9 dir=/data,x:y limit=7");
+        assert_eq!(warnings, []);
+        assert_eq!(options.arguments, ["a b", "c,d%", "é"]);
+        assert_eq!(options.folders, ["/data", "x:y"]);
+        assert_eq!(options.limit_s, 7);
+        for wrong in ["args=a%2", "args=%zz", "args=%ff"] {
+            assert_eq!(parse(wrong).1, [Warning::BadValue(wrong.into())]);
+        }
     }
 
     #[test]

@@ -14,15 +14,17 @@ mod table;
 use crate::catalog::{self, File};
 use crate::console;
 use crate::cores::machine;
-use crate::disk::service;
-use crate::instance::guest::{self, Loaded, Setup};
+use crate::disk::service::{self, Op, Reply};
+use crate::instance::guest::{self, Loaded, Named, Setup};
 use crate::instance::registry::registry;
 use crate::metal::exit::Status;
 use crate::shell;
 use crate::tasks::executive::Executive;
 use crate::tasks::process::Ending;
+use abi::file::Kind;
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use climb::Climb;
 pub(crate) use climb::Row;
@@ -31,8 +33,8 @@ use kernel::waits::Waits;
 use sched::TaskSpec;
 pub(crate) use table::{path, print_memory, print_queue};
 
-/// How long the whole of one program may take, µs: for an emulator on a loaded machine.
-const PATIENCE_US: u64 = 120_000_000;
+/// The archive in which functions are looked for that a program's modules do not have.
+const LIBRARY: &str = "lib/libc.a";
 
 /// Runs the programs that `options` names, or the whole demonstration, and the shell if it is asked for; the status
 /// says whether all was right.
@@ -65,7 +67,7 @@ fn demonstrate(executive: &mut Executive, files: &[File], options: &Options) -> 
         .iter()
         .filter(|file| modules::all().all(|guest| stem(guest) != file.name))
     {
-        right &= run_main(executive, file, &[&file.name], options).right;
+        right &= run_main(executive, files, file, &[&file.name], options).right;
     }
     let finished = climb_all(executive, demos, options);
     table::print_summary(&finished);
@@ -108,11 +110,7 @@ fn climb_all(executive: &mut Executive, files: Vec<&File>, options: &Options) ->
 fn run_named(executive: &mut Executive, files: &[File], options: &Options) -> (bool, History) {
     let (mut right, mut history) = (true, History::new());
     for name in &options.modules {
-        let stem = name.trim_end_matches(".llbc").trim_end_matches(".bc");
-        let Some(file) = files
-            .iter()
-            .find(|file| file.name.eq_ignore_ascii_case(stem))
-        else {
+        let Some(file) = catalog::find(files, name) else {
             console::say!("{name}: no such module");
             right = false;
             continue;
@@ -120,7 +118,7 @@ fn run_named(executive: &mut Executive, files: &[File], options: &Options) -> (b
         let words: Vec<&str> = core::iter::once(file.name.as_str())
             .chain(options.arguments.iter().map(String::as_str))
             .collect();
-        let ran = run_main(executive, file, &words, options);
+        let ran = run_main(executive, files, file, &words, options);
         right &= ran.right;
         history.extend(ran.rows.into_iter().map(|row| (file.name.clone(), row)));
     }
@@ -139,15 +137,16 @@ pub(crate) struct Ran {
 /// Runs the entry function of a file to its end.
 pub(crate) fn run_main(
     executive: &mut Executive,
+    files: &[File],
     file: &File,
     words: &[&str],
     options: &Options,
 ) -> Ran {
     let name = &file.name;
-    match start_main(file, words, options) {
+    match start_main(executive, files, file, words, options) {
         Ok(loaded) => {
             let over = || loaded.process.ending().is_some() || loaded.has_finished();
-            executive.run_until(PATIENCE_US, over);
+            executive.run_until(u64::from(options.limit_s) * 1_000_000, over);
             let right = report_main(name, &loaded);
             let rows = climb::rows(&loaded);
             loaded.unload();
@@ -162,10 +161,32 @@ pub(crate) fn run_main(
     }
 }
 
-fn start_main(file: &File, words: &[&str], options: &Options) -> Result<Loaded, String> {
-    let (program, entry) = guest::read(&file.name, &file.bytes)?;
+fn start_main(
+    executive: &mut Executive,
+    files: &[File],
+    file: &File,
+    words: &[&str],
+    options: &Options,
+) -> Result<Loaded, String> {
+    let mut parts: Vec<Named<'_>> = alloc::vec![(file.name.as_str(), &file.bytes[..])];
+    for name in &options.linked {
+        let file = catalog::find(files, name).ok_or_else(|| format!("{name}: no such module"))?;
+        parts.push((&file.name, &file.bytes));
+    }
+    let parsed = guest::parse(&parts)?;
+    let library = if parsed.needs_library() {
+        service::read_file(executive, LIBRARY).ok()
+    } else {
+        None
+    };
+    let archives: Vec<Named<'_>> = library.iter().map(|bytes| (LIBRARY, &bytes[..])).collect();
+    let (program, entry) = guest::link(parsed, &archives)?;
+    for folder in &options.folders {
+        let path = folder.split(':').next().unwrap_or_default();
+        check_folder(executive, path)?;
+    }
     let func = program
-        .entry(&entry)
+        .start(&entry)
         .ok_or("its entry function is not defined")?;
     let waits = Waits::default();
     let loaded = guest::load_with(program, setup(options), waits, &options.folders)?;
@@ -178,8 +199,21 @@ fn start_main(file: &File, words: &[&str], options: &Options) -> Result<Loaded, 
     }
 }
 
+/// An error unless the volume has this folder.
+fn check_folder(executive: &mut Executive, path: &str) -> Result<(), String> {
+    let what = match service::ask(executive, Op::Stat(path.into())) {
+        Ok(Reply {
+            stat: Some(stat), ..
+        }) if stat.kind == Kind::Directory => return Ok(()),
+        Ok(_) => String::from("not a folder"),
+        Err(why) => why.to_string(),
+    };
+    Err(format!("{path}, which it is to be given: {what}"))
+}
+
 /// Says how a program ended; true if by itself.
 fn report_main(name: &str, loaded: &Loaded) -> bool {
+    loaded.flush_output();
     // What the program printed lies in other cores' rings and comes first.
     console::drain();
     let returned = loaded

@@ -44,6 +44,10 @@ const STACK_SIZE: u64 = 128 << 10;
 /// What one request may allocate, in bytes.
 const ARENA_LIMIT: u64 = 16 << 20;
 
+/// Largest file that the kernel reads for itself, in bytes, and how much of it at once.
+const MAX_FILE: u64 = 64 << 20;
+const READ_AT_ONCE: usize = 1 << 20;
+
 static SERVICE: Once<Shared> = Once::new();
 
 /// What the service and its customers share.
@@ -199,6 +203,33 @@ pub(crate) fn ask(executive: &mut Executive, op: Op) -> Result<Reply, Errno> {
         answer.is_some()
     });
     answer.unwrap_or(Err(Errno::Device))
+}
+
+/// The bytes of a file of the volume, at most [`MAX_FILE`]. On the BSP.
+///
+/// # Errors
+/// What the service says; `TooLarge`; `NoMemory`.
+pub(crate) fn read_file(executive: &mut Executive, path: &str) -> Result<Vec<u8>, Errno> {
+    let opened = ask(executive, Op::Open(path.into(), abi::file::open::READ))?;
+    let file = opened.file.ok_or(Errno::Device)?;
+    let stat = ask(executive, Op::FileStat(file.clone()))?.stat;
+    let size = stat.ok_or(Errno::Device)?.size;
+    if size > MAX_FILE {
+        return Err(Errno::TooLarge);
+    }
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(size as usize)
+        .map_err(|_| Errno::NoMemory)?;
+    while (bytes.len() as u64) < size {
+        let op = Op::Read(file.clone(), bytes.len() as u64, READ_AT_ONCE);
+        let reply = ask(executive, op)?;
+        if reply.bytes.is_empty() {
+            return Err(Errno::Device);
+        }
+        bytes.extend(reply.bytes);
+    }
+    Ok(bytes)
 }
 
 /// Whether everything that was asked for is done, and everything that was closed is on the disk.

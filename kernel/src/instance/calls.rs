@@ -130,6 +130,8 @@ impl Guest {
         if !inside(address, length) {
             return Answer::error(Errno::BadPointer);
         }
+        // What it asks for is seen before the answer is typed.
+        self.flush_line();
         Answer::wait(Typed {
             reader: task.id,
             address,
@@ -154,6 +156,15 @@ impl Guest {
         }
         console::say!("{}", line.as_str());
         *line = BoundedText::new();
+    }
+
+    /// Prints a line that was begun, as it is.
+    pub(super) fn flush_line(&self) {
+        let mut line = self.line.lock();
+        if !line.as_str().is_empty() {
+            console::say!("{}", line.as_str());
+            *line = BoundedText::new();
+        }
     }
 }
 

@@ -15,14 +15,18 @@ use crate::memory::paging::Rights;
 use crate::memory::space::Space;
 use crate::metal::cpu;
 use crate::tasks::process::{Ending, Process};
+use ::abi::HostCall;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use ir::{Function, Module};
 use jit::gates::Crossing;
-use jit::instance::{Config, arguments};
+use jit::instance::archive::Archive;
+use jit::instance::link::Input;
+use jit::instance::{Config, Program, arguments};
 use jit::policy::Thresholds;
 use kernel::team::Team;
 use kernel::text::BoundedText;
@@ -87,14 +91,14 @@ pub(super) struct Guest {
 ///
 /// # Errors
 /// A sentence that says what is missing.
-pub(crate) fn load(program: Arc<jit::instance::Program>, setup: Setup) -> Result<Loaded, String> {
+pub(crate) fn load(program: Arc<Program>, setup: Setup) -> Result<Loaded, String> {
     load_with(program, setup, Waits::default(), &[])
 }
 
 /// As [`load`], with a table of waiting tasks that a test has made, and folders of the volume for the program's files,
 /// each as `FOLDER` or `FOLDER:NAME`.
 pub(crate) fn load_with(
-    program: Arc<jit::instance::Program>,
+    program: Arc<Program>,
     setup: Setup,
     waits: Waits<TaskId>,
     folders: &[String],
@@ -142,7 +146,7 @@ pub(crate) fn load_with(
 }
 
 /// An address space with the program's constants and globals; `None` if memory is out.
-fn fill_space(program: &jit::instance::Program) -> Option<Space> {
+fn fill_space(program: &Program) -> Option<Space> {
     let mut space = Space::new().ok()?;
     for segment in program.segments.iter().filter(|segment| segment.size > 0) {
         let rights = if segment.writable {
@@ -159,24 +163,84 @@ fn fill_space(program: &jit::instance::Program) -> Option<Space> {
     Some(space)
 }
 
+/// A file by its name and bytes.
+pub(crate) type Named<'a> = (&'a str, &'a [u8]);
+
 /// Reads a module file: LLBC or plain bitcode.
 ///
 /// # Errors
 /// A sentence that names what is wrong and where.
-pub(crate) fn read(
-    name: &str,
-    file: &[u8],
-) -> Result<(Arc<jit::instance::Program>, String), String> {
-    let container = ::abi::Container::parse(file).map_err(|why| why.to_string())?;
-    let mut module = jit::load::module(container.bitcode).map_err(|why| why.to_string())?;
-    module.name = if container.name.is_empty() {
-        name
-    } else {
-        container.name
+pub(crate) fn read(name: &str, file: &[u8]) -> Result<(Arc<Program>, String), String> {
+    link(parse(&[(name, file)])?, &[])
+}
+
+/// Module files that have been read and not been linked yet.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    modules: Vec<Module>,
+    /// The entry that the first of them names.
+    entry: String,
+}
+
+/// Reads module files that make one program; the first says where it begins.
+///
+/// # Errors
+/// A sentence that names what is wrong, in which file and where.
+pub(crate) fn parse(files: &[Named<'_>]) -> Result<Parsed, String> {
+    let mut parsed = Parsed {
+        modules: Vec::new(),
+        entry: String::new(),
+    };
+    for (index, &(name, file)) in files.iter().enumerate() {
+        let wrong = |why: &dyn core::fmt::Display| format!("{name}: {why}");
+        let container = ::abi::Container::parse(file).map_err(|why| wrong(&why))?;
+        let mut module = jit::load::module(container.bitcode).map_err(|why| wrong(&why))?;
+        let own_name = Some(container.name).filter(|name| !name.is_empty());
+        module.name = own_name.unwrap_or(name).into();
+        if index == 0 {
+            parsed.entry = container.entry.to_string();
+        }
+        parsed.modules.push(module);
     }
-    .into();
-    let entry = container.entry.to_string();
-    let mut program = jit::instance::Program::new(module).map_err(|why| why.to_string())?;
+    Ok(parsed)
+}
+
+impl Parsed {
+    /// Whether a function is missing that only a library can have.
+    pub(crate) fn needs_library(&self) -> bool {
+        let funcs = || self.modules.iter().flat_map(|module| &module.funcs);
+        let defined: BTreeSet<&str> = funcs()
+            .filter(|func| func.body.is_some())
+            .map(|func| func.name.as_str())
+            .collect();
+        let missing = |func: &Function| {
+            func.body.is_none()
+                && !func.name.starts_with("llvm.")
+                && HostCall::from_symbol(&func.name).is_none()
+                && !defined.contains(func.name.as_str())
+        };
+        funcs().any(missing)
+    }
+}
+
+/// Makes one program of modules and what they need of these archives.
+///
+/// # Errors
+/// A sentence that names what is wrong.
+pub(crate) fn link(
+    parsed: Parsed,
+    archives: &[Named<'_>],
+) -> Result<(Arc<Program>, String), String> {
+    let entry = match parsed.entry.as_str() {
+        "" => String::from("main"),
+        entry => entry.to_string(),
+    };
+    let mut inputs: Vec<Input<'_>> = parsed.modules.into_iter().map(Input::Module).collect();
+    for &(name, bytes) in archives {
+        let archive = Archive::parse(name, bytes).map_err(|why| why.to_string())?;
+        inputs.push(Input::Archive(archive));
+    }
+    let mut program = Program::link(inputs, &entry).map_err(|why| why.to_string())?;
     let cpu = cpu::code_features();
     program.legalise(cpu).map_err(|why| why.to_string())?;
     Ok((Arc::new(program), entry))
@@ -232,6 +296,11 @@ impl Loaded {
     /// Tasks that ended by themselves since the last call.
     pub(crate) fn take_finished(&self) -> Vec<Finished> {
         self.guest.finished.lock().drain(..).collect()
+    }
+
+    /// Prints what the program has written of a line that it did not end.
+    pub(crate) fn flush_output(&self) {
+        self.guest.flush_line();
     }
 
     /// Takes the instance off the machine: requests for it are dropped, its tasks end.

@@ -6,7 +6,7 @@
 mod dis;
 mod show;
 
-use crate::catalog::File;
+use crate::catalog::{self, File};
 use crate::console;
 use crate::demo::{self, Row};
 use crate::tasks::executive::Executive;
@@ -144,15 +144,11 @@ impl Shell<'_> {
             console::say!("run: which module? `ls` lists them");
             return;
         };
-        let Some(file) = self
-            .files
-            .iter()
-            .find(|file| file.name.eq_ignore_ascii_case(name))
-        else {
+        let Some(file) = catalog::find(&self.files, name) else {
             console::say!("{name}: no such module");
             return;
         };
-        let ran = demo::run_main(self.executive, file, words, self.options);
+        let ran = demo::run_main(self.executive, &self.files, file, words, self.options);
         self.history
             .extend(ran.rows.into_iter().map(|row| (file.name.clone(), row)));
     }
