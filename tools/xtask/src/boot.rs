@@ -1,5 +1,10 @@
 //! `boot`: one program of a user's in the kernel; its `main` decides the exit status.
 //!
+//! The program is one module or several (`.bc`, `.llbc`), which are linked with each other and with
+//! the C library. `--dir FOLDER` gives it a folder of the volume; if the host has a directory of this
+//! name, its files are put there first. `--disk IMAGE` keeps the volume in a file: what a program
+//! writes is there at the next boot.
+//!
 //! QEMU's exit device carries seven bits, too few for a status, so the status comes through the
 //! second serial port, among the kernel's JSON lines. One line per program run:
 //!
@@ -10,9 +15,11 @@
 //! | `{"event":"rejected","module":"x.bc",…}` | 65, likewise |
 //! | none of them | 1: the machine did not get that far |
 
+use crate::image::Entry;
 use crate::qemu::{Accelerator, Machine, Verdict};
 use crate::{Failure, image, kernel, output_dir, process};
 use serde_json::Value;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
@@ -22,77 +29,177 @@ const FAULT: u8 = 134;
 /// Exit status of a file that is not a module, or one that cannot be run.
 const REJECTED: u8 = 65;
 /// Time limit of a program: the kernel's own budget ends it earlier.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(1800);
 
 /// What the command line asked for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Options {
-    file: PathBuf,
+    /// Modules of the program; the first says where it begins.
+    files: Vec<PathBuf>,
     /// Arguments of `main`, after the program's name.
     words: Vec<String>,
+    /// Folders for the program, as `FOLDER` or `FOLDER:NAME`.
+    folders: Vec<String>,
+    /// The volume, if it is to be kept.
+    disk: Option<PathBuf>,
     cores: u32,
     accelerator: String,
+    /// More words for the kernel.
+    append: String,
 }
 
 pub(crate) fn main(parser: lexopt::Parser) -> Result<ExitCode, Failure> {
     let options = parse(parser)?;
     let kernel = kernel::build()?;
-    let disk = output_dir()?.join("boot.img");
-    image::write(&disk, &image::content(std::slice::from_ref(&options.file))?)?;
+    let disk = prepare_disk(&options)?;
     let events = output_dir()?.join("boot.jsonl");
     let accelerator = Accelerator::choose(&options.accelerator, &kernel)?;
+    let interactive = std::io::stdin().is_terminal();
     let machine = Machine {
         kernel,
         image: Some(disk),
         events: Some(events.clone()),
         cores: options.cores,
-        append: command_line(&options),
+        append: command_line(&options, interactive),
         accelerator,
     };
-    let end = process::run(machine.command().stdin(Stdio::null()), Some(LIMIT))?;
+    let mut qemu = machine.command();
+    if !interactive {
+        qemu.stdin(Stdio::null());
+    }
+    let end = process::run(&mut qemu, (!interactive).then_some(LIMIT))?;
     let lines = std::fs::read_to_string(&events)?;
     match status(&lines) {
         Some(status) => Ok(ExitCode::from(status)),
-        None => Err(format!(
-            "no result of {}: {}",
-            options.file.display(),
-            Verdict::of(end)
-        )
-        .into()),
+        None => {
+            let file = options.files[0].display();
+            Err(format!("no result of {file}: {}", Verdict::of(end)).into())
+        }
     }
 }
 
+/// The volume with the program, its folders, and the C library where there is one.
+fn prepare_disk(options: &Options) -> Result<PathBuf, Failure> {
+    let mut entries = image::content(&options.files)?;
+    for folder in &options.folders {
+        let (path, _) = folder.split_once(':').unwrap_or((folder, ""));
+        let name = path.trim_matches('/');
+        let bytes = Vec::new();
+        entries.push(Entry {
+            name: format!("{name}/"),
+            bytes,
+        });
+        add_files(Path::new(path), name, &mut entries)?;
+    }
+    match image::library() {
+        Ok(library) => entries.push(library),
+        Err(why) => eprintln!("without the C library: {why}"),
+    }
+    match &options.disk {
+        Some(disk) if disk.exists() => {
+            image::put(disk, &entries)?;
+            Ok(disk.clone())
+        }
+        kept => {
+            let disk = match kept {
+                Some(disk) => disk.clone(),
+                None => output_dir()?.join("boot.img"),
+            };
+            image::write(&disk, &entries)?;
+            Ok(disk)
+        }
+    }
+}
+
+/// The files of a directory of the host, if there is one; directories in it are left out.
+fn add_files(host: &Path, folder: &str, entries: &mut Vec<Entry>) -> Result<(), Failure> {
+    let Ok(listing) = std::fs::read_dir(host) else {
+        return Ok(());
+    };
+    for file in listing {
+        let path = file?.path();
+        if path.is_file() {
+            entries.push(Entry {
+                name: format!("{folder}/{}", disk_name(&path)),
+                bytes: std::fs::read(&path)?,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What comes before the first file that is no module is a module, the rest are arguments.
 fn parse(mut parser: lexopt::Parser) -> Result<Options, Failure> {
     use lexopt::prelude::*;
-    let (mut file, mut words, mut cores) = (None, Vec::new(), 4);
-    let mut accelerator = "auto".to_owned();
+    let mut options = Options {
+        cores: 4,
+        accelerator: "auto".to_owned(),
+        ..Options::default()
+    };
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("smp") => cores = parser.value()?.parse()?,
-            Long("accel") => accelerator = parser.value()?.string()?,
-            Value(path) if file.is_none() => file = Some(PathBuf::from(path)),
-            Value(word) => words.push(word.string()?),
+            Long("smp") => options.cores = parser.value()?.parse()?,
+            Long("accel") => options.accelerator = parser.value()?.string()?,
+            Long("dir") => options.folders.push(parser.value()?.string()?),
+            Long("disk") => options.disk = Some(parser.value()?.into()),
+            Long("append") => options.append = parser.value()?.string()?,
+            Value(path) if options.files.is_empty() || options.is_module(&path) => {
+                options.files.push(path.into());
+            }
+            Value(word) => options.words.push(word.string()?),
             _ => return Err(argument.unexpected().into()),
         }
     }
-    let file = file.ok_or("which file?")?;
-    Ok(Options {
-        file,
-        words,
-        cores,
-        accelerator,
-    })
+    if options.files.is_empty() {
+        return Err("which file?".into());
+    }
+    Ok(options)
 }
 
-/// The kernel's command line: run this file only, with these arguments.
-fn command_line(options: &Options) -> String {
-    let name = disk_name(&options.file);
-    let mut line = format!("run={name}");
-    if !options.words.is_empty() {
-        line.push_str(" args=");
-        line.push_str(&options.words.join(","));
+impl Options {
+    /// Whether a word is another module of the program.
+    fn is_module(&self, word: &std::ffi::OsStr) -> bool {
+        let ending = Path::new(word).extension();
+        let named = ending.is_some_and(|ending| ending == "bc" || ending == "llbc");
+        self.words.is_empty() && named
+    }
+}
+
+/// The kernel's command line: run these files only, as one program, with these arguments.
+fn command_line(options: &Options, interactive: bool) -> String {
+    let names: Vec<String> = options.files.iter().map(|file| disk_name(file)).collect();
+    let mut line = format!("run={} limit={}", names[0], LIMIT.as_secs());
+    let mut add = |key: &str, values: &[String]| {
+        if !values.is_empty() {
+            line.push_str(&format!(" {key}={}", values.join(",")));
+        }
+    };
+    add("link", &names[1..]);
+    add("dir", &options.folders);
+    let words: Vec<String> = options.words.iter().map(|word| encoded(word)).collect();
+    add("args", &words);
+    if interactive {
+        line.push_str(" input=on");
+    }
+    if !options.append.is_empty() {
+        line.push(' ');
+        line.push_str(&options.append);
     }
     line
+}
+
+/// A word with `%XX` for what would end it on the kernel's command line.
+fn encoded(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b'%' | b'"');
+    word.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02x}")
+            }
+        })
+        .collect()
 }
 
 /// The name that a file has on the disk.
@@ -143,11 +250,24 @@ mod tests {
     }
 
     #[test]
-    fn words_after_the_file_are_arguments_of_the_program() {
-        let words = ["dir/x.bc", "3", "--smp", "2", "four"];
+    fn words_after_the_files_are_arguments_of_the_program() {
+        let words = ["dir/x.bc", "y.bc", "3", "--smp", "2", "a b,c", "z.bc"];
         let options = parse(lexopt::Parser::from_args(words)).unwrap();
         assert_eq!(options.cores, 2);
-        assert_eq!(command_line(&options), "run=x.bc args=3,four");
+        assert_eq!(
+            command_line(&options, false),
+            "run=x.bc limit=1800 link=y.bc args=3,a%20b%2cc,z.bc"
+        );
         assert!(parse(lexopt::Parser::from_args(["--smp", "2"])).is_err());
+    }
+
+    #[test]
+    fn folders_go_to_the_kernel_as_they_were_given() {
+        let words = ["x.bc", "--dir", "data", "--dir", "/tmp/in:in"];
+        let options = parse(lexopt::Parser::from_args(words)).unwrap();
+        assert_eq!(
+            command_line(&options, true),
+            "run=x.bc limit=1800 dir=data,/tmp/in:in input=on"
+        );
     }
 }

@@ -1,24 +1,29 @@
 //! `image`: the FAT16 disk that the kernel boots with, built without root and without mounting.
 //!
 //! The root directory holds the modules to run, under long names: the demo programs, or the files
-//! that a user gives. There are no folders: the `.` entries that fatfs 0.3 writes into a new folder
-//! carry long names, which `fsck.fat` rightly refuses.
+//! that a user gives. `lib/libc.a` is the C library, from which programs get what they lack. Other
+//! folders come from `bareflow boot --dir`.
+//!
+//! `fatfs` formats the volume; files and folders are put on it by `hadris-fat`, as the kernel does,
+//! because the `.` entries that fatfs 0.3 writes into a new folder carry long names, which `fsck.fat`
+//! rightly refuses.
 //!
 //! The same input gives the same bytes: the volume number is fixed and every file is dated 1980,
-//! FAT's first day. FAT16 is asked for explicitly; with 2 KiB clusters the volume has 16 Ki of
+//! FAT's first day. FAT16 is asked for explicitly; with 4 KiB clusters the volume has 16 Ki of
 //! them, far from both limits of FAT16 (4085 and 65524), so no reader can take it for another FAT.
 
 use crate::{Failure, output_dir};
-use fatfs::{Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time};
+use fatfs::{FatType, FormatVolumeOptions};
+use hadris_fat::sync::{Error, ErrorKind, FatDir, FatVolume, FatVolumeWriteExt as _, IoResult};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Size of the volume in bytes; the file is sparse.
-const VOLUME_BYTES: u64 = 32 << 20;
+const VOLUME_BYTES: u64 = 64 << 20;
 /// Size of a cluster in bytes.
-const CLUSTER_BYTES: u32 = 2048;
+const CLUSTER_BYTES: u32 = 4096;
 /// Volume serial number: "BFLW".
 const VOLUME_ID: u32 = 0x4246_4C57;
 const LABEL: [u8; 11] = *b"BAREFLOW   ";
@@ -26,7 +31,7 @@ const LABEL: [u8; 11] = *b"BAREFLOW   ";
 /// A file to be put on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Name in the root directory.
+    /// Path on the volume; one that ends in a slash is a folder.
     pub(crate) name: String,
     /// Content.
     pub(crate) bytes: Vec<u8>,
@@ -85,64 +90,109 @@ pub(crate) fn content(user_modules: &[PathBuf]) -> Result<Vec<Entry>, Failure> {
     Ok(entries)
 }
 
+/// The C library's archive as the kernel looks for it.
+///
+/// # Errors
+/// It cannot be built: the sources or the compiler are missing.
+pub(crate) fn library() -> Result<Entry, Failure> {
+    let archive = clib::ensure()?.archive;
+    let bytes = std::fs::read(&archive).map_err(|why| format!("{}: {why}", archive.display()))?;
+    let name = "lib/libc.a".to_owned();
+    Ok(Entry { name, bytes })
+}
+
 /// Formats the file at `path` and puts the entries on it.
 pub(crate) fn write(path: &Path, entries: &[Entry]) -> Result<(), Failure> {
-    let io = |error: std::io::Error| format!("{}: {error}", path.display());
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let mut file = File::options()
         .read(true)
         .write(true)
         .create(true)
         .truncate(true)
         .open(path)
-        .map_err(io)?;
-    file.set_len(VOLUME_BYTES).map_err(io)?;
-    fill(&mut file, entries).map_err(io)?;
-    Ok(())
-}
-
-/// Formats a volume of the right length and puts the entries on it.
-fn fill<V: Read + Write + Seek>(volume: &mut V, entries: &[Entry]) -> std::io::Result<()> {
+        .map_err(|why| failed(&why))?;
+    file.set_len(VOLUME_BYTES).map_err(|why| failed(&why))?;
     let format = FormatVolumeOptions::new()
         .fat_type(FatType::Fat16)
         .bytes_per_cluster(CLUSTER_BYTES)
         .volume_id(VOLUME_ID)
         .volume_label(LABEL);
-    fatfs::format_volume(&mut *volume, format)?;
-    let disk = FileSystem::new(volume, FsOptions::new().time_provider(&FIRST_DAY))?;
-    for entry in entries {
-        let mut file = disk.root_dir().create_file(&entry.name)?;
-        file.truncate()?;
-        file.write_all(&entry.bytes)?;
-    }
-    disk.unmount()
+    fatfs::format_volume(&mut file, format).map_err(|why| failed(&why))?;
+    put(path, entries)
 }
 
-/// A clock that stands still, so that images are reproducible.
+/// Puts the entries on the volume at `path`; files that it has under these names are replaced.
+pub(crate) fn put(path: &Path, entries: &[Entry]) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let file = File::options().read(true).write(true).open(path);
+    let disk = Disk(file.map_err(|why| failed(&why))?);
+    let volume = FatVolume::open(disk).map_err(|why| failed(&why))?;
+    for entry in entries {
+        add(&volume, entry).map_err(|why| failed(&format!("{}: {why}", entry.name)))?;
+    }
+    Ok(())
+}
+
+/// Makes the folders of an entry's path and the entry itself.
+fn add(volume: &FatVolume<Disk>, entry: &Entry) -> Result<(), hadris_fat::Error> {
+    let (folders, name) = entry.name.rsplit_once('/').unwrap_or(("", &entry.name));
+    let mut folder: FatDir<'_, Disk> = volume.root_dir();
+    for part in folders.split('/').filter(|part| !part.is_empty()) {
+        folder = match folder.find(part)? {
+            Some(found) => volume.open_dir_entry(&found)?,
+            None => volume.create_dir(&folder, part)?,
+        };
+    }
+    if name.is_empty() {
+        return Ok(());
+    }
+    if let Some(old) = folder.find(name)? {
+        volume.delete(&old)?;
+    }
+    let file = volume.create_file(&folder, name)?;
+    let mut writer = volume.write_file(&file)?;
+    writer.write(&entry.bytes)?;
+    writer.finish()
+}
+
+/// A file of the host as `hadris-fat` wants to see it.
 #[derive(Debug)]
-struct FirstDay;
+struct Disk(File);
 
-static FIRST_DAY: FirstDay = FirstDay;
+fn failed<T>(result: std::io::Result<T>) -> IoResult<T> {
+    result.map_err(|_| Error::from_kind(ErrorKind::Other))
+}
 
-impl fatfs::TimeProvider for FirstDay {
-    fn get_current_date(&self) -> Date {
-        Date {
-            year: 1980,
-            month: 1,
-            day: 1,
-        }
+impl hadris_fat::sync::Read for Disk {
+    type Error = ErrorKind;
+
+    fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
+        failed(self.0.read(buffer))
+    }
+}
+
+impl hadris_fat::sync::Write for Disk {
+    type Error = ErrorKind;
+
+    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
+        failed(self.0.write(bytes))
     }
 
-    fn get_current_date_time(&self) -> DateTime {
-        let time = Time {
-            hour: 0,
-            min: 0,
-            sec: 0,
-            millis: 0,
-        };
-        DateTime {
-            date: self.get_current_date(),
-            time,
-        }
+    fn flush(&mut self) -> IoResult<()> {
+        failed(self.0.flush())
+    }
+}
+
+impl hadris_fat::sync::Seek for Disk {
+    type Error = ErrorKind;
+
+    fn seek(&mut self, to: hadris_fat::sync::SeekFrom) -> IoResult<u64> {
+        use hadris_fat::sync::SeekFrom;
+        failed(self.0.seek(match to {
+            SeekFrom::Start(at) => std::io::SeekFrom::Start(at),
+            SeekFrom::Current(by) => std::io::SeekFrom::Current(by),
+            SeekFrom::End(by) => std::io::SeekFrom::End(by),
+        }))
     }
 }
 
@@ -150,6 +200,7 @@ impl fatfs::TimeProvider for FirstDay {
 mod tests {
     use super::*;
     use crate::setup::program;
+    use fatfs::{FileSystem, FsOptions};
     use std::process::Command;
 
     /// An image of the default content in a file of its own.
@@ -157,6 +208,16 @@ mod tests {
         let name = format!("xtask-{test}-{}.img", std::process::id());
         let path = std::env::temp_dir().join(name);
         write(&path, &content(&[]).unwrap()).unwrap();
+        let folder = |name: &str, bytes: &[u8]| Entry {
+            name: name.into(),
+            bytes: bytes.into(),
+        };
+        let more = [
+            folder("data/A long folder/", b""),
+            folder("data/x.txt", b"old and longer"),
+            folder("data/x.txt", b"new"),
+        ];
+        put(&path, &more).unwrap();
         path
     }
 
@@ -182,6 +243,10 @@ mod tests {
             file.read_to_end(&mut bytes).unwrap();
             assert_eq!(bytes, entry.bytes, "{}", entry.name);
         }
+        let mut text = String::new();
+        let file = disk.root_dir().open_file("data/x.txt");
+        file.unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "new");
         drop(disk);
         std::fs::remove_file(path).unwrap();
     }
