@@ -223,6 +223,7 @@ pub(crate) fn expect(source: &Path, shop: &Workshop) -> io::Result<Result<Expect
     })
 }
 
+/// Runs a native program for as long as one may take.
 pub(crate) fn run_native(program: &Path) -> io::Result<Output> {
     process::run(&mut Command::new(program), NATIVE_LIMIT)
 }
@@ -254,7 +255,8 @@ pub(crate) fn engine_output(bitcode: &Path, engine: Engine) -> io::Result<Output
     process::run(&mut child, ENGINE_LIMIT)
 }
 
-fn compare(output: &Output, expected: &Expected) -> Verdict {
+/// Whether `output` is what was expected.
+pub(crate) fn compare(output: &Output, expected: &Expected) -> Verdict {
     let wanted = &expected.output;
     if output.end != wanted.end {
         let stderr = output.stderr.lines().next().unwrap_or_default();

@@ -4,6 +4,8 @@
 //! conformance run [--count N] [--seed N] [--jobs N] [--sources csmith,own] [--tiers interp,baseline,…]
 //!                 [--compilers clang-14-O2,clang-19-O3-v3,…] [--per-case N] [--out DIR] [--resume]
 //! conformance source csmith|own SEED          print a program
+//! conformance reduce FILE.c|FILE.bfir [--compiler clang-16-O2] [--tier o2]
+//! conformance corpus DIR                      modules to fuzz with
 //! conformance fuzz [--seconds N] [--jobs N] [--tiers baseline,o2]   coverage-guided, see `tools/fuzz`
 //! conformance child --tier TIER FILE          run one bitcode file (what `run` starts)
 //! ```
@@ -24,6 +26,7 @@ mod generate;
 mod judge;
 mod options;
 mod process;
+mod reduce;
 
 use case::{Case, Source};
 use child::Engine;
@@ -58,9 +61,19 @@ fn command() -> Result<ExitCode, Failure> {
         }
         Some("source") => source(parser),
         Some("child") => child(parser),
+        Some("reduce") => reduce::main(parser),
+        Some("corpus") => corpus(parser),
         Some("fuzz") => fuzzer::main(parser),
         _ => Err(format!("no command {command:?}").into()),
     }
+}
+
+fn corpus(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {
+    match parser.next()? {
+        Some(lexopt::Arg::Value(dir)) => corpus::make(dir.as_ref())?,
+        _ => return Err("corpus: wants a directory".into()),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn source(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {

@@ -67,7 +67,7 @@ fn default() -> Campaign {
 }
 
 /// Every compiler at every level; the levels that vectorise for x86-64-v3 and without vectors too.
-fn configs() -> Vec<Config> {
+pub(crate) fn configs() -> Vec<Config> {
     let all = |target, levels: &'static [u32]| {
         let of = move |clang| {
             levels.iter().map(move |&level| Config {
