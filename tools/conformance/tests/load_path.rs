@@ -2,7 +2,6 @@
 //!
 //! `make fuzz` runs the same harness with coverage and for as long as one likes.
 
-
 use conformance::fuzz::{Mutator, Reached, SMALL_MODULE, load_path};
 use jit::tier::Tier;
 use std::panic;

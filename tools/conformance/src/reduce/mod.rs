@@ -86,7 +86,8 @@ fn reduce(
     fs::write(&source, &text)?;
     let target = find_failure(&source, config, engine, shop)?;
     println!("fails: {} {}", target.config, target.engine);
-    let mut test = |text: &str| fails_in_c(text, target, &source, shop);
+    let out = file.with_extension("reduced.c");
+    let mut test = |text: &str| fails_in_c(text, target, &source, shop) && keep(&out, text);
     if !test(&text) {
         return Err("the case fails, but it is no valid judge: undefined behaviour?".into());
     }
@@ -96,7 +97,12 @@ fn reduce(
     let reduced = lines.concat();
     let out = file.with_extension("reduced.c");
     fs::write(&out, &reduced)?;
-    println!("{} lines of {} are left: {}", lines.len(), text.lines().count(), out.display());
+    println!(
+        "{} lines of {} are left: {}",
+        lines.len(),
+        text.lines().count(),
+        out.display()
+    );
     fs::write(&source, &reduced)?;
     let bitcode = shop.bitcode(target.config, &source)?;
     let module = child::load(&bitcode)?;
@@ -119,7 +125,9 @@ fn find_failure(
     let configs = config.map_or_else(crate::options::configs, |config| vec![config]);
     let engines = engine.map_or(Engine::ALL.to_vec(), |engine| vec![engine]);
     for config in configs {
-        let Ok(bitcode) = shop.bitcode(config, source) else { continue };
+        let Ok(bitcode) = shop.bitcode(config, source) else {
+            continue;
+        };
         for &engine in &engines {
             if judge::run_engine(&bitcode, engine, &expected)?.is_failure() {
                 return Ok(Target { config, engine });
@@ -159,10 +167,13 @@ fn reduce_ir(
         None => {
             let mut wrong = Engine::ALL.into_iter().skip(1);
             let fails = |engine: &Engine| fails_in_ir(text, *engine, &candidate);
-            wrong.find(fails).ok_or("no engine disagrees with the interpreter")?
+            wrong
+                .find(fails)
+                .ok_or("no engine disagrees with the interpreter")?
         }
     };
-    let mut test = |text: &str| fails_in_ir(text, engine, &candidate);
+    let out = file.with_extension("reduced.bfir");
+    let mut test = |text: &str| fails_in_ir(text, engine, &candidate) && keep(&out, text);
     if !test(text) {
         return Err(format!("the interpreter agrees with {engine} on the text").into());
     }
@@ -177,10 +188,17 @@ fn reduce_ir(
             break;
         }
     }
-    let out = file.with_extension("reduced.bfir");
-    fs::write(&out, lines.concat())?;
-    println!("{} lines of IR are left, wrong at {engine}: {}", lines.len(), out.display());
+    println!(
+        "{} lines of IR are left, wrong at {engine}: {}",
+        lines.len(),
+        out.display()
+    );
     Ok(())
+}
+
+/// Keeps what a reduction has reached: it may be ended at any time.
+fn keep(out: &Path, text: &str) -> bool {
+    fs::write(out, text).is_ok()
 }
 
 /// Whether the interpreter has an opinion on `text`, and `engine` another one.
@@ -205,7 +223,10 @@ fn fails_in_ir(text: &str, engine: Engine, candidate: &Path) -> bool {
 fn simpler_ir(line: &str) -> Vec<String> {
     let trimmed = line.trim_start();
     if let Some(rest) = trimmed.strip_prefix("br ") {
-        let labels = rest.split(',').map(str::trim).filter(|word| word.starts_with("bb"));
+        let labels = rest
+            .split(',')
+            .map(str::trim)
+            .filter(|word| word.starts_with("bb"));
         return labels.map(|label| format!("  br {label}\n")).collect();
     }
     let Some((result, operation)) = line.split_once(" = ") else {
@@ -226,7 +247,10 @@ mod tests {
 
     #[test]
     fn lines_of_ir_get_simpler() {
-        assert_eq!(simpler_ir("  br i1 %3, bb1, bb2\n"), ["  br bb1\n", "  br bb2\n"]);
+        assert_eq!(
+            simpler_ir("  br i1 %3, bb1, bb2\n"),
+            ["  br bb1\n", "  br bb2\n"]
+        );
         let expected = ["  %4 = add i32 zero, %2\n", "  %4 = add i32 %3, zero\n"];
         assert_eq!(simpler_ir("  %4 = add i32 %3, %2\n"), expected);
     }
