@@ -26,6 +26,10 @@ pub(super) enum Ty {
     /// Lanes of a vector of floats or doubles.
     Floats(u32),
     Doubles(u32),
+    Half,
+    Halfs(u32),
+    /// `x86_fp80`.
+    Long,
 }
 
 impl fmt::Display for Ty {
@@ -37,22 +41,26 @@ impl fmt::Display for Ty {
             Self::Ints(lanes, bits) => write!(f, "<{lanes} x i{bits}>"),
             Self::Floats(lanes) => write!(f, "<{lanes} x float>"),
             Self::Doubles(lanes) => write!(f, "<{lanes} x double>"),
+            Self::Half => f.write_str("half"),
+            Self::Halfs(lanes) => write!(f, "<{lanes} x half>"),
+            Self::Long => f.write_str("x86_fp80"),
         }
     }
 }
 
 impl Ty {
     /// Whether its scalars are integers.
-    fn is_int(self) -> bool {
+    pub(super) fn is_int(self) -> bool {
         matches!(self, Self::Int(_) | Self::Ints(..))
     }
 
     /// The type of a vector's lanes, with their number; `None` for scalars.
-    fn lanes(self) -> Option<(Self, u32)> {
+    pub(super) fn lanes(self) -> Option<(Self, u32)> {
         match self {
             Self::Ints(lanes, bits) => Some((Self::Int(bits), lanes)),
             Self::Floats(lanes) => Some((Self::Float, lanes)),
             Self::Doubles(lanes) => Some((Self::Double, lanes)),
+            Self::Halfs(lanes) => Some((Self::Half, lanes)),
             _ => None,
         }
     }
@@ -63,16 +71,23 @@ impl Ty {
     }
 
     /// Bits of a scalar or of a lane.
-    fn bits(self) -> u32 {
+    pub(super) fn bits(self) -> u32 {
         match self.scalar() {
             Self::Int(bits) => bits,
             Self::Float => 32,
+            Self::Half => 16,
+            Self::Long => 80,
             _ => 64,
         }
     }
 
+    /// Bits of all lanes.
+    pub(super) fn total_bits(self) -> u32 {
+        self.bits() * self.lanes().map_or(1, |(_, lanes)| lanes)
+    }
+
     /// The type of a comparison of such values.
-    fn truth(self) -> Self {
+    pub(super) fn truth(self) -> Self {
         self.lanes()
             .map_or(Self::Int(1), |(_, lanes)| Self::Ints(lanes, 1))
     }
@@ -86,6 +101,9 @@ impl Ty {
 impl Program {
     /// A type for a value: mostly an integer.
     pub(super) fn any_type(&mut self) -> Ty {
+        if self.config.exotic && self.random.once_in(3) {
+            return self.exotic_type();
+        }
         let roll = self.random.below(10);
         match roll {
             0 if self.config.floats => Ty::Float,
@@ -100,6 +118,9 @@ impl Program {
         if self.config.odd_widths && self.random.once_in(8) {
             return Ty::Int(self.random.pick(&[3, 7, 17, 24, 31, 33, 48, 63]));
         }
+        if self.config.exotic && self.random.once_in(8) {
+            return Ty::Int(self.random.pick(&[65, 72, 80, 96, 100, 127, 128]));
+        }
         if self.config.wide && self.random.once_in(8) {
             return Ty::Int(128);
         }
@@ -108,6 +129,9 @@ impl Program {
 
     /// A vector that fills a register of 8, 16 or 32 bytes.
     fn vector_type(&mut self) -> Ty {
+        if self.config.exotic && self.random.once_in(2) {
+            return self.exotic_vector();
+        }
         let ints = [
             Ty::Ints(4, 32),
             Ty::Ints(2, 64),
@@ -127,6 +151,9 @@ impl Program {
     /// A float type, or a vector of it.
     fn float_type(&mut self) -> Ty {
         let vectors = self.config.vectors && self.random.once_in(4);
+        if self.config.exotic && self.random.once_in(3) {
+            return self.exotic_float();
+        }
         match (vectors, self.random.below(2)) {
             (true, 0) => Ty::Floats(4),
             (true, _) => Ty::Doubles(2),
@@ -170,6 +197,8 @@ impl Program {
             return format!("<{}>", list.join(", "));
         }
         match ty {
+            Ty::Half => self.half_constant(),
+            Ty::Long => self.long_constant(),
             Ty::Int(1) => self.random.pick(&["true", "false"]).to_string(),
             Ty::Int(bits) => {
                 let unused = 64 - bits.min(64);
@@ -206,7 +235,7 @@ impl Program {
     }
 
     /// The value, or 0 for NaN.
-    fn without_nan(&mut self, ty: Ty, value: &str) -> String {
+    pub(super) fn without_nan(&mut self, ty: Ty, value: &str) -> String {
         if ty.is_int() {
             return String::from(value);
         }
@@ -217,6 +246,9 @@ impl Program {
 
     /// One statement.
     pub(super) fn statement(&mut self) {
+        if self.config.exotic && self.random.once_in(4) {
+            return self.exotic_statement();
+        }
         let roll = self.random.below(27);
         match roll {
             0..6 => self.int_binary(),
@@ -483,7 +515,7 @@ impl Program {
     fn memory_type(&mut self) -> Ty {
         loop {
             let ty = self.any_type();
-            if ty.has_whole_bytes() {
+            if ty.has_whole_bytes() && ty.total_bits() <= 256 {
                 return ty;
             }
         }
@@ -615,7 +647,7 @@ impl Program {
         let value = self.without_nan(ty, value);
         let lanes = ty.lanes().map_or(1, |(_, lanes)| lanes);
         let total = ty.bits() * lanes;
-        if lanes > 1 && total > 64 {
+        if lanes > 1 && total > 64 && total.is_multiple_of(64) {
             let words = Ty::Ints(total / 64, 64);
             let words_of = self.define(&format!("bitcast {ty} {value} to {words}"));
             return self.define(&format!(

@@ -16,6 +16,7 @@
 //!   reinterpreted, or returned; addresses never become numbers.
 
 mod code;
+mod exotic;
 mod source;
 
 use crate::module::Module;
@@ -54,10 +55,12 @@ pub struct Config {
     pub dynamic: bool,
     /// Divisions that may fault.
     pub faults: bool,
+    /// With `vectors`, `wide` and `floats`: types and operations that no machine has.
+    pub exotic: bool,
 }
 
 impl Default for Config {
-    /// Everything but faults and i128.
+    /// Everything but faults, i128 and what is exotic.
     fn default() -> Self {
         Self {
             funcs: 4,
@@ -73,6 +76,7 @@ impl Default for Config {
             varargs: true,
             dynamic: true,
             faults: false,
+            exotic: false,
         }
     }
 }

@@ -11,6 +11,7 @@ fn check(seeds: core::ops::Range<u64>, config: &Config) {
         let mut random = Random::new(seed);
         let args = [Val::from(random.bits() as u32), Val::from(random.bits())];
         let expected = run(&module, entry, &args);
+        assert!(expected.0.is_ok(), "seed {seed}: {:?}", expected.0);
         let cpus = cpus();
         let cpu = cpus[seed as usize % cpus.len()];
         let result = std::panic::catch_unwind(|| {
@@ -22,6 +23,11 @@ fn check(seeds: core::ops::Range<u64>, config: &Config) {
     }
 }
 
+/// So many programs, or as many as `LEGAL_SEEDS` says.
+fn seeds(everyday: u64) -> core::ops::Range<u64> {
+    0..std::env::var("LEGAL_SEEDS").map_or(everyday, |n| n.parse().unwrap())
+}
+
 fn everything() -> Config {
     Config {
         wide: true,
@@ -31,6 +37,14 @@ fn everything() -> Config {
 
 #[test]
 fn generated_programs_mean_the_same() {
-    let end = std::env::var("LEGAL_SEEDS").map_or(150, |n| n.parse().unwrap());
-    check(0..end, &everything());
+    check(seeds(150), &everything());
+}
+
+#[test]
+fn programs_of_what_no_machine_has_mean_the_same() {
+    let exotic = Config {
+        exotic: true,
+        ..everything()
+    };
+    check(seeds(150), &exotic);
 }

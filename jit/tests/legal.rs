@@ -1,0 +1,68 @@
+//! Legalised programs natively, at every tier, against the interpreter on what they were before.
+//!
+//! `LEGAL_SEEDS=from..to` runs other programs than the everyday ones.
+
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+
+mod exec;
+
+use exec::{check_on, cpu, old_cpu};
+use ir::random::{self, Config, Random};
+use jit::legal;
+use jit::tier::CpuFeatures;
+
+fn seeds(everyday: u64) -> core::ops::Range<u64> {
+    let Ok(range) = std::env::var("LEGAL_SEEDS") else {
+        return 0..everyday;
+    };
+    let (from, to) = range.split_once("..").expect("from..to");
+    from.parse().unwrap()..to.parse().unwrap()
+}
+
+/// CPUs with different dialects, as far as this one can stand in for them.
+fn cpus() -> Vec<CpuFeatures> {
+    let here = cpu();
+    let old = old_cpu();
+    let sse41 = CpuFeatures {
+        sse41: here.sse41,
+        ..old
+    };
+    let avx = CpuFeatures {
+        avx: here.avx,
+        fma: here.fma,
+        ..sse41
+    };
+    vec![here, avx, sse41, old]
+}
+
+fn run(config: &Config, everyday: u64) {
+    for seed in seeds(everyday) {
+        let source = random::source(seed, config);
+        let module = exec::parse(&source);
+        let entry = module.func_by_name("entry").unwrap();
+        let mut random = Random::new(seed);
+        let args = [random.bits() & 0xffff_ffff, random.bits()];
+        let place = exec::Place::new(&module);
+        let cpus = cpus();
+        // Tiers decline what must be rounded once where the CPU cannot.
+        let fused = source.contains(") fma {");
+        let cpu = cpus[seed as usize % if fused { 2 } else { cpus.len() }];
+        let result = std::panic::catch_unwind(|| {
+            let expected = exec::interpret(&module, &place, entry, &args);
+            let mut legal = module.clone();
+            legal::module(&mut legal, cpu).unwrap();
+            let outcome = check_on(&legal, entry, &args, &[cpu]);
+            assert_eq!(Some(outcome), expected.map(|(outcome, _)| outcome));
+        });
+        assert!(result.is_ok(), "seed {seed} {config:?} {cpu:?}\n{source}");
+    }
+}
+
+#[test]
+fn programs_with_vectors_and_wide_integers_agree() {
+    let config = Config {
+        wide: true,
+        ..Config::default()
+    };
+    run(&config, 100);
+}
