@@ -66,3 +66,13 @@ fn programs_with_vectors_and_wide_integers_agree() {
     };
     run(&config, 100);
 }
+
+#[test]
+fn programs_of_what_no_machine_has_agree() {
+    let config = Config {
+        wide: true,
+        exotic: true,
+        ..Config::default()
+    };
+    run(&config, 100);
+}
