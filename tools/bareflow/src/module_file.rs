@@ -1,8 +1,13 @@
-//! Module files: read, unwrapped, loaded, bound.
+//! Module files: read, unwrapped, loaded, linked.
+//!
+//! A program is a file and the libraries that it is given: modules or archives. The C library comes by
+//! itself when the file leaves symbols undefined that are neither host calls nor helpers of the runtime;
+//! a freestanding module therefore never makes anybody build it.
 
 use crate::fail::{self, Failure};
-use abi::Container;
-use jit::instance::Program;
+use abi::{Container, HostCall};
+use jit::helpers::Helper;
+use jit::instance::{Archive, Input, Program, archive};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -72,15 +77,58 @@ impl ModuleFile {
         Ok(module)
     }
 
-    /// The module, bound.
+    /// The program of this module alone, and of the C library if it needs that.
     pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        self.load_with(&[])
+    }
+
+    /// The program of this module and what it needs of these libraries, and of the C library.
+    pub(crate) fn load_with(&self, libraries: &[Self]) -> Result<Loaded, Failure> {
         let entry = self.container()?.entry.to_owned();
-        let program = Program::new(self.module()?).map_err(|why| self.rejected(why))?;
+        let module = self.module()?;
+        let library = wants_library(&module).then(c_library).transpose()?;
+        let mut inputs = vec![Input::Module(module)];
+        for file in libraries.iter().chain(&library) {
+            inputs.push(file.input()?);
+        }
+        let program = Program::link(inputs, &entry).map_err(|why| self.rejected(why))?;
         Ok(Loaded { program, entry })
+    }
+
+    /// The file as a part of a program: an archive, or a module.
+    fn input(&self) -> Result<Input<'_>, Failure> {
+        if !archive::is_archive(&self.bytes) {
+            return Ok(Input::Module(self.module()?));
+        }
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let archive = Archive::parse(&name, &self.bytes).map_err(|why| self.rejected(why))?;
+        Ok(Input::Archive(archive))
     }
 }
 
+/// Whether the module uses what only a library can define.
+fn wants_library(module: &ir::Module) -> bool {
+    let known =
+        |name: &str| HostCall::from_symbol(name).is_some() || Helper::from_symbol(name).is_some();
+    let funcs = module.funcs.iter().filter(|func| func.body.is_none());
+    let globals = module.globals.iter().filter(|global| !global.defined);
+    funcs.into_iter().any(|func| !known(&func.name)) || globals.count() > 0
+}
+
+/// The C library's archive, built if it is not there.
+fn c_library() -> Result<ModuleFile, Failure> {
+    let library = clib::ensure().map_err(|why| Failure::new(fail::NO_TOOL, why.to_string()))?;
+    ModuleFile::read(&library.archive)
+}
+
 impl Loaded {
+    /// The number of the function to enter: the C library's start for the default entry.
+    pub(crate) fn start(&self) -> Result<u32, Failure> {
+        self.program
+            .start(&self.entry)
+            .map_or_else(|| self.func(&self.entry), Ok)
+    }
+
     /// The number of function `name`.
     pub(crate) fn func(&self, name: &str) -> Result<u32, Failure> {
         self.program.entry(name).ok_or_else(|| {

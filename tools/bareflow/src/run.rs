@@ -1,4 +1,4 @@
-//! `bareflow run`: runs `main` of a module.
+//! `bareflow run`: runs `main` of a module, with the libraries and directories that it is given.
 
 use crate::fail::{self, Failure, Outcome};
 use crate::module_file::{Loaded, ModuleFile};
@@ -12,6 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 struct Request {
     file: Option<PathBuf>,
+    libraries: Vec<PathBuf>,
     args: Vec<String>,
     options: Options,
     stats: bool,
@@ -25,8 +26,13 @@ pub(crate) fn main(args: lexopt::Parser) -> Outcome {
         return Err(Failure::usage("run: wants a file"));
     };
     let file = ModuleFile::read(path)?;
-    let loaded = file.load()?;
-    let entry = loaded.func(&loaded.entry)?;
+    let libraries = request
+        .libraries
+        .iter()
+        .map(PathBuf::as_path)
+        .map(ModuleFile::read);
+    let loaded = file.load_with(&libraries.collect::<Result<Vec<_>, _>>()?)?;
+    let entry = loaded.start()?;
     let process = start(loaded, request.options)?;
     let core = process
         .attach(0)
@@ -92,6 +98,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Request, Failure> {
             Arg::Value(path) if request.file.is_none() => request.file = Some(path.into()),
             Arg::Value(word) => request.args.push(word.string()?),
             Arg::Long("tier") => request.options.forced = tier(&args.value()?.string()?)?,
+            Arg::Long("lib") => request.libraries.push(args.value()?.into()),
             Arg::Long("cores") => request.options.cores = args.value()?.parse_with(cores)?,
             Arg::Long("time-limit") => {
                 let seconds: f64 = args.value()?.parse()?;
