@@ -27,15 +27,18 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: bareflow COMMAND …
 
-  cc FILE.c… [-O0..-O3] [-march=…] [-g] [-I DIR] [-D NAME[=VALUE]] -o OUT.bc
-        compiles C to a module with clang-19 and the module flags
+  cc FILE… [-c] [-O0..-O3] [-march=…] [-g] [-I DIR] [-D NAME[=VALUE]] [-l LIB] [-L DIR] -o OUT.bc
+        compiles C to a module with clang-19 and the module flags; takes a C compiler's
+        arguments: sources, files of bitcode, archives; -ffreestanding for no C library
   wrap FILE.bc -o OUT.llbc [--name NAME] [--entry FUNCTION] [--level 0..3]
         puts the 128-byte LLBC header in front of bitcode
   inspect FILE
         shows header, functions, globals, imports
-  run FILE [ARG…] [--tier baseline|o1|o2|o3|auto] [--cores N] [--time-limit SECONDS]
-      [--stats] [--json FILE] [--perf]
-        runs main; the exit status is main's
+  run FILE [ARG…] | run FILE… -- [ARG…]
+      [--lib FILE]… [--no-libc] [--dir DIR[:NAME]]… [--tier baseline|o1|o2|o3|auto]
+      [--cores N] [--time-limit SECONDS] [--stats] [--json FILE] [--perf]
+        links modules, libraries and the C library and runs main; the exit status is main's;
+        the program sees the directories of --dir and no others
   call FILE FUNCTION [INT…] [--tier T] [--repeat N] [--json]
         calls one function; prints its result and the time a call takes
   dis FILE [--ir|--asm] [--tier T] [--function F] [--stop-after PASS]

@@ -8,6 +8,7 @@ use crate::fail::{self, Failure};
 use abi::{Container, HostCall};
 use jit::helpers::Helper;
 use jit::instance::{Archive, Input, Program, archive};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -79,20 +80,7 @@ impl ModuleFile {
 
     /// The program of this module alone, and of the C library if it needs that.
     pub(crate) fn load(&self) -> Result<Loaded, Failure> {
-        self.load_with(&[])
-    }
-
-    /// The program of this module and what it needs of these libraries, and of the C library.
-    pub(crate) fn load_with(&self, libraries: &[Self]) -> Result<Loaded, Failure> {
-        let entry = self.container()?.entry.to_owned();
-        let module = self.module()?;
-        let library = wants_library(&module).then(c_library).transpose()?;
-        let mut inputs = vec![Input::Module(module)];
-        for file in libraries.iter().chain(&library) {
-            inputs.push(file.input()?);
-        }
-        let program = Program::link(inputs, &entry).map_err(|why| self.rejected(why))?;
-        Ok(Loaded { program, entry })
+        link(std::slice::from_ref(self), true)
     }
 
     /// The file as a part of a program: an archive, or a module.
@@ -106,13 +94,60 @@ impl ModuleFile {
     }
 }
 
-/// Whether the module uses what only a library can define.
-fn wants_library(module: &ir::Module) -> bool {
-    let known =
-        |name: &str| HostCall::from_symbol(name).is_some() || Helper::from_symbol(name).is_some();
-    let funcs = module.funcs.iter().filter(|func| func.body.is_none());
-    let globals = module.globals.iter().filter(|global| !global.defined);
-    funcs.into_iter().any(|func| !known(&func.name)) || globals.count() > 0
+/// The program of these modules and of what it needs of these archives, and of the C library if it
+/// may have that. The first file is a module and says where the program starts.
+pub(crate) fn link(files: &[ModuleFile], with_libc: bool) -> Result<Loaded, Failure> {
+    let Some(first) = files.first() else {
+        return Err(Failure::usage("a program has a file"));
+    };
+    if archive::is_archive(&first.bytes) {
+        return Err(first.rejected("an archive; a program's first file is a module"));
+    }
+    let entry = first.container()?.entry.to_owned();
+    let library;
+    let inputs: Result<Vec<_>, _> = files.iter().map(ModuleFile::input).collect();
+    let mut inputs = inputs?;
+    let wanted = with_libc && wants_library(&inputs);
+    library = wanted.then(c_library).transpose()?;
+    if let Some(library) = &library {
+        inputs.push(library.input()?);
+    }
+    let program = Program::link(inputs, &entry).map_err(|why| first.rejected(why))?;
+    Ok(Loaded { program, entry })
+}
+
+/// Whether the modules use what neither they, nor an archive among them, nor the runtime defines.
+fn wants_library(inputs: &[Input<'_>]) -> bool {
+    let modules = || {
+        inputs.iter().filter_map(|input| match input {
+            Input::Module(module) => Some(module),
+            Input::Archive(_) => None,
+        })
+    };
+    // What members of an archive need is not looked at: they were made to be linked with something.
+    if inputs
+        .iter()
+        .any(|input| matches!(input, Input::Archive(_)))
+    {
+        return true;
+    }
+    let mut defined: HashSet<&str> = HashSet::new();
+    for module in modules() {
+        let funcs = module.funcs.iter().filter(|func| func.body.is_some());
+        let globals = module.globals.iter().filter(|global| global.defined);
+        defined.extend(funcs.map(|func| func.name.as_str()));
+        defined.extend(globals.map(|global| global.name.as_str()));
+        defined.extend(module.aliases.iter().map(|alias| alias.name.as_str()));
+    }
+    let known = |name: &str| {
+        let provided = HostCall::from_symbol(name).is_some() || Helper::from_symbol(name).is_some();
+        provided || name.starts_with("llvm.") || defined.contains(name)
+    };
+    modules().any(|module| {
+        let mut funcs = module.funcs.iter().filter(|func| func.body.is_none());
+        let mut globals = module.globals.iter().filter(|global| !global.defined);
+        funcs.any(|func| !known(&func.name)) || globals.any(|global| !known(&global.name))
+    })
 }
 
 /// The C library's archive, built if it is not there.

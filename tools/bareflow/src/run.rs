@@ -1,18 +1,21 @@
 //! `bareflow run`: runs `main` of a module, with the libraries and directories that it is given.
 
 use crate::fail::{self, Failure, Outcome};
-use crate::module_file::{Loaded, ModuleFile};
+use crate::module_file::{self, Loaded, ModuleFile};
 use crate::{listing, perf};
-use hosted::{Left, Options, Process, StartError};
+use hosted::{Directory, Left, Options, Process, StartError};
 use jit::tier::Tier;
 use lexopt::{Arg, ValueExt as _};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Default)]
 struct Request {
-    file: Option<PathBuf>,
+    /// The program's modules: the first one names it and its entry.
+    files: Vec<PathBuf>,
     libraries: Vec<PathBuf>,
+    no_libc: bool,
     args: Vec<String>,
     options: Options,
     stats: bool,
@@ -22,16 +25,13 @@ struct Request {
 
 pub(crate) fn main(args: lexopt::Parser) -> Outcome {
     let request = parse(args)?;
-    let Some(path) = &request.file else {
+    let Some(path) = request.files.first() else {
         return Err(Failure::usage("run: wants a file"));
     };
-    let file = ModuleFile::read(path)?;
-    let libraries = request
-        .libraries
-        .iter()
-        .map(PathBuf::as_path)
-        .map(ModuleFile::read);
-    let loaded = file.load_with(&libraries.collect::<Result<Vec<_>, _>>()?)?;
+    let read = |path: &PathBuf| ModuleFile::read(path);
+    let files = request.files.iter().chain(&request.libraries).map(read);
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    let loaded = module_file::link(&files, !request.no_libc)?;
     let entry = loaded.start()?;
     let process = start(loaded, request.options)?;
     let core = process
@@ -91,13 +91,28 @@ pub(crate) fn tier(name: &str) -> Result<Option<Tier>, Failure> {
         .ok_or_else(|| Failure::usage(format!("no tier `{name}`: baseline, o1, o2, o3 or auto")))
 }
 
+/// Before `--` stand the program's files, behind it its arguments. Without a `--` there is one file.
 fn parse(mut args: lexopt::Parser) -> Result<Request, Failure> {
+    let words: Vec<OsString> = args.raw_args()?.collect();
+    let split = words.iter().position(|word| word == "--");
+    let (before, behind) = words.split_at(split.unwrap_or(words.len()));
+    let mut args = lexopt::Parser::from_args(before);
     let mut request = Request::default();
+    for word in behind.iter().skip(1) {
+        request.args.push(word.clone().string()?);
+    }
     while let Some(arg) = args.next()? {
         match arg {
-            Arg::Value(path) if request.file.is_none() => request.file = Some(path.into()),
+            Arg::Value(path) if request.files.is_empty() || split.is_some() => {
+                request.files.push(path.into());
+            }
             Arg::Value(word) => request.args.push(word.string()?),
             Arg::Long("tier") => request.options.forced = tier(&args.value()?.string()?)?,
+            Arg::Long("no-libc") => request.no_libc = true,
+            Arg::Long("dir") => {
+                let directory = directory(&args.value()?.string()?);
+                request.options.directories.push(directory);
+            }
             Arg::Long("lib") => request.libraries.push(args.value()?.into()),
             Arg::Long("cores") => request.options.cores = args.value()?.parse_with(cores)?,
             Arg::Long("time-limit") => {
@@ -113,6 +128,18 @@ fn parse(mut args: lexopt::Parser) -> Result<Request, Failure> {
         }
     }
     Ok(request)
+}
+
+/// `PATH[:NAME]`. A path with a colon needs a name behind it.
+fn directory(text: &str) -> Directory {
+    let (path, name) = match text.rsplit_once(':') {
+        Some((path, name)) if !path.is_empty() => (path, Some(name.to_owned())),
+        _ => (text, None),
+    };
+    Directory {
+        path: path.into(),
+        name,
+    }
 }
 
 fn cores(text: &str) -> Result<usize, &'static str> {
