@@ -4,13 +4,16 @@
 //! publication seen by other cores. Always on software emulation, so that every machine tests the
 //! same thing; `make run` uses KVM where it works.
 //!
-//! Two boots test the kernel's own end: a panic must be printed and must not look like success.
+//! Some boots test the kernel's own end: a panic must be printed and must not look like success. Others have a core
+//! that does not come, no disk, or a damaged one. The boots share a disk and write to it; in the end it must be whole.
 
 use super::{Report, count, print_tail};
 use crate::qemu::{Accelerator, Machine, Verdict};
+use crate::setup::program;
 use crate::{Failure, image, kernel};
 use count::Tally;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Time limit of one boot: generous, because machines that run tests may be slow and busy.
@@ -18,11 +21,24 @@ const BOOT_LIMIT: Duration = Duration::from_secs(300);
 /// What the kernel writes to the exit device when it panics.
 const PANIC_CODE: i32 = 0x12;
 
-/// One boot: cores, the kernel's tests, and what must come of it.
+/// One boot: cores, the kernel's tests, its disk, and what must come of it.
 struct Boot {
     cores: u32,
     tests: &'static str,
+    /// More words for the kernel.
+    append: &'static str,
+    disk: Disk,
     expected: Expected,
+}
+
+/// What disk a boot has.
+enum Disk {
+    /// The one that all share, as the boots before have left it.
+    Shared,
+    /// None.
+    Missing,
+    /// A copy on which some bytes of tables and directories have been changed.
+    Damaged,
 }
 
 /// What a boot must come to.
@@ -33,53 +49,58 @@ enum Expected {
     Panic,
 }
 
-const BOOTS: [Boot; 9] = [
+/// A boot with the shared disk that runs tests.
+const fn tests(cores: u32, tests: &'static str) -> Boot {
     Boot {
-        cores: 1,
-        tests: "all",
+        cores,
+        tests,
+        append: "",
+        disk: Disk::Shared,
         expected: Expected::Tests,
-    },
+    }
+}
+
+/// A boot with the shared disk that ends in a panic.
+const fn panic(tests: &'static str) -> Boot {
     Boot {
         cores: 4,
-        tests: "all",
-        expected: Expected::Tests,
-    },
-    Boot {
-        cores: 16,
-        tests: "all",
-        expected: Expected::Tests,
-    },
-    Boot {
-        cores: 2,
-        tests: "bringup,ipi",
-        expected: Expected::Tests,
-    },
-    Boot {
-        cores: 3,
-        tests: "bringup,ipi",
-        expected: Expected::Tests,
-    },
-    Boot {
-        cores: 8,
-        tests: "bringup,ipi",
-        expected: Expected::Tests,
-    },
-    Boot {
-        cores: 64,
-        tests: "bringup,ipi",
-        expected: Expected::Tests,
-    },
-    Boot {
-        cores: 4,
-        tests: "panic",
+        tests,
+        append: "",
+        disk: Disk::Shared,
         expected: Expected::Panic,
+    }
+}
+
+/// The boots, in order: `files-again` reads what `all` has written in the boot before.
+const BOOTS: [Boot; 14] = [
+    tests(1, "all"),
+    tests(4, "all"),
+    tests(16, "all"),
+    tests(2, "bringup,ipi,files-again"),
+    tests(3, "bringup,ipi"),
+    tests(8, "bringup,ipi"),
+    tests(64, "bringup,ipi"),
+    Boot {
+        append: "lose=2",
+        ..tests(4, "lost-core")
     },
     Boot {
-        cores: 4,
-        tests: "panic-trap",
-        expected: Expected::Panic,
+        disk: Disk::Missing,
+        ..tests(1, "no-disk")
     },
+    Boot {
+        disk: Disk::Damaged,
+        ..tests(2, "any-disk")
+    },
+    tests(2, "any-disk"),
+    panic("panic"),
+    panic("panic-elsewhere"),
+    panic("panic-trap"),
 ];
+
+/// Bytes that are changed to damage a disk, from the first table on, each so far from the one before.
+const DAMAGES: usize = 400;
+const DAMAGE_DISTANCE: usize = 211;
 
 /// What all boots share.
 struct Parts {
@@ -97,17 +118,49 @@ pub(super) fn run(report: &mut Report) -> Result<(), Failure> {
     for boot in &BOOTS {
         run_boot(report, boot, &parts)?;
     }
-    Ok(())
+    check_disk(report, &parts.disk)
+}
+
+/// What the tests have left on the disk is a whole file system.
+fn check_disk(report: &mut Report, disk: &Path) -> Result<(), Failure> {
+    let Some(fsck) = program("fsck.fat") else {
+        println!("   fsck.fat is not installed: the disk was not checked");
+        return Ok(());
+    };
+    report.command(
+        "fsck-after-boots",
+        Command::new(fsck).arg("-n").arg(disk),
+        count::one,
+    )
+}
+
+/// The image file of a boot.
+fn image_for(boot: &Boot, parts: &Parts) -> Result<Option<PathBuf>, Failure> {
+    match boot.disk {
+        Disk::Shared => Ok(Some(parts.disk.clone())),
+        Disk::Missing => Ok(None),
+        Disk::Damaged => {
+            let mut bytes = std::fs::read(&parts.disk)?;
+            for index in 0..DAMAGES {
+                if let Some(byte) = bytes.get_mut(512 + index * DAMAGE_DISTANCE) {
+                    *byte ^= 1 << (index % 8);
+                }
+            }
+            let path = parts.disk.with_extension("damaged.img");
+            std::fs::write(&path, bytes)?;
+            Ok(Some(path))
+        }
+    }
 }
 
 fn run_boot(report: &mut Report, boot: &Boot, parts: &Parts) -> Result<(), Failure> {
     let name = format!("qemu-{}-{}", boot.cores, boot.tests.replace(',', "-"));
     let machine = Machine {
         kernel: parts.kernel.clone(),
-        image: Some(parts.disk.clone()),
+        image: image_for(boot, parts)?,
         events: Some(report.logs.join(format!("{name}.jsonl"))),
         cores: boot.cores,
-        append: format!("test={}", boot.tests),
+        append: format!("test={} {}", boot.tests, boot.append),
         accelerator: Accelerator::Tcg,
     };
     let start = Instant::now();
