@@ -421,11 +421,8 @@ pub(super) enum MInst {
     CmpXchg { size: Size, mem: Mem },
     /// `mfence`.
     Mfence,
-    /// Early result: scratch. Copies `rcx` bytes from `rsi` to `rdi`; if they may overlap, from the
-    /// end that is safe.
-    RepMovs { overlap: bool },
-    /// Fills `rcx` bytes at `rdi` with `al`; inputs `rdi rax rcx`.
-    RepStos,
+    /// Copies `rcx` bytes from `rsi` to `rdi`, upwards.
+    RepMovs,
     /// Lowers `rsp` by the input rounded up to `align`, probing; `dst` = the new block.
     DynAlloca { align: u32 },
     /// `dst = rsp`.
@@ -638,8 +635,7 @@ impl VCode {
                     _ => both,
                 }
             }
-            MInst::RepMovs { .. } => gprs([Gpr::Rcx, Gpr::Rsi, Gpr::Rdi]),
-            MInst::RepStos => gprs([Gpr::Rcx, Gpr::Rdi]),
+            MInst::RepMovs => gprs([Gpr::Rcx, Gpr::Rsi, Gpr::Rdi]),
             MInst::FRem { .. } | MInst::X87Remainder => gprs([Gpr::Rax]),
             _ => 0,
         }

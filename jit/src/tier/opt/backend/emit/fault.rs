@@ -12,8 +12,7 @@ pub(super) fn may(inst: MInst) -> bool {
         | MInst::Ud2
         | MInst::Switch(_)
         | MInst::Table(_)
-        | MInst::RepMovs { .. }
-        | MInst::RepStos
+        | MInst::RepMovs
         | MInst::DynAlloca { .. }
         | MInst::LoopCount(_) => true,
         _ => match (place(inst), input(inst)) {

@@ -453,11 +453,7 @@ impl Emit<'_> {
                 self.asm.cmpxchg(size, mem, new);
             }
             MInst::Mfence => self.asm.plain(Plain::MFENCE),
-            MInst::RepMovs { overlap } => {
-                let scratch = self.gpr(ops);
-                self.repeat_copy(overlap, scratch);
-            }
-            MInst::RepStos => self.asm.plain(Plain::REP_STOSB),
+            MInst::RepMovs => self.asm.plain(Plain::REP_MOVSB),
             MInst::DynAlloca { align } => {
                 let gprs = [self.gpr(ops), self.gpr(ops), self.gpr(ops)];
                 frame::dynamic_alloca(&mut self.asm, gprs, align, self.frame.outgoing);
@@ -508,29 +504,6 @@ impl Emit<'_> {
         self.asm.lock();
         self.asm.cmpxchg(size, mem, scratch);
         self.asm.jcc(Cond::Ne, again);
-    }
-
-    /// `rep movsb`, from the upper end if the target begins inside the source.
-    fn repeat_copy(&mut self, overlap: bool, scratch: Gpr) {
-        if !overlap {
-            return self.asm.plain(Plain::REP_MOVSB);
-        }
-        let (backward, done) = (self.asm.label(), self.asm.label());
-        self.asm.mov(Size::B64, scratch, Gpr::Rdi);
-        self.asm.alu(Alu::Sub, Size::B64, scratch, Gpr::Rsi);
-        self.asm.alu(Alu::Cmp, Size::B64, scratch, Gpr::Rcx);
-        self.asm.jcc_short(Cond::B, backward);
-        self.asm.plain(Plain::REP_MOVSB);
-        self.asm.jmp_short(done);
-        self.asm.bind(backward);
-        for pointer in [Gpr::Rdi, Gpr::Rsi] {
-            let last = asm::Mem::base_index(pointer, Gpr::Rcx, Scale::S1, -1);
-            self.asm.lea(Size::B64, pointer, last);
-        }
-        self.asm.plain(Plain::STD);
-        self.asm.plain(Plain::REP_MOVSB);
-        self.asm.plain(Plain::CLD);
-        self.asm.bind(done);
     }
 }
 

@@ -107,7 +107,6 @@ fn longest(inst: MInst) -> u32 {
         MInst::Switch(_) | MInst::Table(_) => 1 << 20,
         MInst::Ret => 12 * INSTRUCTION,
         MInst::AtomicLoop { .. } | MInst::FRem { .. } | MInst::DynAlloca { .. } => 20 * INSTRUCTION,
-        MInst::RepMovs { .. } => 12 * INSTRUCTION,
         MInst::Jump => JUMP,
         MInst::Branch(_) => 3 * JUMP,
         MInst::Set(_) | MInst::FSelect(_) | MInst::LoopCount(_) => 4 * INSTRUCTION,

@@ -1,8 +1,9 @@
-//! Blocks of memory: copied and filled by single instructions while they are small, else by the
-//! hardware's string instructions.
+//! Blocks of memory: copied and filled by single instructions while they are small, else by helpers; large
+//! `byval` objects by the hardware's string instruction, as a call is being set up there.
 
 use super::operand::{Operands, exact_size};
 use super::{Lower, Lowered};
+use crate::abi;
 use crate::tier::opt::backend::vcode::{MInst, Mem, Operand, Src, Vreg};
 use asm::{Gpr, Size};
 use ir::Value;
@@ -28,21 +29,40 @@ impl Lower<'_> {
             }
             return Ok(());
         }
-        let (to, from) = (self.reg(to)?, self.reg(from)?);
+        let slot = if overlap {
+            abi::SLOT_MEMMOVE
+        } else {
+            abi::SLOT_MEMCPY
+        };
+        let (to, from) = (self.place_argument(to)?, self.place_argument(from)?);
         let len = self.zero_extended(len, bits)?;
-        self.repeat_copy(to, from, len, overlap);
+        self.call_block(slot, [to, from, len]);
         Ok(())
     }
 
-    fn repeat_copy(&mut self, to: Vreg, from: Vreg, len: Vreg, overlap: bool) {
-        let scratch = self.temp();
+    /// An address that is needed in an argument's register.
+    fn place_argument(&mut self, value: Value) -> Lowered<Vreg> {
+        let vreg = self.reg(value)?;
+        Ok(self.detached(value, vreg))
+    }
+
+    /// Calls a helper for blocks of memory.
+    fn call_block(&mut self, slot: u32, [first, second, third]: [Vreg; 3]) {
         let operands = [
-            Operand::early(scratch),
+            Operand::in_gpr(first, Gpr::Rdi),
+            Operand::in_gpr(second, Gpr::Rsi),
+            Operand::in_gpr(third, Gpr::Rdx),
+        ];
+        self.call_slot(slot, 0, &operands);
+    }
+
+    fn repeat_copy(&mut self, to: Vreg, from: Vreg, len: Vreg) {
+        let operands = [
             Operand::in_gpr(to, Gpr::Rdi),
             Operand::in_gpr(from, Gpr::Rsi),
             Operand::in_gpr(len, Gpr::Rcx),
         ];
-        self.push(MInst::RepMovs { overlap }, &operands);
+        self.push(MInst::RepMovs, &operands);
     }
 
     /// Copies `len` bytes between places that do not overlap.
@@ -61,7 +81,7 @@ impl Lower<'_> {
                 self.push_with(lea, &[Operand::def(dst)], operands);
             }
             let len = self.imm(u64::from(len));
-            return self.repeat_copy(to, from, len, false);
+            return self.repeat_copy(to, from, len);
         }
         for (offset, size) in pieces(len) {
             let piece = self.load_piece(&source, offset, size);
@@ -108,14 +128,9 @@ impl Lower<'_> {
         let bits = self.bits(len)?;
         let known = self.const_bits(len).and_then(|len| u32::try_from(len).ok());
         let Some(len) = known.filter(|&len| len <= INLINE_BYTES) else {
-            let (to, byte) = (self.reg(to)?, self.reg(byte)?);
+            let (to, byte) = (self.place_argument(to)?, self.place_argument(byte)?);
             let len = self.zero_extended(len, bits)?;
-            let operands = [
-                Operand::in_gpr(to, Gpr::Rdi),
-                Operand::in_gpr(byte, Gpr::Rax),
-                Operand::in_gpr(len, Gpr::Rcx),
-            ];
-            self.push(MInst::RepStos, &operands);
+            self.call_block(abi::SLOT_MEMSET, [to, byte, len]);
             return Ok(());
         };
         let target = self.address(to)?;

@@ -104,7 +104,8 @@ impl Lower<'_> {
         self.code.calls.push(CallInfo {
             target: Target::Slot(abi::slot_address(slot)),
             clobbers: (gprs(CALLER_SAVED) | 0xffff_0000) & !results,
-            foreign: true,
+            // A helper's code is encoded as a tier's.
+            foreign: false,
         });
         self.push(MInst::Call(call), operands);
     }
