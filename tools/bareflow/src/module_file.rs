@@ -104,11 +104,11 @@ pub(crate) fn link(files: &[ModuleFile], with_libc: bool) -> Result<Loaded, Fail
         return Err(first.rejected("an archive; a program's first file is a module"));
     }
     let entry = first.container()?.entry.to_owned();
-    let library;
-    let inputs: Result<Vec<_>, _> = files.iter().map(ModuleFile::input).collect();
-    let mut inputs = inputs?;
-    let wanted = with_libc && wants_library(&inputs);
-    library = wanted.then(c_library).transpose()?;
+    let parts: Result<Vec<_>, _> = files.iter().map(ModuleFile::input).collect();
+    let parts = parts?;
+    let wanted = with_libc && wants_library(&parts);
+    let library = wanted.then(c_library).transpose()?;
+    let mut inputs = parts;
     if let Some(library) = &library {
         inputs.push(library.input()?);
     }
