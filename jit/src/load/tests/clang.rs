@@ -42,9 +42,17 @@ impl Drop for Scratch {
     }
 }
 
-/// Runs clang; `None` if there is none.
+/// Versions of LLVM whose tools tests use when they are installed.
+pub(super) const VERSIONS: [u32; 3] = [14, 16, 19];
+
+/// Runs clang 19; `None` if there is none.
 pub(super) fn clang(args: &[&str], input: &Path, output: &Path) -> Option<()> {
-    let run = Command::new("clang-19")
+    clang_of(19, args, input, output)
+}
+
+/// Runs clang of this version; `None` if there is none.
+fn clang_of(version: u32, args: &[&str], input: &Path, output: &Path) -> Option<()> {
+    let run = Command::new(std::format!("clang-{version}"))
         .args(["-w", "-std=gnu17"])
         .args(args)
         .arg("-o")
@@ -52,12 +60,12 @@ pub(super) fn clang(args: &[&str], input: &Path, output: &Path) -> Option<()> {
         .arg(input)
         .output();
     let Ok(run) = run else {
-        std::eprintln!("clang-19 is not installed: tests on real modules are skipped");
+        std::eprintln!("clang-{version} is not installed: tests on its modules are skipped");
         return None;
     };
     assert!(
         run.status.success(),
-        "clang-19 {args:?}: {}",
+        "clang-{version} {args:?}: {}",
         String::from_utf8_lossy(&run.stderr)
     );
     Some(())
@@ -65,6 +73,11 @@ pub(super) fn clang(args: &[&str], input: &Path, output: &Path) -> Option<()> {
 
 /// C to bitcode with the flags that modules are compiled with, and `flags`.
 pub(super) fn bitcode(source: &str, flags: &[&str]) -> Option<Vec<u8>> {
+    bitcode_of(19, source, flags)
+}
+
+/// As [`bitcode`], by this version.
+pub(super) fn bitcode_of(version: u32, source: &str, flags: &[&str]) -> Option<Vec<u8>> {
     let scratch = Scratch::new();
     let input = scratch.write("in.c", source);
     let output = scratch.path("out.bc");
@@ -77,12 +90,17 @@ pub(super) fn bitcode(source: &str, flags: &[&str]) -> Option<Vec<u8>> {
     ];
     let mode = ["-mlong-double-64", "-ffp-contract=off", "-emit-llvm", "-c"];
     let args: Vec<&str> = target.iter().chain(&mode).chain(flags).copied().collect();
-    clang(&args, &input, &output)?;
+    clang_of(version, &args, &input, &output)?;
     Some(std::fs::read(&output).unwrap())
 }
 
 /// LLVM assembly to bitcode; `None` if there is no assembler.
 pub(super) fn assemble(source: &str) -> Option<Vec<u8>> {
+    assemble_by(19, source)
+}
+
+/// As [`assemble`], by this version. Before 15 it has to be told that pointers are opaque.
+pub(super) fn assemble_by(version: u32, source: &str) -> Option<Vec<u8>> {
     let layout =
         "e-m:e-p:32:32-p270:32:32-p271:32:32-p272:64:64-i128:128-f64:32:64-f80:32-n8:16:32-S128";
     let head = std::format!(
@@ -91,7 +109,13 @@ pub(super) fn assemble(source: &str) -> Option<Vec<u8>> {
     let scratch = Scratch::new();
     let input = scratch.write("in.ll", &(head + source));
     let output = scratch.path("out.bc");
-    let run = Command::new("llvm-as-19")
+    let opaque: &[&str] = if version < 15 && !source.contains('*') {
+        &["-opaque-pointers"]
+    } else {
+        &[]
+    };
+    let run = Command::new(std::format!("llvm-as-{version}"))
+        .args(opaque)
         .arg("-o")
         .arg(&output)
         .arg(&input)
@@ -99,7 +123,7 @@ pub(super) fn assemble(source: &str) -> Option<Vec<u8>> {
         .ok()?;
     assert!(
         run.status.success(),
-        "llvm-as-19: {}",
+        "llvm-as-{version}: {}",
         String::from_utf8_lossy(&run.stderr)
     );
     Some(std::fs::read(&output).unwrap())

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use ir::interp::{Val, run};
 
-use super::clang::{EVERYTHING, SEMANTICS, bitcode, native};
+use super::clang::{EVERYTHING, SEMANTICS, VERSIONS, bitcode, bitcode_of, native};
 use crate::load;
 
 /// Number of `test(n)` in `semantics.c`.
@@ -42,6 +42,44 @@ fn modules_mean_what_the_native_program_computes() {
             let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
             let result = result.map(|value| value.addr());
             assert_eq!(result, Ok(expected), "{flags:?}: test({n})");
+        }
+    }
+}
+
+/// Older releases, with the encodings that they alone write: typed pointers (14), debug intrinsics,
+/// attributes that were replaced since.
+#[test]
+fn modules_of_older_compilers_mean_the_same() {
+    let source = whole_source();
+    let Some(expected) = native(&source, TESTS) else {
+        return;
+    };
+    for version in VERSIONS.into_iter().filter(|version| *version != 19) {
+        for flags in [&["-O0", "-g"][..], &["-O2"], &["-O3", "-march=x86-64-v3", "-mfpmath=sse"]] {
+            let Some(file) = bitcode_of(version, &source, flags) else {
+                continue;
+            };
+            let module = load::module(&file);
+            let module = module.unwrap_or_else(|error| panic!("{version} {flags:?}: {error}"));
+            let test = module.func_by_name("test").unwrap();
+            for (n, &expected) in (0u32..).zip(&expected) {
+                let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
+                let result = result.map(|value| value.addr());
+                assert_eq!(result, Ok(expected), "{version} {flags:?}: test({n})");
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "reads what BITCODE_FILES names: cargo test -p jit -- --ignored --nocapture named"]
+fn named_files_load() {
+    let names = std::env::var("BITCODE_FILES").unwrap_or_default();
+    for name in names.split_whitespace() {
+        let loaded = load::module(&std::fs::read(name).unwrap());
+        match loaded {
+            Ok(module) => std::println!("{name}: {} functions", module.funcs.len()),
+            Err(error) => std::println!("{name}: REFUSED {error}"),
         }
     }
 }

@@ -8,8 +8,14 @@ mod compiled;
 mod lowered;
 mod mutants;
 mod rules;
+mod rust;
 
 use alloc::string::{String, ToString};
+
+std::thread_local! {
+    /// Whether modules of other targets are loaded by this thread.
+    pub(super) static IGNORE_LAYOUT: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
 
 /// The refusal of a module in LLVM assembly.
 fn refusal(source: &str) -> Option<String> {
