@@ -3,6 +3,8 @@
 //! A `getelementptr` becomes `PtrAdd`s: constant indices add up to one displacement, and each other
 //! index takes a step of its own, in the 32 bits of an address.
 
+use alloc::format;
+
 use bitcode::{AtomicOrdering, Inst, RmwOp, ValueId};
 use ir::facts::kind;
 use ir::types::MAX_BYTES;
@@ -26,7 +28,7 @@ impl BodyLoader<'_, '_, '_> {
                 atomic,
             } => {
                 let (ptr, ty) = (self.operand(ptr)?, self.ty(ty)?);
-                let flags = self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering));
+                let flags = self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering))?;
                 Ok(self.emit(Op::Load, 0, ty, [ptr.0, flags.0, 0]))
             }
             Inst::Store {
@@ -38,7 +40,7 @@ impl BodyLoader<'_, '_, '_> {
             } => {
                 let (ptr, value) = (self.operand(ptr)?, self.operand(value)?);
                 let ty = self.type_of(value);
-                let flags = self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering));
+                let flags = self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering))?;
                 self.emit(Op::Store, 0, ty, [ptr.0, value.0, flags.0]);
                 Ok(Value::NONE)
             }
@@ -98,7 +100,7 @@ impl BodyLoader<'_, '_, '_> {
                 let (ptr, expected) = (self.operand(ptr)?, self.operand(expected)?);
                 let ty = self.type_of(expected);
                 let new = self.operand_like(new, ty)?;
-                let flags = self.access(ty, align, volatile, Some(stronger(success, failure)));
+                let flags = self.access(ty, align, volatile, Some(stronger(success, failure)))?;
                 let result = self.intern(Type::Struct {
                     fields: alloc::vec![ty, TypeId::I1],
                     packed: false,
@@ -117,7 +119,7 @@ impl BodyLoader<'_, '_, '_> {
             } => {
                 let (ptr, value) = (self.operand(ptr)?, self.operand(value)?);
                 let ty = self.type_of(value);
-                let flags = self.access(ty, align, volatile, Some(ordering));
+                let flags = self.access(ty, align, volatile, Some(ordering))?;
                 Ok(self.emit(
                     Op::AtomicRmw,
                     atomic_op(op)? as u8,
@@ -130,16 +132,27 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// Flags of an access. The file gives an alignment for every one; the type's own stands in for none.
+    /// Atomic ones are of sizes that the processor does in one piece.
     fn access(
         &self,
         ty: TypeId,
         align: u32,
         volatile: bool,
         ordering: Option<AtomicOrdering>,
-    ) -> MemFlags {
-        let natural = self.loader.module.types.layout(ty).align_log2;
-        let flags = MemFlags::aligned(align_log2(align).unwrap_or(natural)).with_volatile(volatile);
-        flags.with_ordering(ordering.map_or(0, |ordering| ordering as u8))
+    ) -> Result<MemFlags> {
+        let types = &self.loader.module.types;
+        let layout = types.layout(ty);
+        if ordering.is_some_and(|ordering| ordering != AtomicOrdering::NotAtomic) {
+            let whole = types.int_bits(ty).is_none_or(|bits| bits % 8 == 0);
+            let scalar = types.vector(ty).is_none() && ty != TypeId::X86_FP80;
+            if !whole || !scalar || !matches!(layout.store, 1 | 2 | 4 | 8) {
+                let name = ir::text::type_text(types, ty);
+                return Err(LoadError::unsupported(format!("atomic access of {name}")));
+            }
+        }
+        let align = align_log2(align).unwrap_or(layout.align_log2);
+        let flags = MemFlags::aligned(align).with_volatile(volatile);
+        Ok(flags.with_ordering(ordering.map_or(0, |ordering| ordering as u8)))
     }
 
     /// Stack memory: of the frame in the entry block, made at run time anywhere else.

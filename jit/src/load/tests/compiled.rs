@@ -55,7 +55,11 @@ fn modules_of_older_compilers_mean_the_same() {
         return;
     };
     for version in VERSIONS.into_iter().filter(|version| *version != 19) {
-        for flags in [&["-O0", "-g"][..], &["-O2"], &["-O3", "-march=x86-64-v3", "-mfpmath=sse"]] {
+        for flags in [
+            &["-O0", "-g"][..],
+            &["-O2"],
+            &["-O3", "-march=x86-64-v3", "-mfpmath=sse"],
+        ] {
             let Some(file) = bitcode_of(version, &source, flags) else {
                 continue;
             };

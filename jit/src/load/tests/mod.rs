@@ -9,6 +9,7 @@ mod lowered;
 mod mutants;
 mod rules;
 mod rust;
+mod table;
 
 use alloc::string::{String, ToString};
 

@@ -67,7 +67,10 @@ fn modules_of_rustc_mean_what_the_native_program_computes() {
     ] {
         let file = rustc(&scratch, &library, "out.bc", &[&kind, flags].concat()).unwrap();
         let refused = load::module(&file).unwrap_err();
-        assert!(std::format!("{refused}").contains("data layout"), "{refused}");
+        assert!(
+            std::format!("{refused}").contains("data layout"),
+            "{refused}"
+        );
         IGNORE_LAYOUT.set(true);
         let module = load::module(&file).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
         IGNORE_LAYOUT.set(false);
