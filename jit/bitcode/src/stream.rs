@@ -44,6 +44,17 @@ pub(crate) struct BlockHead {
 }
 
 impl BlockHead {
+    /// A block that takes all of a stream of so many bytes.
+    #[cfg(test)]
+    pub(crate) fn for_tests(bytes: usize) -> Self {
+        Self {
+            id: 99,
+            width: 3,
+            start: 0,
+            end: bytes * 8,
+        }
+    }
+
     /// Size of the content in bits.
     pub(crate) fn bits(&self) -> usize {
         self.end.saturating_sub(self.start)

@@ -1,5 +1,6 @@
 //! Tests of the whole reader: hand-made streams, compiled modules, damaged modules.
 
+mod bounds;
 mod compiled;
 mod hand_made;
 mod mutants;
