@@ -28,7 +28,8 @@ impl BodyLoader<'_, '_, '_> {
                 atomic,
             } => {
                 let (ptr, ty) = (self.operand(ptr)?, self.ty(ty)?);
-                let flags = self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering))?;
+                let flags =
+                    self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering))?;
                 Ok(self.emit(Op::Load, 0, ty, [ptr.0, flags.0, 0]))
             }
             Inst::Store {
@@ -40,7 +41,8 @@ impl BodyLoader<'_, '_, '_> {
             } => {
                 let (ptr, value) = (self.operand(ptr)?, self.operand(value)?);
                 let ty = self.type_of(value);
-                let flags = self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering))?;
+                let flags =
+                    self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering))?;
                 self.emit(Op::Store, 0, ty, [ptr.0, value.0, flags.0]);
                 Ok(Value::NONE)
             }

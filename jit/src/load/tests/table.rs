@@ -374,7 +374,11 @@ const SECTIONS: &[(&str, &[Row])] = &[
 
 /// A row's code as a module.
 fn module(code: &str) -> String {
-    if code.starts_with(['@', '$']) || code.starts_with("declare") || code.contains("define") || code.starts_with("module") {
+    if code.starts_with(['@', '$'])
+        || code.starts_with("declare")
+        || code.contains("define")
+        || code.starts_with("module")
+    {
         return String::from(code);
     }
     let mut text = std::format!(
