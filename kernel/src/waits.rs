@@ -161,21 +161,36 @@ mod tests {
     }
 
     impl World {
+        fn word(&self) -> u32 {
+            // ORDERING: SeqCst: the strongest, so that only the lock of `Waits` can be at fault.
+            self.word.load(SeqCst)
+        }
+
+        fn store(&self, value: u32) {
+            // ORDERING: SeqCst: as in `word`.
+            self.word.store(value, SeqCst);
+        }
+
         fn look(&self, expected: u32) -> Result<(), u32> {
-            match self.word.load(SeqCst) {
+            match self.word() {
                 value if value == expected => Ok(()),
                 value => Err(value),
             }
         }
 
         fn wake(&self, count: u32) -> u32 {
-            self.waits.wake(64, count, |task| {
-                _ = self.unparked[task].fetch_add(1, SeqCst)
-            })
+            // ORDERING: SeqCst: pairs with the swap in `was_unparked`.
+            let unpark = |task: usize| _ = self.unparked[task].fetch_add(1, SeqCst);
+            self.waits.wake(64, count, unpark)
+        }
+
+        fn was_unparked(&self, task: usize) -> bool {
+            // ORDERING: SeqCst: pairs with the addition in `wake`.
+            self.unparked[task].swap(0, SeqCst) > 0
         }
 
         fn park(&self, task: usize) {
-            while self.unparked[task].swap(0, SeqCst) == 0 {
+            while !self.was_unparked(task) {
                 thread::yield_now();
             }
         }
@@ -200,8 +215,8 @@ mod tests {
         assert_eq!(world.wake(9), 1);
         assert!(world.waits.is_waiting(elsewhere));
         assert_eq!(
-            world.unparked.each_ref().map(|flag| flag.load(SeqCst)),
-            [1, 1, 0, 0]
+            [0, 1, 2, 3].map(|task| world.was_unparked(task)),
+            [true, true, false, false]
         );
     }
 
@@ -224,21 +239,21 @@ mod tests {
             let world = world.clone();
             thread::spawn(move || {
                 for round in (me as u32..ROUNDS).step_by(2) {
-                    while let value = world.word.load(SeqCst)
+                    while let value = world.word()
                         && value != round
                     {
                         if world.waits.begin(64, me, || world.look(value)).is_ok() {
                             world.park(me);
                         }
                     }
-                    world.word.store(round + 1, SeqCst);
+                    world.store(round + 1);
                     world.wake(1);
                 }
             })
         };
         let both: Vec<_> = [0, 1].map(turns).into();
         both.into_iter().for_each(|thread| thread.join().unwrap());
-        assert_eq!(world.word.load(SeqCst), ROUNDS);
+        assert_eq!(world.word(), ROUNDS);
     }
 
     /// Lets a store and a wake come between the look and the entry.
@@ -248,7 +263,7 @@ mod tests {
             let result = world.look(0);
             let other = world.clone();
             let thread = thread::spawn(move || {
-                other.word.store(1, SeqCst);
+                other.store(1);
                 other.wake(1);
             });
             if wait_for_it {

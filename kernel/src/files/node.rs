@@ -374,7 +374,7 @@ pub(super) fn errno(error: &hadris_fat::Error) -> Errno {
         Error::NotAFile => Errno::IsDirectory,
         Error::NotADirectory => Errno::NotDirectory,
         Error::EntryNotFound => Errno::NoEntry,
-        Error::InvalidPath | Error::InvalidFilename | Error::InvalidShortFilename => Errno::Invalid,
+        Error::InvalidPath | Error::InvalidFilename => Errno::Invalid,
         Error::AlreadyExists => Errno::Exists,
         Error::DirectoryNotEmpty => Errno::NotEmpty,
         _ => Errno::Device,
