@@ -142,6 +142,16 @@ impl CodeBuffer {
         self.data.clear();
     }
 
+    /// Makes room for so many bytes of code and as many labels, of which a compiler has an idea
+    /// beforehand.
+    pub fn reserve(&mut self, bytes: usize, labels: usize) {
+        let bytes = bytes.min(self.limit as usize) + WINDOW;
+        if self.bytes.len() < bytes {
+            self.bytes.resize(bytes, 0);
+        }
+        self.labels.reserve(labels);
+    }
+
     /// Where the next instruction will begin.
     #[inline(always)]
     #[must_use]

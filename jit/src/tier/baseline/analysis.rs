@@ -85,10 +85,10 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
         params: params as u32,
         out: Analysis {
             vals: vec![Val::EMPTY; params + body.insts.len()],
-            candidates: Vec::new(),
+            candidates: Vec::with_capacity(params + body.insts.len() / 8),
             phis: PhiInputs::new(body, layout),
-            calls: Vec::new(),
-            variables: Vec::new(),
+            calls: Vec::with_capacity(body.insts.len() / 16),
+            variables: Vec::with_capacity(body.insts.len() / 16),
             returns_twice: false,
             has_thread_locals: has_thread_locals(job, body),
             has_wide_vectors: false,
@@ -328,7 +328,10 @@ impl Pass<'_> {
     }
 
     fn define(&mut self, ix: Ix, ty: TypeId, def: u32, at: InstId) -> Result<(), Declined> {
-        let parts = parts_of(self.job, ty, at)?;
+        let parts = match scalar_part(ty) {
+            Some(part) => (part, abi::Parts::new()),
+            None => parts_of(self.job, ty, at)?,
+        };
         let first = &mut self.out.vals[ix as usize];
         first.def = def;
         first.end = first.end.max(def);
@@ -381,6 +384,23 @@ impl Pass<'_> {
     }
 }
 
+/// The only part of a value of one of the common types.
+#[inline]
+pub(super) fn scalar_part(ty: TypeId) -> Option<Part> {
+    const PARTS: [Option<Part>; 9] = [
+        None,
+        Some(Part::Int(1)),
+        Some(Part::Int(8)),
+        Some(Part::Int(16)),
+        Some(Part::Int(32)),
+        Some(Part::Int(64)),
+        Some(Part::F32),
+        Some(Part::F64),
+        Some(Part::Int(32)),
+    ];
+    PARTS.get(ty.index()).copied().flatten()
+}
+
 /// The parts of a value of type `ty`: the first, and the later ones. An empty struct has `Int(0)`.
 ///
 /// # Errors
@@ -391,15 +411,9 @@ pub(super) fn parts_of(
     at: InstId,
 ) -> Result<(Part, abi::Parts), Declined> {
     let one = |part| Ok((part, abi::Parts::new()));
-    match ty {
-        TypeId::I32 | TypeId::PTR => one(Part::Int(32)),
-        TypeId::I1 => one(Part::Int(1)),
-        TypeId::I8 => one(Part::Int(8)),
-        TypeId::I16 => one(Part::Int(16)),
-        TypeId::I64 => one(Part::Int(64)),
-        TypeId::F32 => one(Part::F32),
-        TypeId::F64 => one(Part::F64),
-        _ => {
+    match scalar_part(ty) {
+        Some(part) => one(part),
+        None => {
             let types = &job.module.types;
             let unsupported = |what| Err(Declined::Unsupported(what, at));
             if uses_half(types, ty) {

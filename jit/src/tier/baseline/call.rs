@@ -6,7 +6,7 @@
 //! only moved; its register or home keeps its content until the moves have read it, because nothing
 //! is allocated in between that could reuse it (homes freed by an instruction stay untouched until its end).
 
-use super::analysis::parts_of;
+use super::analysis::{parts_of, scalar_part};
 use super::emit::Emitter;
 use super::moves::{Move, Source, Target};
 use super::operand::bits_of;
@@ -14,7 +14,6 @@ use super::regs::{INTS, VECTORS, each};
 use super::value::{Reg, Val};
 use crate::abi::{self, Part};
 use crate::tier::Declined;
-use alloc::vec::Vec;
 use asm::{Alu, Gpr, Mem, Plain, Size, VecBin, Xmm};
 use ir::{FuncId, Inst, InstId, Op, TypeId, Value};
 use smallvec::SmallVec;
@@ -57,15 +56,15 @@ impl Places {
 type Given = SmallVec<[(Source, Part); 8]>;
 
 /// What a call needs to know of its callee.
-struct Callee {
+struct Callee<'a> {
     /// Types of the parameters that go to registers.
-    params: Vec<TypeId>,
+    params: &'a [TypeId],
     ret: TypeId,
     /// The callee or the call is variadic.
     variadic: bool,
 }
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
     /// Takes the parameters from where the caller put them.
     pub(super) fn parameters(&mut self) -> Result<(), Declined> {
         let module = self.job.module;
@@ -135,7 +134,17 @@ impl Emitter<'_> {
         let mut places = Places::default();
         let (ints, vectors) = self.arguments(args, &copies);
         let (mut ints, mut vectors) = (ints.into_iter(), vectors.into_iter());
-        for &ty in &callee.params {
+        for &ty in callee.params {
+            if let Some(part) = scalar_part(ty) {
+                let to = places.of(part);
+                let source = if part.is_int() {
+                    ints.next()
+                } else {
+                    vectors.next()
+                };
+                self.argument(source, part, to);
+                continue;
+            }
             let (first, later) = parts_of(self.job, ty, self.at)?;
             for part in core::iter::once(first).chain(later) {
                 let to = places.of(part);
@@ -191,13 +200,12 @@ impl Emitter<'_> {
     }
 
     /// Whose definition decides: a direct callee's, else the call's type.
-    fn callee(&self, inst: &Inst, called_as: TypeId) -> Callee {
-        let module = self.job.module;
-        let types = &module.types;
+    fn callee(&self, inst: &Inst, called_as: TypeId) -> Callee<'a> {
+        let types = &self.job.module.types;
         let signature = |ty| types.signature(ty).unwrap_or((TypeId::VOID, &[], false));
         let (ret, params, variadic) = signature(called_as);
         let mut callee = Callee {
-            params: params.to_vec(),
+            params,
             ret,
             variadic,
         };
@@ -205,7 +213,7 @@ impl Emitter<'_> {
             let defined_as = self.job.bindings.types[inst.args[0] as usize];
             if defined_as != called_as {
                 let (ret, params, variadic) = signature(defined_as);
-                callee.params = params.to_vec();
+                callee.params = params;
                 callee.ret = ret;
                 callee.variadic |= variadic;
             }
@@ -328,6 +336,15 @@ impl Emitter<'_> {
                 continue;
             }
             let value = Value(arg);
+            if let Some(part) = self.only_part(value) {
+                let list = if part.is_int() {
+                    &mut ints
+                } else {
+                    &mut vectors
+                };
+                list.push((self.source(value, 0), part));
+                continue;
+            }
             for (number, part) in (0u32..).zip(self.parts(value)) {
                 let list = if part.is_int() {
                     &mut ints
@@ -375,8 +392,14 @@ impl Emitter<'_> {
         }
         let ix = self.result(id);
         self.regs.locked = 0;
-        let given = parts_of(self.job, returned, self.at);
         let same = returned == inst.ty;
+        let given = match scalar_part(returned) {
+            Some(part) => Some(part),
+            None if same || returned == TypeId::VOID => None,
+            None => parts_of(self.job, returned, self.at)
+                .ok()
+                .map(|(first, _)| first),
+        };
         let mut ints = [Gpr::Rax, Gpr::Rdx].into_iter();
         let mut vectors = [Xmm::Xmm0, Xmm::Xmm1].into_iter();
         for part in 0..=u32::from(self.vals[ix as usize].more) {
@@ -391,8 +414,7 @@ impl Emitter<'_> {
                 return self.unsupported("result of more than two parts of a kind");
             };
             if !same {
-                let given = given.as_ref().ok().map(|(first, _)| *first);
-                self.adapt_result(reg, kind, given.filter(|_| returned != TypeId::VOID));
+                self.adapt_result(reg, kind, given);
             }
             self.lock(reg);
             self.set(part_ix, reg, 0);

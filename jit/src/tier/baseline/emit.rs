@@ -16,6 +16,9 @@ use alloc::vec::Vec;
 use asm::{CodeBuffer, Cond, Enc, Label, Mem, Size, Unary};
 use ir::{BlockId, Body, Inst, InstId, Op, Value, ValueKind};
 
+/// About the mean length of the code of an instruction.
+const BYTES_PER_INST: usize = 6;
+
 /// Everything that is known while code is emitted.
 #[derive(Debug)]
 pub(super) struct Emitter<'a> {
@@ -70,6 +73,10 @@ impl<'a> Emitter<'a> {
         assignment: Assignment,
     ) -> Self {
         let mut asm = CodeBuffer::new();
+        asm.reserve(
+            body.insts.len() * BYTES_PER_INST,
+            body.blocks.len() + layout.loops.len(),
+        );
         let labels = body.blocks.iter().map(|_| asm.label()).collect();
         Self {
             job,
@@ -90,7 +97,12 @@ impl<'a> Emitter<'a> {
             regs: Regs::new(),
             reserved: assignment.reserved,
             frame: Frame::new(assignment.saved),
-            tables: SideTables::default(),
+            tables: SideTables {
+                // About one in three instructions may fault.
+                insts: Vec::with_capacity(body.insts.len() / 3 + 4),
+                returns: Vec::with_capacity(analysis.calls.len() + 4),
+                ..SideTables::default()
+            },
             position: 0,
             at: InstId(0),
             block: BlockId(0),
@@ -169,10 +181,20 @@ impl<'a> Emitter<'a> {
     fn inst(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
         match inst.op {
             Op::Phi => self.phi(id),
-            op if op.is_int_binary() => self.int_binary(id, inst),
+            Op::Add | Op::Sub | Op::Mul | Op::Shl | Op::LShr | Op::AShr => {
+                self.int_binary(id, inst)
+            }
+            Op::And | Op::Or | Op::Xor | Op::UDiv | Op::SDiv | Op::URem | Op::SRem => {
+                self.int_binary(id, inst)
+            }
             Op::ICmp | Op::FCmp => self.compare(id, inst),
-            op if op.is_cast() => self.cast(id, inst),
-            op if op.is_float_binary() => self.float_binary(id, inst),
+            Op::Trunc | Op::ZExt | Op::SExt | Op::FpToUi | Op::FpToSi | Op::UiToFp => {
+                self.cast(id, inst)
+            }
+            Op::SiToFp | Op::FpTrunc | Op::FpExt | Op::PtrToInt | Op::IntToPtr | Op::Bitcast => {
+                self.cast(id, inst)
+            }
+            Op::FAdd | Op::FSub | Op::FMul | Op::FDiv | Op::FRem => self.float_binary(id, inst),
             Op::FNeg => self.float_negate(id, inst),
             Op::Freeze => self.freeze(id, inst),
             Op::Select => self.select(id, inst),
@@ -193,7 +215,7 @@ impl<'a> Emitter<'a> {
             Op::Fence => self.fence(inst),
             Op::Shuffle => self.shuffle(id, inst),
             Op::ExtractElement => self.extract_lane(id, inst),
-            _ => self.insert_lane(id, inst),
+            Op::InsertElement => self.insert_lane(id, inst),
         }
     }
 

@@ -76,7 +76,7 @@ impl Frame {
 
     /// An instruction ends: what it freed can be used again.
     pub(super) fn settle(&mut self) {
-        for (home, size) in self.freed.drain(..) {
+        while let Some((home, size)) = self.freed.pop() {
             self.free[class(size)].push(home);
         }
     }

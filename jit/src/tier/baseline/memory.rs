@@ -253,7 +253,8 @@ impl Emitter<'_> {
             }
             part => self.load_vector(dst.xmm(), part, mem),
         }
-        self.done(id, inst, dst, flags);
+        self.release(ptr);
+        self.set(ix, dst, flags);
         Ok(())
     }
 
@@ -276,17 +277,20 @@ impl Emitter<'_> {
     pub(super) fn store(&mut self, inst: &Inst) -> Result<(), Declined> {
         let [ptr, value, flags] = inst.args;
         let (ptr, value) = (Value(ptr), Value(value));
-        let parts = self.parts(value);
-        if parts.len() != 1 {
-            return self.store_aggregate(inst);
-        }
+        let part = match self.only_part(value) {
+            Some(part) => part,
+            None => match self.parts(value)[..] {
+                [part] => part,
+                _ => return self.store_aggregate(inst),
+            },
+        };
         if let Some(to) = self.variable(ptr) {
             self.store_variable(to, value);
             return Ok(());
         }
         let mem = self.address(ptr);
         let strong = MemFlags(flags).ordering() == SEQ_CST;
-        match parts[0] {
+        match part {
             Part::Int(bits) => match Self::access_size(bits) {
                 Some(size) => self.store_int(mem, value, bits, size, strong),
                 None => self.store_pieces(mem, value, bits),

@@ -59,6 +59,8 @@ struct Plan {
 }
 
 const NOBODY: u32 = u32::MAX;
+/// So many moves are ordered by looking at each other.
+const FEW: usize = 8;
 
 impl Plan {
     fn new(moves: &[Move]) -> Self {
@@ -124,10 +126,47 @@ impl Emitter<'_> {
         match moves.as_slice() {
             [] => {}
             [only] => self.emit_move(*only),
+            [_, .., _] if moves.len() <= FEW => self.emit_few(&mut moves),
             _ => self.emit_parallel(&mut moves),
         }
         moves.clear();
         self.moves = moves;
+    }
+
+    /// A few moves: looking through all others costs less than a plan.
+    fn emit_few(&mut self, moves: &mut [Move]) {
+        let mut pending = (1u32 << moves.len()) - 1;
+        while pending != 0 {
+            let before = pending;
+            for (at, &m) in moves.iter().enumerate() {
+                if pending >> at & 1 != 0 && !is_blocked(moves, pending, at) {
+                    self.emit_move(m);
+                    pending &= !(1 << at);
+                }
+            }
+            if pending == before {
+                let at = pending.trailing_zeros() as usize;
+                moves[at].from = self.open_cycle(moves[at], moves);
+            }
+        }
+    }
+
+    /// Saves the source of a move, which is on a cycle; where it is then. In the frame if the temporary
+    /// may be needed on the way round: `xmm15` for vectors, `r11` for an address that goes to memory.
+    fn open_cycle(&mut self, m: Move, moves: &[Move]) -> Source {
+        let address = |m: &Move| matches!(m.from, Source::Address(_) | Source::Special(_));
+        if matches!(m.part, Part::V128 | Part::V256) || moves.iter().any(address) {
+            let scratch = self.frame.scratch();
+            self.move_to_memory(self.local(scratch), m.from, m.part);
+            return Source::Home(scratch);
+        }
+        let temp = Reg::of(TEMP);
+        self.emit_move(Move {
+            from: m.from,
+            to: Target::Reg(temp),
+            part: as_int(m.part),
+        });
+        Source::Reg(temp)
     }
 
     fn emit_parallel(&mut self, moves: &mut [Move]) {
@@ -145,24 +184,12 @@ impl Emitter<'_> {
                 continue;
             }
             // Every pending move is on a cycle now: open this one's.
-            let m = moves[at];
-            if matches!(m.part, Part::V128 | Part::V256) {
-                // `xmm15` may be needed on the way round.
-                let scratch = self.frame.scratch();
-                self.move_to_memory(self.local(scratch), m.from, m.part);
-                moves[at].from = Source::Home(scratch);
-                unread(&mut plan, m.from, &mut ready);
-                continue;
+            let from = moves[at].from;
+            moves[at].from = self.open_cycle(moves[at], moves);
+            if let Some((readers, _)) = plan.source(moves[at].from) {
+                *readers += 1;
             }
-            let temp = Reg::of(TEMP);
-            self.emit_move(Move {
-                from: m.from,
-                to: Target::Reg(temp),
-                part: as_int(m.part),
-            });
-            moves[at].from = Source::Reg(temp);
-            plan.regs[usize::from(temp.0)].0 += 1;
-            unread(&mut plan, m.from, &mut ready);
+            unread(&mut plan, from, &mut ready);
         }
         self.drain(moves, &mut plan, &mut ready, &mut emitted);
     }
@@ -237,7 +264,7 @@ impl Emitter<'_> {
                 self.asm.vec_store(self.enc, store, to, VEC_TEMP);
             }
             Source::Address(offset) => {
-                // Such a move is on no cycle, and all others go first: `r11` is free.
+                // No cycle is saved in `r11` when there is such a move.
                 let object = self.local(offset);
                 self.asm.lea(Size::B32, TEMP, object);
                 self.asm.mov_mr(size, to, TEMP);
@@ -280,6 +307,18 @@ fn unread(plan: &mut Plan, from: Source, ready: &mut Vec<u32>) {
             ready.push(*writer);
         }
     }
+}
+
+/// Whether another pending move reads what the move `at` writes.
+fn is_blocked(moves: &[Move], pending: u32, at: usize) -> bool {
+    let to = match moves[at].to {
+        Target::Reg(reg) => Source::Reg(reg),
+        Target::Home(home) => Source::Home(home),
+        Target::Outgoing(_) => return false,
+    };
+    let others = moves.iter().enumerate();
+    let mut pending_others = others.filter(|&(other, _)| other != at && pending >> other & 1 != 0);
+    pending_others.any(|(_, m)| m.from == to)
 }
 
 /// The part as an integer of the same size: what it is while it waits in a general register.

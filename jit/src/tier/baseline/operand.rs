@@ -35,8 +35,22 @@ impl Emitter<'_> {
         }
     }
 
+    /// The part that the value is, if it is one.
+    pub(super) fn only_part(&self, value: Value) -> Option<Part> {
+        match self.index(value) {
+            Some(ix) => {
+                let val = &self.vals[ix as usize];
+                (val.more == 0).then_some(val.part)
+            }
+            None => super::analysis::scalar_part(self.body.type_of(value)),
+        }
+    }
+
     fn const_part(&self, value: Value) -> Part {
         let ty = self.body.type_of(value);
+        if let Some(part) = super::analysis::scalar_part(ty) {
+            return part;
+        }
         match super::analysis::parts_of(self.job, ty, self.at) {
             Ok((part, _)) => part,
             Err(_) => Part::Int(0),
