@@ -8,6 +8,7 @@ mod exec;
 
 use exec::{check_on, cpu, old_cpu};
 use ir::random::{self, Config, Random};
+use jit::tier::{CpuFeatures, baseline};
 
 /// What the tier supports.
 fn config() -> Config {
@@ -85,4 +86,35 @@ fn long_functions_agree() {
 #[test]
 fn programs_with_values_in_allocas_agree() {
     run(&config(), 300, exec::demote::demote);
+}
+
+/// Anything that bitcode can say, legalised for CPUs with and without vectors, at the baseline.
+#[test]
+fn legalised_programs_agree() {
+    let config = Config {
+        wide: true,
+        funcs: 3,
+        ..Config::default()
+    };
+    let here = cpu();
+    let old = CpuFeatures {
+        sse41: here.sse41,
+        ..old_cpu()
+    };
+    for seed in seeds(60) {
+        let module = exec::parse(&random::source(seed, &config));
+        let mut random = Random::new(seed);
+        let args = [random.bits() & 0xffff_ffff, random.bits()];
+        let result = std::panic::catch_unwind(|| {
+            for cpu in [here, old, old_cpu()] {
+                let mut module = module.clone();
+                jit::legal::module(&mut module, cpu).expect("can be legalised");
+                let entry = module.func_by_name("entry").unwrap();
+                exec::check_with(baseline::compile, &module, entry, &args, &[cpu]);
+            }
+        });
+        if result.is_err() {
+            panic!("seed {seed}\n{}", ir::text::module_text(&module));
+        }
+    }
 }

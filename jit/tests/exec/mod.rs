@@ -295,6 +295,7 @@ fn compare(
         let compiled = match compile_with(tier, module, &place, cpu, counting) {
             // Nothing to compare there.
             Err(Declined::Unsupported(what, _)) if what.ends_with("on this CPU") => continue,
+            Err(Declined::Unsupported(what, _)) if what.ends_with("without FMA") => continue,
             Err(Declined::Unsupported(what, _)) if what == "a call that returns twice" => continue,
             compiled => compiled.expect("compiles"),
         };
