@@ -2,7 +2,7 @@
 
 mod exec;
 
-use exec::{check_text, cpu};
+use exec::{check_text, cpu, old_cpu};
 
 const DOUBLES: [f64; 22] = [
     0.0,
@@ -203,17 +203,43 @@ fn rounding_agrees_with_and_without_instructions() {
 
 #[test]
 fn fused_multiply_add_rounds_once() {
-    if !cpu().fma {
-        return;
-    }
     for (ty, values) in formats() {
         let text = format!(
             "define {ty} @f({ty} %a, {ty} %b, {ty} %c) fma {{\nbb0:\n  %0 = intrinsic fmuladd {ty} ({ty} %a, {ty} %b, {ty} %c)\n  %1 = intrinsic fma {ty} ({ty} %0, {ty} %b, {ty} %c)\n  ret {ty} %1\n}}\n"
         );
         for &a in &values {
             for &b in values.iter().step_by(2) {
-                exec::check_text_on(&text, &[a, b, values[3]], &[cpu()]);
+                exec::check_text_on(&text, &[a, b, values[3]], &[cpu(), old_cpu()]);
             }
+        }
+    }
+}
+
+/// Factors and summands whose sum nearly or exactly cancels, is far below either, or just between two
+/// results.
+#[test]
+fn fused_multiply_add_rounds_once_by_steps() {
+    let mut random = ir::random::Random::new(7);
+    for (ty, mantissa, bias) in [("double", 52, 1023u64), ("float", 23, 127)] {
+        let text = format!(
+            "define {ty} @f({ty} %a, {ty} %b, {ty} %c) fma {{\nbb0:\n  %0 = intrinsic fma {ty} ({ty} %a, {ty} %b, {ty} %c)\n  ret {ty} %0\n}}\n"
+        );
+        let number = |random: &mut ir::random::Random, exponent: u64| {
+            let bits = random.bits();
+            let kept = random.pick(&[u64::MAX, 0, 3, u64::MAX << 20, 1 << (mantissa - 1)]);
+            let fraction = bits & kept & ((1 << mantissa) - 1);
+            let sign = (bits >> 63) << (if mantissa == 52 { 63 } else { 31 });
+            sign | exponent << mantissa | fraction
+        };
+        for _ in 0..400 {
+            let near = |random: &mut ir::random::Random, at: u64| at + u64::from(random.below(4));
+            let at = random.pick(&[bias, bias / 2, bias / 2 + 20, 0, bias + bias / 2]);
+            let far = u64::from(random.below(120));
+            let a = near(&mut random, at);
+            let b = near(&mut random, bias);
+            let c = (at + 60).saturating_sub(far).min(2 * bias);
+            let args = [a, b, c].map(|e| number(&mut random, e.min(2 * bias)));
+            exec::check_text_on(&text, &args, &[cpu(), old_cpu()]);
         }
     }
 }

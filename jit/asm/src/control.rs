@@ -73,6 +73,7 @@ plain! {
     FRNDINT = [0xD9, 0xFC], "Rounds st(0) to an integer as the control word says.";
     FPREM = [0xD9, 0xF8], "Partial remainder of st(0) by st(1), truncating.";
     FNSTSW = [0xDF, 0xE0], "x87 status word into ax.";
+    FNCLEX = [0xDB, 0xE2], "Clears the x87 exception flags.";
     FNINIT = [0xDB, 0xE3], "Resets the x87 unit.";
 }
 

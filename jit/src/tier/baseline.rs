@@ -43,6 +43,7 @@ mod emit;
 mod float;
 mod float_intrinsic;
 mod frame;
+mod fused;
 mod helper;
 mod int;
 mod int_intrinsic;

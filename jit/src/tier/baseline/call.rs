@@ -131,31 +131,8 @@ impl<'a> Emitter<'a> {
         } else {
             None
         };
-        let mut places = Places::default();
-        let (ints, vectors) = self.arguments(args, &copies);
-        let (mut ints, mut vectors) = (ints.into_iter(), vectors.into_iter());
-        for &ty in callee.params {
-            if let Some(part) = scalar_part(ty) {
-                let to = places.of(part);
-                let source = if part.is_int() {
-                    ints.next()
-                } else {
-                    vectors.next()
-                };
-                self.argument(source, part, to);
-                continue;
-            }
-            let (first, later) = parts_of(self.job, ty, self.at)?;
-            for part in core::iter::once(first).chain(later) {
-                let to = places.of(part);
-                let source = if part.is_int() {
-                    ints.next()
-                } else {
-                    vectors.next()
-                };
-                self.argument(source, part, to);
-            }
-        }
+        let given = self.arguments(args, &copies);
+        let stack = self.fixed_arguments(callee.params, given)?;
         if let Some(image) = image {
             let to = Target::Reg(Reg::of(IMAGE));
             self.moves.push(Move {
@@ -173,7 +150,7 @@ impl<'a> Emitter<'a> {
                 part: Part::Int(32),
             });
         }
-        self.frame.reserve_outgoing(places.stack);
+        self.frame.reserve_outgoing(stack);
         body.for_each_operand(inst, |operand| self.release(operand));
         self.store_volatile();
         let wide = self.moves.iter().any(|m| m.part == Part::V256);
@@ -191,6 +168,36 @@ impl<'a> Emitter<'a> {
         let after = self.asm.offset().0;
         self.tables.returns.push(after);
         self.call_result(id, inst, callee.ret)
+    }
+
+    /// Notes the moves of what is `given` to the places of `params`; the bytes on the stack.
+    fn fixed_arguments(
+        &mut self,
+        params: &[TypeId],
+        (ints, vectors): (Given, Given),
+    ) -> Result<u32, Declined> {
+        let mut places = Places::default();
+        let (mut ints, mut vectors) = (ints.into_iter(), vectors.into_iter());
+        let mut place = |this: &mut Self, part: Part| {
+            let to = places.of(part);
+            let source = if part.is_int() {
+                ints.next()
+            } else {
+                vectors.next()
+            };
+            this.argument(source, part, to);
+        };
+        for &ty in params {
+            if let Some(part) = scalar_part(ty) {
+                place(self, part);
+                continue;
+            }
+            let (first, later) = parts_of(self.job, ty, self.at)?;
+            for part in core::iter::once(first).chain(later) {
+                place(self, part);
+            }
+        }
+        Ok(places.stack)
     }
 
     /// Whether the call reaches the runtime: a direct call of what no module defines.

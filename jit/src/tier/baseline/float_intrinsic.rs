@@ -28,7 +28,7 @@ impl Emitter<'_> {
             (Intrinsic::FMulAdd | Intrinsic::Fma, &[a, b, c]) => {
                 let attrs = self.job.function().attrs;
                 if which == Intrinsic::Fma || attrs.has(FuncAttrs::FMA) {
-                    self.fused(id, a, b, c)?
+                    self.fused(id, a, b, c)
                 } else {
                     self.multiply_add(id, a, b, c)
                 }
@@ -87,9 +87,9 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn fused(&mut self, id: InstId, a: Value, b: Value, c: Value) -> Result<Reg, Declined> {
+    fn fused(&mut self, id: InstId, a: Value, b: Value, c: Value) -> Reg {
         if !self.job.cpu.fma {
-            return self.unsupported("fused multiply-add on this CPU");
+            return self.fused_by_x87(id, [a, b, c]);
         }
         let x = self.get(a);
         let y = self.xmm(b);
@@ -98,7 +98,7 @@ impl Emitter<'_> {
         self.asm.vec_mov(self.enc, dst.xmm(), x.xmm());
         let op = VecBin::fma(Fma::Madd, FmaOrder::F213, format(self.result_part(id)));
         self.asm.vec_bin(self.enc, op, dst.xmm(), y, z);
-        Ok(dst)
+        dst
     }
 
     fn multiply_add(&mut self, id: InstId, a: Value, b: Value, c: Value) -> Reg {
