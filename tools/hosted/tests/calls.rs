@@ -190,15 +190,41 @@ fn main_that_ends_as_a_task_lets_the_others_finish() {
     });
 }
 
+fn thread_locals(tier: Option<Tier>) {
+    let name = tier.map_or("auto", Tier::name);
+    let options = Options {
+        forced: tier,
+        ..options()
+    };
+    let program = guest("local.c", &format!("local-{name}"), "-O1");
+    all_return_0(program, options, &["local", "local"]);
+}
+
 #[test]
 fn thread_local_variables_are_each_tasks_own() {
     in_child("thread_local_variables_are_each_tasks_own", || {
-        all_return_0(
-            guest("local.c", "local", "-O1"),
-            options(),
-            &["local", "local"],
-        );
+        thread_locals(None)
     });
+}
+
+#[test]
+fn thread_local_variables_are_each_tasks_own_at_baseline() {
+    in_child(
+        "thread_local_variables_are_each_tasks_own_at_baseline",
+        || {
+            thread_locals(Some(Tier::Baseline));
+        },
+    );
+}
+
+#[test]
+fn thread_local_variables_are_each_tasks_own_optimised() {
+    in_child(
+        "thread_local_variables_are_each_tasks_own_optimised",
+        || {
+            thread_locals(Some(Tier::O2));
+        },
+    );
 }
 
 /// A directory for a test, empty.
