@@ -24,7 +24,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test stress bench conformance fuzz image clean
+.PHONY: help setup run test programs stress bench conformance fuzz image clean
 
 help: ## say what can be made
 	@echo "make TARGET [SMP=4] [ACCEL=auto|tcg|kvm] [MODULES=\"FILE...\"] [APPEND=\"WORDS\"]"
@@ -39,6 +39,9 @@ run: setup ## build, make the disk image, boot it in QEMU
 
 test: setup ## run every test; the last line is the sum
 	@$(XTASK) test
+
+programs: setup ## real programs at every tier against native ones, on the host (OPTIONS="--program lua --tier o1")
+	@$(XTASK) programs $(OPTIONS)
 
 stress: setup ## call functions while all of them are recompiled, in QEMU and on the host
 	@$(XTASK) stress --smp $(SMP) --accel $(ACCEL)

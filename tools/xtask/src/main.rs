@@ -16,6 +16,8 @@ mod image;
 mod kernel;
 mod process;
 #[cfg(feature = "guests")]
+mod programs;
+#[cfg(feature = "guests")]
 mod qemu;
 #[cfg(feature = "guests")]
 mod run;
@@ -55,6 +57,13 @@ const COMMANDS: &[Command] = &[
         name: "libc",
         help: "build the C library of modules and print where it is",
         run: libc,
+    },
+    #[cfg(feature = "guests")]
+    Command {
+        name: "programs",
+        help: "real programs at every tier against native ones: [--short] [--program NAME]... \
+               [--variant O0|O2|O3-v3]... [--tier TIER]...",
+        run: programs::main,
     },
     #[cfg(feature = "guests")]
     Command {

@@ -9,7 +9,7 @@ mod boots;
 mod count;
 
 use crate::process::{self, End};
-use crate::{Failure, kernel, output_dir, root};
+use crate::{Failure, kernel, output_dir, programs, root};
 use count::Tally;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -26,7 +26,7 @@ struct Step {
     run: fn(&mut Report) -> Result<(), Failure>,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step {
         name: "format",
         run: format,
@@ -38,6 +38,10 @@ const STEPS: [Step; 6] = [
     Step {
         name: "host",
         run: host,
+    },
+    Step {
+        name: "programs",
+        run: programs,
     },
     Step {
         name: "loom",
@@ -197,6 +201,20 @@ fn host(report: &mut Report) -> Result<(), Failure> {
     report.command("host", &mut cargo(&host), count::cargo_tests)?;
     let kernel = ["test", "--package", "kernel", "--lib"];
     report.command("host-kernel", &mut cargo(&kernel), count::cargo_tests)
+}
+
+/// Real programs with short arguments, at the lowest tier and one that optimises.
+fn programs(report: &mut Report) -> Result<(), Failure> {
+    let selection = programs::Selection {
+        short: true,
+        programs: Vec::new(),
+        variants: vec!["O0".to_owned(), "O2".to_owned()],
+        tiers: vec!["baseline".to_owned(), "o2".to_owned()],
+    };
+    let (passed, failed) = programs::run(&selection)?;
+    report.total.passed += passed;
+    report.total.failed += failed;
+    Ok(())
 }
 
 /// The loom models: optimised, and in a target directory of their own, because the flag would
