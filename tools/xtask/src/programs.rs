@@ -12,7 +12,6 @@ use crate::process::{self, End};
 use crate::{Failure, output_dir, root};
 use clib::programs::{self, ALL, Program, Run, VARIANTS, Variant};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -134,9 +133,9 @@ fn build_command(selection: &Selection) -> std::result::Result<PathBuf, Failure>
     let messages = text
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
-    let executables =
+    let mut executables =
         messages.filter_map(|message: Value| Some(message["executable"].as_str()?.into()));
-    let found = executables.last().filter(|_| output.status.success());
+    let found = executables.next_back().filter(|_| output.status.success());
     found.ok_or_else(|| "bareflow does not build".into())
 }
 
@@ -198,22 +197,20 @@ impl Case<'_> {
         let lines = text
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
-        let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut others = Vec::new();
         for line in lines.filter(|line: &Value| line["event"] == "function") {
             let (tier, name) = (line["tier"].as_str()?, line["function"].as_str()?);
             let stays = tier == LOWEST && line["returns_twice"] == true;
             if !tier.eq_ignore_ascii_case(self.tier) && !stays {
-                others
-                    .entry(tier.to_owned())
-                    .or_default()
-                    .push(name.to_owned());
+                others.push(format!("{name} ({tier})"));
             }
         }
-        let (tier, names) = others.into_iter().next()?;
-        let first = &names[..names.len().min(5)];
+        let first = others
+            .get(..others.len().min(5))
+            .filter(|names| !names.is_empty())?;
         Some(format!(
-            "{} functions at {tier}: {}",
-            names.len(),
+            "{} functions declined: {}",
+            others.len(),
             first.join(" ")
         ))
     }
