@@ -20,6 +20,7 @@ use crate::helpers::{self, Helper};
 use crate::policy::{Event, Profile, Thresholds};
 use crate::queue::{CompileQueue, Entry, InstanceId, Pushed};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::tier::opt::pipeline::stays_at_baseline;
 use crate::tier::{self, Compiled, CpuFeatures, Declined, Job, Reloc, Tier};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -423,13 +424,15 @@ impl<M: CodeMemory> Instance<M> {
             .unwrap_or(Outcome::Lost)
     }
 
-    /// Compiles every function that has a body at `tier`.
+    /// Compiles every function that has a body at `tier`; one that calls `setjmp` at baseline.
     ///
     /// # Errors
     /// The first function that could not be compiled, by number.
     pub fn compile_all(&self, tier: Tier, cx: &impl CoreContext) -> Result<(), (u32, NotCompiled)> {
         for (func, binding) in self.program.imports.iter().enumerate() {
             if *binding == Binding::Defined {
+                let stays = stays_at_baseline(&self.program.module, FuncId(func as u32));
+                let tier = if stays { Tier::Baseline } else { tier };
                 self.compile(func as u32, tier, cx)
                     .map_err(|why| (func as u32, why))?;
             }

@@ -88,35 +88,51 @@ impl std::error::Error for Error {}
 /// # Errors
 /// A missing package (the message says which), a source that does not compile, a full disk.
 pub fn ensure() -> Result<Library, Error> {
+    let include = headers()?;
     let tarball = newlib::tarball()?;
     let mut key = Key::new("libc");
-    key.file(&tarball)?;
     key.tool("clang-19")?;
+    // Its name has the hash of the tarball and of all headers.
+    key.text(&include.to_string_lossy());
     for flag in MODULE_FLAGS.iter().chain(&LIBRARY_FLAGS) {
         key.text(flag);
     }
     newlib::add_to_key(&mut key);
-    for (name, text) in glue::SOURCES.iter().chain(&glue::HEADERS) {
+    for (name, text) in glue::SOURCES {
         key.text(name);
         key.text(text);
     }
-    for (name, aside) in glue::EXTENDED {
-        key.text(name);
-        key.text(aside);
-    }
-    for name in glue::REMOVED {
-        key.text(name);
-    }
-    let place = cache::product(&key, |product| build(&tarball, product))?;
+    let place = cache::product(&key, |product| build(&tarball, &include, product))?;
     Ok(Library {
         archive: place.join("libc.a"),
-        include: place.join("include"),
+        include,
     })
 }
 
-/// Fills the product's directory: `include/` and `libc.a`.
-fn build(tarball: &Path, product: &Product) -> Result<(), Error> {
-    eprintln!("building the C library once (about a minute)");
+/// The library's headers alone: all that compiling needs.
+///
+/// # Errors
+/// A missing package, a full disk.
+pub fn headers() -> Result<PathBuf, Error> {
+    let tarball = newlib::tarball()?;
+    let mut key = Key::new("include");
+    key.file(&tarball)?;
+    let moved = glue::EXTENDED
+        .iter()
+        .flat_map(|(name, aside)| [name, aside]);
+    for text in moved.chain(&glue::REMOVED) {
+        key.text(text);
+    }
+    for (name, text) in glue::HEADERS {
+        key.text(name);
+        key.text(text);
+    }
+    let place = cache::product(&key, |product| copy_headers(&tarball, product))?;
+    Ok(place.join("include"))
+}
+
+/// Fills `include/`: newlib's headers and ours.
+fn copy_headers(tarball: &Path, product: &Product) -> Result<(), Error> {
     let source = product.scratch("newlib")?;
     newlib::unpack(tarball, &source)?;
     let include = product.path().join("include");
@@ -132,6 +148,14 @@ fn build(tarball: &Path, product: &Product) -> Result<(), Error> {
     for (name, text) in glue::HEADERS {
         product.write(&format!("include/{name}"), text)?;
     }
+    Ok(())
+}
+
+/// Fills the product's directory: `libc.a`.
+fn build(tarball: &Path, include: &Path, product: &Product) -> Result<(), Error> {
+    eprintln!("building the C library once (about a minute)");
+    let source = product.scratch("newlib")?;
+    newlib::unpack(tarball, &source)?;
     let own = product.scratch("glue")?;
     for (name, text) in glue::SOURCES {
         cache::write(&own.join(name), text)?;
@@ -146,7 +170,7 @@ fn build(tarball: &Path, product: &Product) -> Result<(), Error> {
     }
     let tools = Tools {
         flags: MODULE_FLAGS.iter().chain(&LIBRARY_FLAGS).copied().collect(),
-        include: include.clone(),
+        include: include.to_owned(),
     };
     compile::all(&tools, &jobs)?;
     compile::archive(&jobs, &product.path().join("libc.a"))

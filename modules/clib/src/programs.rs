@@ -10,7 +10,7 @@
 
 use crate::cache::{self, Key, Product};
 use crate::compile::{self, CLANG, Job, Tools};
-use crate::{Error, MODULE_FLAGS, ensure};
+use crate::{Error, MODULE_FLAGS, headers};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, str};
@@ -277,16 +277,16 @@ impl Program {
     /// # Errors
     /// The sources cannot be fetched, or do not compile.
     pub fn module(&self, variant: Variant) -> Result<PathBuf, Error> {
-        let library = ensure()?;
+        let include = headers()?;
         let flags: Vec<&str> = MODULE_FLAGS.iter().chain(variant.flags).copied().collect();
         let name = format!("{}-{}", self.name, variant.name);
         let mut key = self.key(&name, &flags)?;
         // Its name has the hash of what the headers were made from.
-        key.text(&library.include.to_string_lossy());
+        key.text(&include.to_string_lossy());
         let place = cache::product(&key, |product| {
             let tools = Tools {
                 flags: flags.iter().copied().chain(["-w"]).collect(),
-                include: library.include,
+                include,
             };
             let jobs = self.jobs(product)?;
             compile::all(&tools, &jobs)?;

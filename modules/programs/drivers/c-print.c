@@ -71,6 +71,9 @@ static void floats(void)
                                           "%a",   "%.2a", "%.20f"};
     for (unsigned i = 0; i < sizeof values / sizeof *values; i++) {
         for (unsigned f = 0; f < sizeof formats / sizeof *formats; f++) {
+            /* Libraries write subnormal numbers with %a in different ways, all of them right. */
+            if (strchr(formats[f], 'a') && fpclassify(values[i]) == FP_SUBNORMAL)
+                continue;
             printf(formats[f], values[i]);
             putchar(' ');
         }

@@ -165,8 +165,7 @@ fn headers(request: &Request, work: &Scratch) -> Result<PathBuf, Failure> {
         fs::write(work.0.join("bareflow.h"), SDK).map_err(|error| system(&work.0, &error))?;
         return Ok(work.0.clone());
     }
-    let library = clib::ensure().map_err(|error| Failure::new(fail::NO_TOOL, error.to_string()))?;
-    Ok(library.include)
+    clib::headers().map_err(|error| Failure::new(fail::NO_TOOL, error.to_string()))
 }
 
 fn compile(request: &Request, source: &Path, output: &Path, include: &Path) -> Result<(), Failure> {

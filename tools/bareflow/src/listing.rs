@@ -2,6 +2,8 @@
 
 use crate::fail::{self, Failure};
 use hosted::Process;
+use ir::FuncId;
+use jit::tier::opt::pipeline::stays_at_baseline;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -69,6 +71,7 @@ pub(crate) fn write_json(process: &Process, path: &Path) -> Result<(), Failure> 
             "event": "function", "function": stats.name, "tier": version.tier.name(),
             "calls": stats.calls, "loops": stats.loops, "compile_us": version.compile_us,
             "bytes": version.code_bytes, "core": version.core,
+            "returns_twice": stays_at_baseline(&instance.program().module, FuncId(func)),
         }))
     });
     let lines: String = events

@@ -165,6 +165,12 @@ fn check(graph: &Graph<'_>, func: FuncId, after: &str) {
     }
 }
 
+/// Whether the function can have no version above baseline, whatever the tier.
+#[must_use]
+pub fn stays_at_baseline(module: &Module, func: FuncId) -> bool {
+    decline(module, func).is_err()
+}
+
 /// Functions that stay at baseline: one that calls a `returns_twice` function, as every value must
 /// have a home of its own that survives the second return.
 fn decline(module: &Module, func: FuncId) -> Result<(), Declined> {

@@ -130,6 +130,10 @@ impl Lower<'_> {
             if !near || self.is_wanted(id) || self.types.int_bits(inst.ty) != Some(32) {
                 return;
             }
+            // Arguments of other operations need not be values at all.
+            if !matches!(inst.op, Op::Add | Op::Sub | Op::Shl) {
+                return;
+            }
             let [a, b, _] = inst.args.map(Value);
             let Some(number) = self.imm_of(b, 32) else {
                 return;
