@@ -2,11 +2,13 @@
 
 use super::Stop;
 use super::machine::{self, Lane, Vector};
+use super::pieces::Pieces;
 use super::rewrite::{Do, Parts, Res, Rewriter, Val};
 use super::shape::{self, Shape};
 use alloc::vec;
 use alloc::vec::Vec;
 use ir::{IntPred, Intrinsic, Op, Type, TypeId, Value};
+use smallvec::SmallVec;
 
 impl Rewriter<'_, '_> {
     /// A conversion of all lanes of a vector.
@@ -16,7 +18,7 @@ impl Rewriter<'_, '_> {
         }
         match (self.shape(value.ty), self.shape(ty)) {
             (Shape::Mask(_), Shape::Lanes(to, _)) => self.cast_mask(what, ty, value, to),
-            (Shape::Lanes(from, _), Shape::Mask(_)) if what.op == Op::Trunc => {
+            (Shape::Lanes(..), Shape::Mask(_)) if what.op == Op::Trunc => {
                 let ones = self.splat_value(value.ty, 1);
                 let bit = self.compute(Do::op(Op::And), value.ty, &[value.clone(), ones])?;
                 let zero = self.zero(value.ty);
@@ -24,7 +26,6 @@ impl Rewriter<'_, '_> {
                     flags: IntPred::Ne as u8,
                     ..Do::op(Op::ICmp)
                 };
-                let _ = from;
                 self.compute(ne, ty, &[bit, zero])
             }
             (Shape::Lanes(from, _), Shape::Lanes(to, _)) => {
@@ -105,10 +106,17 @@ impl Rewriter<'_, '_> {
             machine::supports_cast(what.op, of(from), of(to), cpu)
         };
         let args = core::slice::from_ref(value);
-        self.chunked(what, ty, args, &[from, to], to, has, |this, len, values| {
-            let ty = this.chunk_type(to, len);
-            this.machine_op(what, ty, values)
-        })
+        self.chunked(
+            what,
+            ty,
+            args,
+            (&[from, to], to),
+            has,
+            |this, len, values| {
+                let ty = this.chunk_type(to, len);
+                this.machine_op(what, ty, values)
+            },
+        )
     }
 
     /// The same bits as another type: chunk by chunk, limb by limb, or through memory.
@@ -389,7 +397,7 @@ impl Rewriter<'_, '_> {
             _ => b.clone(),
         };
         let (first, second) = (self.pieces(a), self.pieces(&b));
-        let (lane, is_mask) = (first.lane, first.mask);
+        let lane = first.lane;
         let mut all = first;
         all.list.extend(
             second
@@ -402,12 +410,11 @@ impl Rewriter<'_, '_> {
             let wanted = &mask[at as usize..(at + len) as usize];
             parts.push(self.shuffled_chunk(&all, wanted));
         }
-        let _ = is_mask;
         Ok(Val { ty, lane, parts })
     }
 
     /// One chunk of a shuffle: what each source chunk gives is put in its place, and these are merged.
-    fn shuffled_chunk(&mut self, all: &super::vector::Pieces, wanted: &[u32]) -> Value {
+    fn shuffled_chunk(&mut self, all: &Pieces, wanted: &[u32]) -> Value {
         let len = wanted.len() as u32;
         if let [at] = *wanted {
             return match at {
@@ -427,52 +434,8 @@ impl Rewriter<'_, '_> {
         {
             return self.piece(all, wanted[0], len);
         }
-        // Vector sources by type: two of one type go into one shuffle.
-        let mut result: Option<Value> = None;
         let mut done = vec![false; wanted.len()];
-        for source in 0..all.list.len() {
-            let (start, size, value) = all.list[source];
-            let uses = |at: u32| at != u32::MAX && start <= at && at < start + size;
-            let used = wanted
-                .iter()
-                .enumerate()
-                .any(|(k, &at)| uses(at) && !done[k]);
-            if size == 1 || !used {
-                continue;
-            }
-            let rest = &all.list[source + 1..];
-            let other = rest.iter().copied().find(|piece| {
-                let wants = |&at: &u32| piece.0 <= at && at < piece.0 + piece.1;
-                piece.1 == size && wanted.iter().any(|at| *at != u32::MAX && wants(at))
-            });
-            let (second, second_value) = other.map_or((u32::MAX, value), |o| (o.0, o.2));
-            let mut mask = smallvec::SmallVec::new();
-            for (k, &at) in wanted.iter().enumerate() {
-                let from = match at {
-                    _ if done[k] => u32::MAX,
-                    at if uses(at) => at - start,
-                    at if at != u32::MAX
-                        && second != u32::MAX
-                        && second <= at
-                        && at < second + size =>
-                    {
-                        at - second + size
-                    }
-                    _ => u32::MAX,
-                };
-                done[k] |= from != u32::MAX;
-                mask.push(from);
-            }
-            let own: Vec<bool> = mask.iter().map(|&from| from != u32::MAX).collect();
-            let part = self.shuffle(ty, value, second_value, mask);
-            result = Some(match result {
-                None => part,
-                Some(before) => {
-                    let merge = (0..len).map(|k| if own[k as usize] { len + k } else { k });
-                    self.shuffle(ty, before, part, merge.collect())
-                }
-            });
-        }
+        let result = self.merged_chunks(all, wanted, &mut done);
         let mut result = result.unwrap_or_else(|| self.out.zero(ty));
         for (k, &at) in wanted.iter().enumerate() {
             if done[k] || at == u32::MAX {
@@ -489,10 +452,55 @@ impl Rewriter<'_, '_> {
         }
         result
     }
+
+    /// What vector sources give to a chunk of a shuffle: two of one length go into one shuffle, the next ones are merged.
+    /// Marks the lanes that are done.
+    fn merged_chunks(&mut self, all: &Pieces, wanted: &[u32], done: &mut [bool]) -> Option<Value> {
+        let len = wanted.len() as u32;
+        let ty = self.chunk_type(all.lane, len);
+        let holds = |piece: (u32, u32, Value), at: u32| {
+            at != u32::MAX && piece.0 <= at && at < piece.0 + piece.1
+        };
+        let mut result: Option<Value> = None;
+        for (number, &source) in all.list.iter().enumerate() {
+            let (start, size, value) = source;
+            let used = wanted.iter().zip(&*done);
+            let used = used
+                .into_iter()
+                .any(|(&at, &done)| holds(source, at) && !done);
+            if size == 1 || !used {
+                continue;
+            }
+            let mut rest = all.list[number + 1..].iter().copied();
+            let second =
+                rest.find(|&piece| piece.1 == size && wanted.iter().any(|&at| holds(piece, at)));
+            let mut mask = SmallVec::new();
+            for (&at, done) in wanted.iter().zip(&mut *done) {
+                let from = match second {
+                    _ if *done => u32::MAX,
+                    _ if holds(source, at) => at - start,
+                    Some(second) if holds(second, at) => at - second.0 + size,
+                    _ => u32::MAX,
+                };
+                *done |= from != u32::MAX;
+                mask.push(from);
+            }
+            let own: SmallVec<[bool; 32]> = mask.iter().map(|&from| from != u32::MAX).collect();
+            let part = self.shuffle(ty, value, second.map_or(value, |second| second.2), mask);
+            result = Some(match result {
+                None => part,
+                Some(before) => {
+                    let merge = (0..len).map(|k| if own[k as usize] { len + k } else { k });
+                    self.shuffle(ty, before, part, merge.collect())
+                }
+            });
+        }
+        result
+    }
 }
 
 /// Sizes of parts.
-type Parts32 = smallvec::SmallVec<[u32; 8]>;
+type Parts32 = SmallVec<[u32; 8]>;
 
 /// What cannot be converted.
 pub(super) fn no_conversion<T>() -> Res<T> {

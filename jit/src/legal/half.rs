@@ -159,20 +159,14 @@ impl Rewriter<'_, '_> {
 
     fn half_lanes_to_float(&mut self, value: &Val) -> Res<Val> {
         let ty = self.like(value.ty, TypeId::F32);
-        self.converted_lanes(Intrinsic::HalfToFloat, ty, value, (Lane::I16, Lane::F32))
+        self.converted_lanes(Intrinsic::HalfToFloat, ty, value, Lane::F32)
     }
 
     fn float_lanes_to_half(&mut self, ty: TypeId, value: &Val) -> Res<Val> {
-        self.converted_lanes(Intrinsic::FloatToHalf, ty, value, (Lane::F32, Lane::I16))
+        self.converted_lanes(Intrinsic::FloatToHalf, ty, value, Lane::I16)
     }
 
-    fn converted_lanes(
-        &mut self,
-        which: Intrinsic,
-        ty: TypeId,
-        value: &Val,
-        (from, to): (Lane, Lane),
-    ) -> Res<Val> {
+    fn converted_lanes(&mut self, which: Intrinsic, ty: TypeId, value: &Val, to: Lane) -> Res<Val> {
         let cpu = self.cx.cpu;
         let source = self.pieces(value);
         let n = self.types().vector(ty).map_or(0, |(_, n)| n);
@@ -193,8 +187,7 @@ impl Rewriter<'_, '_> {
                 list.push((at, each, self.out.intrinsic(which, to, &[chunk])));
             }
         }
-        let _ = from;
-        let pieces = super::vector::Pieces {
+        let pieces = super::pieces::Pieces {
             lane: to,
             mask: false,
             list,

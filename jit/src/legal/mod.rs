@@ -11,7 +11,7 @@
 //!                             │  shape      what each type becomes
 //!                             │  emit       the new body
 //!                             │  signature  parameters, results, calls
-//!                             └  memory vector convert wide half x87
+//!                             └  memory pieces vector convert wide half x87
 //! ```
 //!
 //! # Why a program at a time, and why before any tier
@@ -35,11 +35,15 @@ mod half;
 mod helpers;
 pub mod machine;
 mod memory;
+mod parts;
+mod pieces;
 mod rewrite;
 mod shape;
 mod signature;
 mod vector;
+mod vector_intrinsic;
 mod wide;
+mod wide_intrinsic;
 mod x87;
 
 use crate::tier::CpuFeatures;
@@ -152,7 +156,7 @@ pub fn linked(
     cpu: CpuFeatures,
     rules: Rules,
 ) -> Result<Report, LegalError> {
-    let kinds = Kinds::new(&module.types, cpu);
+    let kinds = Kinds::new(&module.types);
     let wanted: Vec<bool> = module
         .funcs
         .iter()
@@ -257,18 +261,18 @@ impl Kinds {
 
     /// The table for a module's types.
     #[must_use]
-    pub fn new(types: &Types, cpu: CpuFeatures) -> Self {
+    pub fn new(types: &Types) -> Self {
         let ids = (0..=u16::MAX).take(types.len()).map(TypeId);
         let mut kinds = Self(Vec::with_capacity(types.len()));
         for id in ids {
-            let kind = kinds.classify(types, id, cpu);
+            let kind = kinds.classify(types, id);
             kinds.0.push(kind);
         }
         kinds
     }
 
     /// Components have lower numbers, so they are classified already.
-    fn classify(&self, types: &Types, id: TypeId, _cpu: CpuFeatures) -> u8 {
+    fn classify(&self, types: &Types, id: TypeId) -> u8 {
         match types.get(id) {
             Type::Func { ret, params, .. } => {
                 let all = params.iter().chain(core::iter::once(ret));

@@ -6,9 +6,9 @@ mod programs;
 
 use super::dialect;
 use crate::tier::CpuFeatures;
+use alloc::vec::Vec;
 use ir::interp::{FaultKind, FlatMemory, Image, Interp, Limits, Memory, NoHost, Val};
 use ir::{FuncId, Module, verify};
-use std::vec::Vec;
 
 /// CPUs that have different dialects.
 fn cpus() -> [CpuFeatures; 4] {
@@ -43,8 +43,8 @@ fn legalised(module: &Module, cpu: CpuFeatures) -> Module {
     legal
 }
 
-fn text_of(module: &Module, _func: Option<FuncId>) -> std::string::String {
-    std::format!("{}", ir::text::module_text(module))
+fn text_of(module: &Module, _func: Option<FuncId>) -> alloc::string::String {
+    alloc::format!("{}", ir::text::module_text(module))
 }
 
 /// Result of a call, and the globals afterwards.
@@ -66,7 +66,7 @@ fn run(module: &Module, func: FuncId, args: &[Val]) -> Outcome {
     };
     let mut host = NoHost;
     let result = Interp::new(module, &mut memory, &image, &mut host, limits).call(func, args);
-    let mut globals = std::vec![0; (range.end - range.start) as usize];
+    let mut globals = alloc::vec![0; (range.end - range.start) as usize];
     memory.load(range.start, &mut globals).unwrap();
     (result.map_err(|fault| fault.kind), globals)
 }

@@ -124,7 +124,7 @@ impl Rewriter<'_, '_> {
     /// Conversions from and to such numbers.
     pub(super) fn extended_cast(&mut self, what: Do, ty: TypeId, value: &Val) -> Res<Val> {
         if self.shape(value.ty) == Shape::Extended {
-            return self.from_extended(what, ty, value.value());
+            return self.extended_to(what, ty, value.value());
         }
         match what.op {
             Op::FpExt => match self.shape(value.ty) {
@@ -181,7 +181,7 @@ impl Rewriter<'_, '_> {
         self.x87_either(ty, negative, sum.value(), signed.value())
     }
 
-    fn from_extended(&mut self, what: Do, ty: TypeId, slot: Value) -> Res<Val> {
+    fn extended_to(&mut self, what: Do, ty: TypeId, slot: Value) -> Res<Val> {
         let to = |this: &mut Self, ty| this.out.intrinsic(Intrinsic::X87To, ty, &[slot]);
         match (what.op, self.shape(ty)) {
             (Op::FpTrunc, Shape::Machine) => Ok(Val::one(ty, to(self, ty))),
