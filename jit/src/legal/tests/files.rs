@@ -1,1 +1,116 @@
-//! File tests.
+//! Modules in text form, before and after; and with rules left out.
+
+use super::super::{Rules, linked, own_types};
+use super::*;
+
+fn parse(text: &str) -> Module {
+    let module = match ir::text::parse(text) {
+        Ok(module) => module,
+        Err(error) => panic!("{error}"),
+    };
+    if let Err(error) = verify::module(&module) {
+        panic!("{error}");
+    }
+    module
+}
+
+#[test]
+fn calls_of_what_the_machine_has_not_mean_the_same() {
+    let module = parse(include_str!("calls.bfir"));
+    for cpu in cpus() {
+        let legal = legalised(&module, cpu);
+        for name in ["t1", "t2", "t3", "t4"] {
+            let func = module.func_by_name(name).unwrap();
+            let expected = run(&module, func, &[]);
+            assert!(expected.0.is_ok(), "{name}: {:?}", expected.0);
+            let outcome = run(&legal, func, &[]);
+            assert!(
+                outcome.0 == expected.0,
+                "{name} {cpu:?}: {:?} {:?}",
+                outcome.0,
+                expected.0
+            );
+            assert!(
+                outcome.1[..64] == expected.1[..64],
+                "{name} {cpu:?}: memory"
+            );
+        }
+    }
+}
+
+/// The interpreter stops at 128 bits; these numbers were computed elsewhere.
+#[test]
+fn arithmetic_of_256_bits_is_right() {
+    let module = parse(include_str!("i256.bfir"));
+    let legal = legalised(&module, CpuFeatures::default());
+    for (name, expected) in I256 {
+        let func = legal.func_by_name(name).unwrap();
+        let outcome = run(&legal, func, &[]);
+        assert_eq!(outcome.0, Ok(Val::from(expected)), "{name}");
+    }
+}
+
+const I256: [(&str, u64); 6] = [
+    ("mul", 0x0114c2b3018306c4),
+    ("udiv", 0x00012468835af301),
+    ("urem", 0x673d3dec43ee193e),
+    ("sub", 0x5c0acb80d8bd65fd),
+    ("sdiv", 0x00012468835af300),
+    ("srem", 0x673d3dec43ee1935),
+];
+
+/// Sources that need one rule each.
+const RULES: [(u8, &str); 7] = [
+    (
+        Rules::WIDE,
+        "define i64 @f(i64 %a) {\nentry:\n  %w = zext i64 %a to i128\n  %m = mul i128 %w, %w\n  %t = trunc i128 %m to i64\n  ret i64 %t\n}",
+    ),
+    (
+        Rules::HALF,
+        "define i16 @f(i16 %a) {\nentry:\n  %h = bitcast i16 %a to half\n  %s = fadd half %h, %h\n  %t = bitcast half %s to i16\n  ret i16 %t\n}",
+    ),
+    (
+        Rules::EXTENDED,
+        "define double @f(double %a) {\nentry:\n  %x = fpext double %a to x86_fp80\n  %s = fmul x86_fp80 %x, %x\n  %t = fptrunc x86_fp80 %s to double\n  ret double %t\n}",
+    ),
+    (
+        Rules::MASKS,
+        "define void @f(ptr %p) {\nentry:\n  %m = load <8 x i1>, %p, align 1\n  store <8 x i1> %m, %p, align 1\n  ret\n}",
+    ),
+    (
+        Rules::AGGREGATES,
+        "define void @f(ptr %p) {\nentry:\n  %m = load {i32, i64}, %p, align 4\n  store {i32, i64} %m, %p, align 4\n  ret\n}",
+    ),
+    (
+        Rules::LENGTHS,
+        "define void @f(ptr %p) {\nentry:\n  %m = load <3 x float>, %p, align 4\n  store <3 x float> %m, %p, align 4\n  ret\n}",
+    ),
+    (
+        Rules::OPERATIONS,
+        "define void @f(ptr %p) {\nentry:\n  %m = load <4 x i32>, %p, align 4\n  %d = udiv <4 x i32> %m, <3, 5, 7, 9>\n  store <4 x i32> %d, %p, align 4\n  ret\n}",
+    ),
+];
+
+#[test]
+fn without_a_rule_something_outside_of_the_dialect_is_left() {
+    let cpu = cpus()[3];
+    for (rule, source) in RULES {
+        let module = parse(source);
+        let _ = legalised(&module, cpu);
+        let mut left = module.clone();
+        let mut types = own_types(&left);
+        linked(&mut left, &mut types, cpu, Rules(rule)).unwrap();
+        assert!(dialect::check(&left, cpu).is_err(), "rule {rule}");
+    }
+}
+
+#[test]
+fn a_module_in_the_dialect_stays_in_it() {
+    let module = parse(include_str!("calls.bfir"));
+    for cpu in cpus() {
+        let once = legalised(&module, cpu);
+        let twice = legalised(&once, cpu);
+        let func = module.func_by_name("t2").unwrap();
+        assert_eq!(run(&once, func, &[]).0, run(&twice, func, &[]).0);
+    }
+}
