@@ -33,7 +33,10 @@ fn main() {
     });
     let total = insts(&plain);
     let rounds = 50;
-    let kinds: Vec<Kinds> = plain.iter().map(|module| Kinds::new(&module.types)).collect();
+    let kinds: Vec<Kinds> = plain
+        .iter()
+        .map(|module| Kinds::new(&module.types))
+        .collect();
     let start = Instant::now();
     for _ in 0..rounds {
         for (module, kinds) in plain.iter().zip(&kinds) {
