@@ -79,7 +79,9 @@ impl Guest {
             HostCall::Exit => Answer::Act(Action::ExitProcess(u64::from(a))),
             HostCall::Yield => Answer::Act(Action::Yield),
             HostCall::SleepUs => Answer::Act(Action::Sleep(u64::from(a))),
-            HostCall::Write if self.files.is_console(a) => Answer::Value(self.print(b, c)),
+            HostCall::Write if a != 0 && self.files.is_console(a) => {
+                Answer::Value(self.print(b, c))
+            }
             HostCall::Log => Answer::Value(self.print(a, b).min(0)),
             HostCall::Core => Answer::Value(own_core()),
             HostCall::CoreCount => Answer::Value(machine().roles().guests().len() as i64),
@@ -91,7 +93,7 @@ impl Guest {
             HostCall::Wait => self.wait(a, b, args[2].cast_signed(), task),
             HostCall::Wake => self.wake(a, c_count(b)),
             HostCall::ClockUs => Answer::Value(rtc::now_us()),
-            HostCall::Read if self.files.is_console(a) => self.read_line(b, c, task),
+            HostCall::Read if a == 0 && self.files.is_console(a) => self.read_line(b, c, task),
             HostCall::Pin => match core_of_rank(a as i32) {
                 Ok(pin) => Answer::Act(Action::Pin(pin)),
                 Err(errno) => Answer::error(errno),

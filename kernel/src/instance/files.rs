@@ -29,7 +29,8 @@ pub(super) struct Files {
     grants: Grants,
     /// The folder of each grant, without slashes at its ends.
     folders: Vec<String>,
-    table: Mutex<Vec<Option<Descriptor>>>,
+    /// `None` when the instance is over.
+    table: Mutex<Option<Vec<Option<Descriptor>>>>,
 }
 
 /// What a descriptor stands for.
@@ -101,18 +102,25 @@ impl Files {
         Ok(Self {
             grants,
             folders,
-            table: Mutex::new(console.into()),
+            table: Mutex::new(Some(console.into())),
         })
     }
 
     fn get(&self, fd: u32) -> Outcome<Descriptor> {
         let table = self.table.lock();
-        let found = table.get(fd as usize).cloned().flatten();
-        found.ok_or(Errno::BadDescriptor)
+        let found = table.as_ref().and_then(|table| table.get(fd as usize));
+        found.cloned().flatten().ok_or(Errno::BadDescriptor)
+    }
+
+    /// Closes everything, now and not when the last core has left the instance. What its tasks still ask for is refused.
+    pub(super) fn close_all(&self) {
+        let table = self.table.lock().take();
+        drop(table);
     }
 
     fn insert(&self, new: Descriptor) -> Outcome<i64> {
         let mut table = self.table.lock();
+        let table = table.as_mut().ok_or(Errno::BadDescriptor)?;
         let free = table.iter().position(Option::is_none);
         let free = free.unwrap_or(table.len());
         if free >= MAX_OPEN {
@@ -242,8 +250,8 @@ impl Guest {
 
     fn close(&self, fd: u32) -> Outcome<Begun> {
         let mut table = self.files.table.lock();
-        let place = table.get_mut(fd as usize).ok_or(Errno::BadDescriptor)?;
-        match place.take().ok_or(Errno::BadDescriptor)? {
+        let place = table.as_mut().and_then(|table| table.get_mut(fd as usize));
+        match place.and_then(Option::take).ok_or(Errno::BadDescriptor)? {
             Descriptor::File { file, .. } => Ok(Begun::Request(Op::Close(file), Then::Nothing)),
             _ => Ok(Begun::Over(0)),
         }

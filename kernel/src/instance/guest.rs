@@ -303,10 +303,11 @@ impl Loaded {
         self.guest.flush_line();
     }
 
-    /// Takes the instance off the machine: requests for it are dropped, its tasks end.
+    /// Takes the instance off the machine: requests for it are dropped, its tasks end, its files are closed.
     pub(crate) fn unload(self) {
         registry().remove(self.instance.id());
         self.process.end(Ending::Exited(0));
+        self.guest.files.close_all();
         self.process.release();
     }
 }
