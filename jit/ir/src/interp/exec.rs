@@ -19,7 +19,7 @@
 use super::convert::cast;
 use super::float::{self, Format};
 use super::value::{Val, from_bytes, mask, pack, to_bytes, unpack, width};
-use super::{FaultKind, Interp, int};
+use super::{FaultKind, Interp, int, wide};
 use crate::body::{BlockId, Body, Const, ConstId, ConstKind, Value, ValueKind};
 use crate::inst::{Atomic, Inst, InstId, IntPred, Op};
 use crate::types::{TypeId, Types};
@@ -123,6 +123,11 @@ impl<'a> Interp<'a> {
             // Never 0, and never the address of anything.
             ConstKind::Block(id) => Val::from(id.0 + 1),
             ConstKind::Wide { start } => {
+                if let Some(width) = wide::width(self.types(), constant.ty) {
+                    let words = body.words(start, width.div_ceil(64) * 2);
+                    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                    return Ok(wide::from_bytes(&bytes, width));
+                }
                 width(self.types(), constant.ty)?;
                 let words = body.words(start, 4);
                 let bits = |at: usize| u128::from(words[at]) << (32 * at);
@@ -197,6 +202,9 @@ impl<'a> Interp<'a> {
         let scalar = types.scalar(inst.ty);
         match inst.op {
             op if op.is_int_binary() => {
+                if let Some(width) = wide::width(types, inst.ty) {
+                    return wide::binary(op, width, wide::read(&x), wide::read(&self.value(b)?));
+                }
                 let width = width(types, scalar)?;
                 lanes2(&x, &self.value(b)?, |x, y| int::binary(op, width, x, y))
             }
@@ -217,6 +225,9 @@ impl<'a> Interp<'a> {
             }
             op if op.is_cast() => {
                 let from = types.scalar(body.type_of(Value(a)));
+                if wide::width(types, from).is_some() || wide::width(types, inst.ty).is_some() {
+                    return wide::cast(op, types, (from, inst.ty), &x);
+                }
                 lanes1(&x, |x| cast(op, types, from, scalar, x))
             }
             Op::Freeze => Ok(x),
@@ -247,9 +258,13 @@ impl<'a> Interp<'a> {
             let holds = |x, y| float::compare(pred, format, x, y);
             return lanes2(&x, &y, |x, y| Ok(u128::from(holds(x, y))));
         }
-        let width = width(types, scalar)?;
         // The verifier lets only existing predicates pass.
         let pred = inst.int_pred().unwrap_or(IntPred::Eq);
+        if let Some(width) = wide::width(types, ty) {
+            let holds = wide::compare(pred, width, wide::read(&x), wide::read(&y));
+            return Ok(Val::from(u32::from(holds)));
+        }
+        let width = width(types, scalar)?;
         lanes2(&x, &y, |x, y| {
             Ok(u128::from(int::compare(pred, width, x, y)))
         })

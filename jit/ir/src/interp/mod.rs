@@ -31,6 +31,7 @@ mod int;
 mod intrinsics;
 mod machine;
 mod value;
+mod wide;
 
 pub use image::{FlatMemory, Image, NoHost, Region, run};
 pub use value::Val;

@@ -1,11 +1,11 @@
 //! Values, and how they lie in memory.
 //!
 //! A scalar is its bits, zero-extended to 128; the type is not kept with it, as the instruction that
-//! uses it knows. A vector or an aggregate is a list of values. Memory is little endian: a scalar
+//! uses it knows. A vector or an aggregate is a list of values, and so is an integer above 128 bits. Memory is little endian: a scalar
 //! takes as many bytes as its width needs, a vector the packed bits of its lanes, an aggregate its
 //! parts at their offsets, without touching the padding between.
 
-use super::FaultKind;
+use super::{FaultKind, wide};
 use crate::types::{Type, TypeId, Types};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -63,7 +63,10 @@ impl Val {
             Type::Struct { fields, .. } => {
                 Self::from_list(fields.iter().map(|&ty| Self::zero(types, ty)).collect())
             }
-            _ => Self::ZERO,
+            _ => match wide::width(types, ty) {
+                Some(width) => wide::write([0, 0], width),
+                None => Self::ZERO,
+            },
         }
     }
 }
@@ -102,7 +105,9 @@ impl From<f64> for Val {
 pub(super) fn width(types: &Types, ty: TypeId) -> Result<u32, FaultKind> {
     match types.get(ty) {
         Type::Int(bits @ 0..=128) => Ok(u32::from(*bits)),
-        Type::Int(_) => Err(FaultKind::Unsupported("integers above 128 bits")),
+        Type::Int(_) => Err(FaultKind::Unsupported(
+            "this operation on integers above 128 bits",
+        )),
         Type::Half => Ok(16),
         Type::Float | Type::Ptr => Ok(32),
         Type::Double => Ok(64),
@@ -130,6 +135,9 @@ pub(super) fn to_bytes(
     if let Val::Bits(bits) = value {
         let len = width(types, ty)?.div_ceil(8).max(1) as usize;
         return write(0, &bits.to_le_bytes()[..len]);
+    }
+    if let Some(width) = wide::width(types, ty) {
+        return write(0, &wide::to_bytes(value, width));
     }
     let mut leaves = Vec::new();
     collect_leaves(types, ty, value, 0, &mut leaves);
@@ -197,6 +205,12 @@ pub(super) fn from_bytes(
             unpack(types, ty, &bytes)
         }
         _ => {
+            if let Some(width) = wide::width(types, ty) {
+                let mut bytes = [0; 32];
+                let used = &mut bytes[..width.div_ceil(8) as usize];
+                read(offset, used)?;
+                return Ok(wide::from_bytes(used, width));
+            }
             let mut bytes = [0; 16];
             let width = width(types, ty)?;
             read(offset, &mut bytes[..width.div_ceil(8) as usize])?;
@@ -207,6 +221,9 @@ pub(super) fn from_bytes(
 
 /// The bits of a scalar or vector in a row, lane 0 lowest, in whole bytes.
 pub(super) fn pack(types: &Types, ty: TypeId, value: &Val) -> Result<Vec<u8>, FaultKind> {
+    if let Some(width) = wide::width(types, ty) {
+        return Ok(wide::to_bytes(value, width));
+    }
     let width = width(types, types.scalar(ty))?;
     let one = core::slice::from_ref(value);
     let lanes = match types.vector(ty) {
@@ -227,6 +244,9 @@ pub(super) fn pack(types: &Types, ty: TypeId, value: &Val) -> Result<Vec<u8>, Fa
 
 /// The reverse of [`pack`]; bits above the width are ignored, absent bytes are 0.
 pub(super) fn unpack(types: &Types, ty: TypeId, bytes: &[u8]) -> Result<Val, FaultKind> {
+    if let Some(width) = wide::width(types, ty) {
+        return Ok(wide::from_bytes(bytes, width));
+    }
     let width = width(types, types.scalar(ty))?;
     let lane = |lane: usize| {
         let mut bits = 0u128;

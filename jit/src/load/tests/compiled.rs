@@ -76,6 +76,35 @@ fn modules_of_older_compilers_mean_the_same() {
 }
 
 #[test]
+fn integers_above_128_bits_mean_what_the_native_program_computes() {
+    let source = "typedef unsigned _BitInt(200) U; typedef signed _BitInt(231) S;\n\
+        __attribute__((noinline)) static U mix(U a, U b) { return a * b + (a >> 77) - (b << 33); }\n\
+        __attribute__((noinline)) static unsigned fold(U a) { return (unsigned)a ^ (unsigned)(a >> 61) ^ (unsigned)(a >> 150) ^ (unsigned)(a >> 190); }\n\
+        unsigned test(int n) {\n\
+          U a = (U)n + 1, b = ~(U)0 / (a + 5); U kept[2] = { a, b };\n\
+          for (unsigned i = 0; i < 9; i++) { a = mix(a, b + i); kept[i & 1] ^= a; }\n\
+          S s = (S)(int)((unsigned)n * 2654435761u) << 190; S t = s / 1234567 + s % 77;\n\
+          unsigned r = fold(kept[0]) + 3 * fold(kept[1]) + fold((U)(t >> 20));\n\
+          r += s < t ? 100 : 7; r += (unsigned)((double)a / 1e55); r ^= (unsigned)(long long)((double)t / 1e50);\n\
+          return r + fold((U)1e33); }\n";
+    let Some(expected) = native(source, 5) else {
+        return;
+    };
+    for flags in [&["-O0"][..], &["-O2"]] {
+        let Some(file) = bitcode(source, flags) else {
+            return;
+        };
+        let module = load::module(&file).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
+        let test = module.func_by_name("test").unwrap();
+        for (n, &expected) in (0u32..).zip(&expected) {
+            let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
+            let result = result.map(|value| value.addr());
+            assert_eq!(result, Ok(expected), "{flags:?}: test({n})");
+        }
+    }
+}
+
+#[test]
 #[ignore = "reads what BITCODE_FILES names: cargo test -p jit -- --ignored --nocapture named"]
 fn named_files_load() {
     let names = std::env::var("BITCODE_FILES").unwrap_or_default();
