@@ -12,6 +12,7 @@
 //! Late values look like parameters with numbers from [`LATE`] on. Most functions have none; for
 //! the others `finish` makes one more pass.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bitcode::{BodyHead, BodyReader, Constants, DebugLoc, Event, ValueId};
@@ -126,12 +127,22 @@ impl<'a> Loader<'_, 'a> {
             let body = body.map_err(|error| match self.module.funcs.get(id.index()) {
                 Some(function) => error.in_function(&function.name),
                 None => error,
-            })?;
+            });
+            let body = body.map_err(|error| self.with_line(error, at))?;
             if let Some(function) = self.module.funcs.get_mut(id.index()) {
                 function.body = Some(body);
             }
         }
         Ok(())
+    }
+
+    /// Adds the line of the function if no better one is known.
+    #[cold]
+    pub(super) fn with_line(&mut self, mut error: Box<LoadError>, function: u32) -> Box<LoadError> {
+        if error.line.is_none() {
+            error.line = self.function_line(function);
+        }
+        error
     }
 
     /// Translates the body that the reader has just opened.

@@ -58,6 +58,27 @@ impl<'a> Loader<'_, 'a> {
         Ok(self.metadata(id)?.tuple(id).take(limit).collect())
     }
 
+    /// Line at which the source of a function begins, for messages about it as a whole: what is
+    /// attached to the function itself names its subprogram.
+    pub(super) fn function_line(&mut self, function: u32) -> Option<u32> {
+        let mut reader = bitcode::BodyReader::new(self.source);
+        reader
+            .open(function, &mut bitcode::Constants::default())
+            .ok()??;
+        let mut nodes: Vec<u32> = Vec::new();
+        while let Ok(Some(event)) = reader.next_event() {
+            if let bitcode::Event::Attached(None, facts) = event {
+                nodes.extend(facts.iter().map(|fact| fact.1));
+            }
+        }
+        self.meta.begin_function(function);
+        let mut lines = nodes.into_iter().map(|node| {
+            let info = self.metadata(node).ok()?;
+            info.subprogram_line(node)
+        });
+        lines.find_map(|line| line)
+    }
+
     /// The integer that a node wraps, zero-extended.
     pub(super) fn metadata_int(&mut self, id: Option<u32>) -> Result<Option<u64>> {
         let Some(id) = id else { return Ok(None) };

@@ -119,7 +119,10 @@ impl<'m, 'a> Loader<'m, 'a> {
                 },
                 Some(bitcode::GlobalId::Function(at)) => {
                     match source.functions().get(at as usize) {
-                        Some(function) => self.declare_function(function)?,
+                        Some(function) => {
+                            let symbol = self.declare_function(function);
+                            symbol.map_err(|error| self.with_line(error, at))?
+                        }
                         None => Symbol::Dropped,
                     }
                 }

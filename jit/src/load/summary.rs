@@ -38,6 +38,14 @@ pub struct Summary {
     pub imports: Vec<String>,
     /// Intrinsics that are used.
     pub intrinsics: Vec<String>,
+    /// Aliases and ifuncs.
+    pub aliases: Vec<String>,
+    /// Size of the bitcode in bytes.
+    pub bytes: usize,
+    /// Data layout string.
+    pub data_layout: String,
+    /// Whether it has line tables.
+    pub has_lines: bool,
 }
 
 /// Lists what is in a bitcode file.
@@ -64,7 +72,15 @@ impl Summary {
             variables: Vec::new(),
             imports: Vec::new(),
             intrinsics: Vec::new(),
+            aliases: Vec::new(),
+            bytes: module.bytes(),
+            data_layout: String::from(module.data_layout()),
+            has_lines: has_lines(module),
         };
+        let aliases = module.aliases().iter();
+        summary
+            .aliases
+            .extend(aliases.map(|alias| name(alias.name)));
         for function in module.functions() {
             let name = name(function.name);
             if !function.is_declaration {
@@ -90,11 +106,33 @@ impl Summary {
     }
 }
 
+/// Whether the first function that can be read has a source position.
+fn has_lines(module: &bitcode::Module<'_>) -> bool {
+    let mut reader = bitcode::BodyReader::new(module);
+    let mut constants = bitcode::Constants::default();
+    for function in (0u32..).take(module.functions().len()) {
+        let Ok(Some(_)) = reader.open(function, &mut constants) else {
+            continue;
+        };
+        while let Ok(Some(event)) = reader.next_event() {
+            if matches!(event, bitcode::Event::Loc(_)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    false
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "source     {}", self.source_file)?;
         writeln!(f, "producer   {}", self.producer)?;
         writeln!(f, "target     {}", self.triple)?;
+        writeln!(f, "layout     {}", self.data_layout)?;
+        writeln!(f, "bitcode    {} bytes", self.bytes)?;
+        let lines = if self.has_lines { "yes" } else { "no" };
+        writeln!(f, "lines      {lines}")?;
         writeln!(f, "types      {}", self.types)?;
         writeln!(f, "constants  {}", self.constants)?;
         let items = [
@@ -110,7 +148,12 @@ impl fmt::Display for Summary {
                 }
             }
         }
-        for (title, names) in [("imports", &self.imports), ("intrinsics", &self.intrinsics)] {
+        let names = [
+            ("imports", &self.imports),
+            ("aliases", &self.aliases),
+            ("intrinsics", &self.intrinsics),
+        ];
+        for (title, names) in names {
             writeln!(f, "{title:<10} {}", names.len())?;
             for name in names {
                 writeln!(f, "              {name}")?;

@@ -235,6 +235,20 @@ fn refusal_names_the_source_line() {
 }
 
 #[test]
+fn refusal_of_a_whole_function_names_its_line() {
+    let source = "int a;\n\n__attribute__((naked)) void f(void) { __asm__(\"ret\"); }\n";
+    let Some(file) = super::clang::bitcode(source, &["-g"]) else {
+        return;
+    };
+    let error = load::module(&file).unwrap_err();
+    assert_eq!(
+        (error.function.as_deref(), error.line),
+        (Some("f"), Some(3)),
+        "{error}"
+    );
+}
+
+#[test]
 fn initial_values_that_share_parts_are_bounded() {
     // Each level holds the one below twice: the file has one constant a level, the image 2^14 bytes.
     let (mut ty, mut value) = (String::from("[1 x i8]"), String::from("[1 x i8] c\"x\""));
