@@ -228,6 +228,43 @@ impl Rewriter<'_, '_> {
             .emit(Op::Call, 0, ret, [id.0, pool, args.len() as u32])
     }
 
+    /// A product and a sum that are rounded once, for a CPU that does not do it.
+    pub(super) fn fused_by_helper(
+        &mut self,
+        which: Intrinsic,
+        ty: TypeId,
+        values: &[Value],
+    ) -> Option<Value> {
+        let fuses = match which {
+            Intrinsic::Fma => true,
+            Intrinsic::FMulAdd => self.fused,
+            _ => false,
+        };
+        let (helper, int) = match ty {
+            TypeId::F32 => (Helper::FmaFloat, TypeId::I32),
+            TypeId::F64 => (Helper::FmaDouble, TypeId::I64),
+            _ => return None,
+        };
+        if !fuses || self.cx.cpu.fma {
+            return None;
+        }
+        let words: SmallVec<[Value; 3]> = values
+            .iter()
+            .map(|&value| {
+                let bits = self.out.cast(Op::Bitcast, int, value);
+                match int {
+                    TypeId::I64 => bits,
+                    _ => self.out.cast(Op::ZExt, TypeId::I64, bits),
+                }
+            })
+            .collect();
+        let mut bits = self.helper(helper, &words);
+        if int == TypeId::I32 {
+            bits = self.out.cast(Op::Trunc, int, bits);
+        }
+        Some(self.out.cast(Op::Bitcast, ty, bits))
+    }
+
     /// What no rule knows.
     pub(super) fn unknown<T>(&self) -> Res<T> {
         Err(Stop::Unsupported("an operation on such values"))

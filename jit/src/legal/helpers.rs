@@ -37,12 +37,16 @@ pub(super) enum Helper {
     HalfToFloat,
     /// The bits of a float to those of the nearest half.
     FloatToHalf,
+    /// The bits of two floats' product plus a third, rounded once.
+    FmaFloat,
+    /// The same for doubles.
+    FmaDouble,
 }
 
 impl Helper {
     /// All, in the order of their numbers.
     #[cfg(test)]
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::UDivide256,
         Self::SDivide256,
         Self::ToDoubleBits,
@@ -57,6 +61,8 @@ impl Helper {
         Self::ExtendedRound,
         Self::HalfToFloat,
         Self::FloatToHalf,
+        Self::FmaFloat,
+        Self::FmaDouble,
     ];
 
     /// Its name, which no symbol of a module has: dots are not C's.
@@ -76,6 +82,8 @@ impl Helper {
             Self::ExtendedRound => "bf.legal.x87.round",
             Self::HalfToFloat => "bf.legal.half.to.float",
             Self::FloatToHalf => "bf.legal.float.to.half",
+            Self::FmaFloat => "bf.legal.fma.float",
+            Self::FmaDouble => "bf.legal.fma.double",
         }
     }
 
@@ -87,6 +95,7 @@ impl Helper {
             Self::ToDoubleBits | Self::ToFloatBits => (&[TypeId::I64, TypeId::I64], TypeId::I64),
             Self::DoubleToSigned | Self::DoubleToUnsigned => (&[PTR, TypeId::F64], TypeId::VOID),
             Self::HalfToFloat | Self::FloatToHalf => (&[TypeId::I64], TypeId::I64),
+            Self::FmaFloat | Self::FmaDouble => (&[TypeId::I64; 3], TypeId::I64),
             _ => (&[PTR, PTR], TypeId::VOID),
         }
     }
@@ -159,6 +168,63 @@ mod tests {
                     ConstKind::Func(_) | ConstKind::Global { .. }
                 ));
             }
+        }
+    }
+
+    /// What a helper of three numbers makes of their bits.
+    fn fused(library: &Module, helper: Helper, args: [u64; 3]) -> u64 {
+        use ir::interp::{FlatMemory, Image, Interp, Limits, NoHost, Val};
+        let image = Image::new(library).unwrap();
+        let mut memory = FlatMemory::new();
+        memory.map(0x7000_0000, 0x1000);
+        let limits = Limits {
+            steps: 1000,
+            depth: 4,
+            stack: 0x7000_0000..0x7000_1000,
+        };
+        let mut host = NoHost;
+        let mut interp = Interp::new(library, &mut memory, &image, &mut host, limits);
+        let id = library.func_by_name(helper.name()).unwrap();
+        interp.call(id, &args.map(Val::from)).unwrap().bits() as u64
+    }
+
+    #[test]
+    fn fused_products_are_rounded_once() {
+        let library = library();
+        let mut random = ir::random::Random::new(5);
+        for round in 0..6000 {
+            // Exponents near each other, so that bits cancel, and at the edges of the range.
+            let exponent = |random: &mut ir::random::Random, bias: u64, most: u64| match round % 4 {
+                0 => bias - 30 + random.bits() % 60,
+                1 => random.bits() % 40,
+                2 => most - random.bits() % 40,
+                _ => bias / 2 + random.bits() % 80,
+            };
+            let double = |random: &mut ir::random::Random| {
+                let bits = random.bits() >> (random.bits() % 3 * 20) << (random.bits() % 2 * 30);
+                let e = exponent(random, 1023, 2047);
+                bits & 0x800f_ffff_ffff_ffff | e << 52
+            };
+            let mut args = [0; 3].map(|_| double(&mut random));
+            if round % 5 == 0 {
+                let [x, y] = [args[0], args[1]].map(f64::from_bits);
+                args[2] = (-(x * y)).to_bits() ^ random.bits() % 3;
+            }
+            let [x, y, z] = args.map(f64::from_bits);
+            let expected = x.mul_add(y, z);
+            let got = f64::from_bits(fused(&library, Helper::FmaDouble, args));
+            let same = got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan();
+            assert!(same, "{x:e} {y:e} {z:e}: {got:e}, not {expected:e}");
+            let single = |random: &mut ir::random::Random| {
+                let e = exponent(random, 127, 255) & 255;
+                random.bits() & 0x807f_ffff | e << 23
+            };
+            let args = [0; 3].map(|_| single(&mut random));
+            let [x, y, z] = args.map(|bits| f32::from_bits(bits as u32));
+            let expected = x.mul_add(y, z);
+            let got = f32::from_bits(fused(&library, Helper::FmaFloat, args) as u32);
+            let same = got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan();
+            assert!(same, "{x:e} {y:e} {z:e}: {got:e}, not {expected:e}");
         }
     }
 }

@@ -234,6 +234,8 @@ pub fn supports_intrinsic(which: Intrinsic, v: Vector, cpu: CpuFeatures) -> bool
 pub fn supports_scalar_intrinsic(which: Intrinsic, cpu: CpuFeatures) -> bool {
     match which {
         Intrinsic::HalfToFloat | Intrinsic::FloatToHalf => cpu.f16c,
+        // So is `fmuladd` in functions that fuse it.
+        Intrinsic::Fma => cpu.fma,
         Intrinsic::Blend | Intrinsic::MoveMask => false,
         _ => true,
     }

@@ -54,7 +54,9 @@ use core::fmt;
 use hashbrown::HashMap;
 use helpers::Helper;
 use ir::module::AttrSet;
-use ir::{FuncAttrs, FuncId, Function, InstId, Module, Op, Type, TypeId, Types, Value};
+use ir::{
+    FuncAttrs, FuncId, Function, Inst, InstId, Intrinsic, Module, Op, Type, TypeId, Types, Value,
+};
 use rewrite::Rewriter;
 use shape::Shape;
 use smallvec::SmallVec;
@@ -156,7 +158,7 @@ pub fn linked(
     cpu: CpuFeatures,
     rules: Rules,
 ) -> Result<Report, LegalError> {
-    let kinds = Kinds::new(&module.types);
+    let kinds = Kinds::new(&module.types, cpu);
     let wanted: Vec<bool> = module
         .funcs
         .iter()
@@ -240,6 +242,9 @@ pub fn needed(kinds: &Kinds, func: &Function) -> bool {
     let Some(body) = &func.body else {
         return false;
     };
+    if !kinds.fma && body.insts.iter().any(|inst| is_fused(inst, func)) {
+        return true;
+    }
     let pair = |op| matches!(op, Op::Intrinsic | Op::CmpXchg);
     body.consts.iter().any(|c| kinds.of(c.ty) != Kinds::NOTHING)
         || body.insts.iter().any(|inst| match kinds.of(inst.ty) {
@@ -249,9 +254,22 @@ pub fn needed(kinds: &Kinds, func: &Function) -> bool {
         })
 }
 
+/// Whether `inst`, of function `func`, rounds a product and a sum once.
+fn is_fused(inst: &Inst, func: &Function) -> bool {
+    match inst.intrinsic().filter(|_| inst.op == Op::Intrinsic) {
+        Some(Intrinsic::Fma) => true,
+        Some(Intrinsic::FMulAdd) => func.attrs.has(FuncAttrs::FMA),
+        _ => false,
+    }
+}
+
 /// By type: whether legalisation has to do with it.
 #[derive(Clone, Debug)]
-pub struct Kinds(Vec<u8>);
+pub struct Kinds {
+    of: Vec<u8>,
+    /// Whether the CPU rounds a product and a sum once.
+    fma: bool,
+}
 
 impl Kinds {
     const NOTHING: u8 = 0;
@@ -261,12 +279,15 @@ impl Kinds {
 
     /// The table for a module's types.
     #[must_use]
-    pub fn new(types: &Types) -> Self {
+    pub fn new(types: &Types, cpu: CpuFeatures) -> Self {
         let ids = (0..=u16::MAX).take(types.len()).map(TypeId);
-        let mut kinds = Self(Vec::with_capacity(types.len()));
+        let mut kinds = Self {
+            of: Vec::with_capacity(types.len()),
+            fma: cpu.fma,
+        };
         for id in ids {
             let kind = kinds.classify(types, id);
-            kinds.0.push(kind);
+            kinds.of.push(kind);
         }
         kinds
     }
@@ -293,7 +314,7 @@ impl Kinds {
     }
 
     fn of(&self, ty: TypeId) -> u8 {
-        self.0.get(ty.index()).copied().unwrap_or(Self::LEGALISED)
+        self.of.get(ty.index()).copied().unwrap_or(Self::LEGALISED)
     }
 }
 

@@ -542,6 +542,9 @@ impl<'r, 'a> Rewriter<'r, 'a> {
 
     pub(super) fn machine_op(&mut self, what: Do, ty: TypeId, values: &[Value]) -> Value {
         if let Some(which) = what.which {
+            if let Some(fused) = self.fused_by_helper(which, ty, values) {
+                return fused;
+            }
             return self.out.intrinsic_with(which, what.flags, ty, values);
         }
         let arg = |at: usize| values.get(at).map_or(0, |value| value.0);

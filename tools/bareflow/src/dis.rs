@@ -1,7 +1,8 @@
 //! `bareflow dis`: IR or machine code of a module.
 //!
 //! Machine code is compiled as `run` would, for this machine's CPU, and shown with the offset and
-//! bytes of each instruction and a heading line wherever the IR instruction changes.
+//! bytes of each instruction and a heading line wherever the IR instruction changes. What no machine has is
+//! rewritten first, as it is for tiers; only IR as loaded is shown without that.
 
 use crate::fail::{self, Failure, Outcome};
 use crate::module_file::{Loaded, ModuleFile};
@@ -26,7 +27,13 @@ pub(crate) fn main(args: lexopt::Parser) -> Outcome {
     let Some(path) = &request.file else {
         return Err(Failure::usage("dis: wants a file"));
     };
-    let loaded = ModuleFile::read(path)?.load()?;
+    let mut loaded = ModuleFile::read(path)?.load()?;
+    let compiles = !request.ir || request.tier.is_some() || request.stop_after.is_some();
+    if compiles {
+        let cpu = hosted::process::cpu_features();
+        let legalised = loaded.program.legalise(cpu);
+        legalised.map_err(|why| Failure::new(fail::REJECTED, why.to_string()))?;
+    }
     let chosen = chosen(&loaded, request.func.as_deref())?;
     for func in chosen {
         if request.ir {
