@@ -72,10 +72,10 @@ impl BodyLoader<'_, '_, '_> {
         let ty = self.ty(constant.ty)?;
         let value = match constant.kind {
             ConstantKind::Null | ConstantKind::Undef | ConstantKind::Poison => self.zero(ty),
-            ConstantKind::Int(value) => self.int(ty, &[value.cast_unsigned()]),
+            ConstantKind::Int(value) => self.stored_int(ty, &[value.cast_unsigned()]),
             ConstantKind::WideInt(span) => {
                 let words = pools.words(span).to_vec();
-                self.int(ty, &words)
+                self.stored_int(ty, &words)
             }
             ConstantKind::Float(bits) => self.float(ty, bits),
             ConstantKind::WideFloat(span) => {
@@ -221,6 +221,14 @@ impl BodyLoader<'_, '_, '_> {
             Type::Int(1..=64) | Type::Ptr => self.builder.int(ty, 0),
             Type::Float | Type::Double | Type::Half => self.float(ty, 0),
             _ => self.builder.constant(ty, ConstKind::Zero),
+        }
+    }
+
+    /// An integer as a file has it: LLVM leaves out words of zeros at the top, and only those.
+    fn stored_int(&mut self, ty: TypeId, words: &[u64]) -> Value {
+        match self.loader.module.types.int_bits(ty) {
+            Some(65..) => self.wide(ty, words, 0),
+            _ => self.int(ty, words),
         }
     }
 

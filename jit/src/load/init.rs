@@ -11,7 +11,7 @@ use bitcode::{ConstantKind, Type, TypeId, ValueId};
 use ir::Reloc;
 
 use super::error::{LoadError, Result};
-use super::fold::{Folded, sign_extend};
+use super::fold::Folded;
 use super::module::Loader;
 
 /// Bytes of all initial values of a module together.
@@ -69,16 +69,13 @@ impl Loader<'_, '_> {
         match constant.kind {
             ConstantKind::Null | ConstantKind::Undef | ConstantKind::Poison => Ok(()),
             ConstantKind::Data(span) => image.put(at, pools.bytes(span)),
-            ConstantKind::WideInt(span) => {
-                image.put_words(at, pools.words(span), layout.store, sign(pools.words(span)))
-            }
-            ConstantKind::WideFloat(span) => {
+            // LLVM leaves out words of zeros at the top.
+            ConstantKind::WideInt(span) | ConstantKind::WideFloat(span) => {
                 image.put_words(at, pools.words(span), layout.store, 0)
             }
             ConstantKind::Float(bits) => image.put_words(at, &[bits], layout.store, 0),
             ConstantKind::Int(value) if layout.store > 8 => {
-                let words = [value.cast_unsigned()];
-                image.put_words(at, &words, layout.store, sign(&words))
+                image.put_words(at, &[value.cast_unsigned()], layout.store, 0)
             }
             ConstantKind::Aggregate(span) => self.push_parts(tasks, pools.ids(span), ty, at),
             _ => self.write_scalar(image, id, ty, at),
@@ -265,10 +262,4 @@ impl Image {
         self.bytes.shrink_to_fit();
         (self.bytes, self.relocs)
     }
-}
-
-/// What fills the bytes above the last word: its sign.
-fn sign(words: &[u64]) -> u8 {
-    let negative = words.last().is_some_and(|word| sign_extend(*word, 64) < 0);
-    if negative { 0xFF } else { 0 }
 }

@@ -45,6 +45,22 @@ fn value_used_before_its_block_in_the_file() {
 }
 
 #[test]
+fn wide_constants_are_filled_up_with_zeros() {
+    // 2^63 + 1 is stored as one word, -1 as two.
+    check(
+        "@g = global i128 9223372036854775809\n@m = global i128 -1\n\
+         define i32 @test(i32 %n) {\n\
+           %v = load i128, ptr @g\n  %m = load i128, ptr @m\n  %w = zext i32 %n to i128\n\
+           %x = add i128 %w, 9223372036854775809\n  %y = xor i128 %v, %x\n\
+           %z = xor i128 %y, %m\n  %a = xor i128 %z, -1\n  %h = lshr i128 %x, 64\n  %s = or i128 %a, %h\n\
+           %lo = trunc i128 %s to i32\n  %up = lshr i128 %s, 64\n  %hi = trunc i128 %up to i32\n\
+           %r = or i32 %lo, %hi\n  ret i32 %r\n}",
+        &[0, 4],
+        &[0, 4],
+    );
+}
+
+#[test]
 fn address_as_a_number_is_computed_at_the_entry() {
     check(
         "@a = global [4 x i32] [i32 1, i32 2, i32 3, i32 4]\n\
