@@ -7,6 +7,7 @@
 //! conformance reduce FILE.c|FILE.bfir [--compiler clang-16-O2] [--tier o2]
 //! conformance corpus DIR                      modules to fuzz with
 //! conformance fuzz [--seconds N] [--jobs N] [--tiers baseline,o2]   coverage-guided, see `tools/fuzz`
+//! conformance text FILE.bc                    the module as text IR
 //! conformance child --tier TIER FILE          run one bitcode file (what `run` starts)
 //! ```
 
@@ -60,6 +61,7 @@ fn command() -> Result<ExitCode, Failure> {
             })
         }
         Some("source") => source(parser),
+        Some("text") => text(parser),
         Some("child") => child(parser),
         Some("reduce") => reduce::main(parser),
         Some("corpus") => corpus(parser),
@@ -87,6 +89,14 @@ fn source(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {
         seed: word()?.parse()?,
     };
     case.write("/dev/stdout".as_ref())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {
+    let Some(lexopt::Arg::Value(file)) = parser.next()? else {
+        return Err("text: wants a file".into());
+    };
+    print!("{}", ir::text::module_text(&child::load(file.as_ref())?));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -117,10 +117,11 @@ pub(super) fn copies(random: &mut Random, number: usize) -> String {
          for (int i = 0; i < 700; i += 7) m[i] ^= (u8)rnd();\n"
     );
     for _ in 0..random.range(2, 7) {
+        // At most 200 bytes from below 200 to above 400: what memcpy is given does not overlap.
         let length = match random.below(4) {
             0 => random.range(0, 17).to_string(),
-            1 => random.range(18, 300).to_string(),
-            _ => format!("(u32)(rnd() % {})", random.range(1, 300)),
+            1 => random.range(18, 200).to_string(),
+            _ => format!("(u32)(rnd() % {})", random.range(1, 200)),
         };
         let (to, from) = (random.below(200), random.below(200));
         let _ = match random.below(5) {
