@@ -97,6 +97,15 @@ pub(crate) fn load(path: &Path) -> Result<Module, String> {
     jit::load::module(&bytes).map_err(|error| error.to_string())
 }
 
+/// The text form of a module, without the notes on facts: their tables have no text form.
+pub(crate) fn text(module: &Module) -> String {
+    let text = ir::text::module_text(module).to_string();
+    let kept = text
+        .split_inclusive('\n')
+        .filter(|line| !line.trim_start().starts_with("note "));
+    kept.collect()
+}
+
 fn complain(status: i32, why: &str) -> i32 {
     eprintln!("{why}");
     status

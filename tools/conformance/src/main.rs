@@ -96,7 +96,7 @@ fn text(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {
     let Some(lexopt::Arg::Value(file)) = parser.next()? else {
         return Err("text: wants a file".into());
     };
-    print!("{}", ir::text::module_text(&child::load(file.as_ref())?));
+    print!("{}", child::text(&child::load(file.as_ref())?));
     Ok(ExitCode::SUCCESS)
 }
 

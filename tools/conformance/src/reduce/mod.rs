@@ -106,7 +106,7 @@ fn reduce(
     fs::write(&source, &reduced)?;
     let bitcode = shop.bitcode(target.config, &source)?;
     let module = child::load(&bitcode)?;
-    let text = ir::text::module_text(&module).to_string();
+    let text = child::text(&module);
     if target.engine == Engine::Interpreter {
         println!("the interpreter is at fault, so the IR has no judge");
         return Ok(());
