@@ -2,6 +2,11 @@
 //!
 //! `conformance reduce` makes these files; each is run in child processes, one for each engine.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a failed expectation is a failed test"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
