@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_single_grant_is_the_root() {
-        let grants = Grants::new(&[("/home/me/data", None)]).unwrap();
+        let grants = Grants::new(&[("/srv/data", None)]).unwrap();
         for path in ["a/b", "/a/b", "./a//b/", "/x/../a/b", "a/./b"] {
             assert_eq!(grants.resolve(path.as_bytes()), inside(0, "a/b"), "{path}");
         }
