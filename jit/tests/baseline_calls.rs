@@ -119,3 +119,33 @@ fn random_variadic_signatures_agree() {
         );
     }
 }
+
+/// A call that is the very first instruction lies inside the parameters' lives, so a parameter that
+/// leaves its block cannot stay in a register that callees change.
+#[test]
+fn parameters_survive_a_call_before_anything_else() {
+    let text = "define i64 @busy(i64 %x) {
+b:
+  %z = icmp eq i64 %x, 0
+  condbr %z, none, some
+some:
+  %y = mul i64 %x, 3
+  ret i64 %y
+none:
+  ret i64 7
+}
+define i64 @f(i64 %n) {
+b:
+  %a = call i64 @busy(i64 5)
+  %z = icmp eq i64 %n, 0
+  condbr %z, none, some
+some:
+  %s = add i64 %n, %a
+  ret i64 %s
+none:
+  ret i64 %a
+}
+";
+    check_text(text, &[1000]);
+    check_text(text, &[0]);
+}
