@@ -9,6 +9,7 @@ mod libm;
 mod minmax;
 mod va_arg;
 mod x86;
+mod x86_bits;
 mod x86_lanes;
 
 use bitcode::Predicate;

@@ -66,6 +66,14 @@ pub(in crate::load) enum X86 {
     Comi(Predicate),
     /// A load without alignment.
     Load,
+    /// The low bits of a number, as many as another says.
+    LowBits,
+    /// A field of a number.
+    Field,
+    /// Bits that a mask names, moved to the low end.
+    GatherBits,
+    /// Low bits, moved to the places that a mask names.
+    ScatterBits,
 }
 
 /// Intrinsics by name without `llvm.x86.`.
@@ -230,6 +238,14 @@ const TABLE: &[(&str, X86)] = &[
     ("sse42.crc32.32.8", X86::Crc32),
     ("sse42.crc32.32.16", X86::Crc32),
     ("sse42.crc32.32.32", X86::Crc32),
+    ("bmi.bzhi.32", X86::LowBits),
+    ("bmi.bzhi.64", X86::LowBits),
+    ("bmi.bextr.32", X86::Field),
+    ("bmi.bextr.64", X86::Field),
+    ("bmi.pext.32", X86::GatherBits),
+    ("bmi.pext.64", X86::GatherBits),
+    ("bmi.pdep.32", X86::ScatterBits),
+    ("bmi.pdep.64", X86::ScatterBits),
     ("sse3.ldu.dq", X86::Load),
     ("avx.ldu.dq.256", X86::Load),
 ];
@@ -340,6 +356,10 @@ impl BodyLoader<'_, '_, '_> {
                 self.x86_first(true, a, b, |body, _, b| body.x86_round(mode, b))
             }
             (X86::Crc32, &[crc, bits]) => self.x86_crc32(crc, bits),
+            (X86::LowBits, &[value, count]) => self.x86_low_bits(value, count),
+            (X86::Field, &[value, field]) => self.x86_field(value, field),
+            (X86::GatherBits, &[value, mask]) => self.x86_gather_bits(value, mask),
+            (X86::ScatterBits, &[value, mask]) => self.x86_scatter_bits(value, mask),
             (X86::Comi(pred), &[a, b]) => {
                 let (a, b) = (self.lane(a, 0), self.lane(b, 0));
                 let holds = self.test(pred, a, b)?;
@@ -374,7 +394,7 @@ mod tests {
             "sse.rsqrt.ps",
             "rdtsc",
             "aesni.aesenc",
-            "bmi.pdep.32",
+            "bmi.pdep.16",
             "sse.ldmxcsr",
         ] {
             assert_eq!(named(refused), None, "{refused}");

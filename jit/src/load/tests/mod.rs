@@ -3,6 +3,7 @@
 //! Judges: LLVM's own compiler for what a program means (the same source run natively on i386),
 //! the IR's interpreter for what was made of it, the verifier for its form.
 
+mod bits;
 mod clang;
 mod compiled;
 mod lowered;
