@@ -35,7 +35,7 @@ fn main() {
     let rounds = 50;
     let kinds: Vec<Kinds> = plain
         .iter()
-        .map(|module| Kinds::new(&module.types))
+        .map(|module| Kinds::new(&module.types, cpu))
         .collect();
     let start = Instant::now();
     for _ in 0..rounds {
