@@ -5,10 +5,12 @@
 //! neither as time nor as instructions, and are listed by reason.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
+extern crate alloc;
+
+use alloc::collections::BTreeMap;
 use core::hint::black_box;
 use ir::FuncId;
 use jit::tier::{Bindings, CpuFeatures, Declined, Job, baseline};
-use std::collections::BTreeMap;
 
 /// CPU time of this thread in nanoseconds.
 fn now() -> u64 {

@@ -1,11 +1,11 @@
 //! What legalisation costs: nanoseconds an IR instruction, for the question whether a function needs it and for the
 //! rewriting. `cargo run --release -p jit --example legal_speed`
 
+use core::hint::black_box;
 use ir::Module;
 use ir::random::{self, Config};
 use jit::legal::{self, Kinds};
 use jit::tier::CpuFeatures;
-use std::hint::black_box;
 use std::time::Instant;
 
 fn insts(modules: &[Module]) -> usize {

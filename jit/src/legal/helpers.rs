@@ -208,7 +208,7 @@ mod tests {
             let mut args = [0; 3].map(|_| double(&mut random));
             if round % 5 == 0 {
                 let [x, y] = [args[0], args[1]].map(f64::from_bits);
-                args[2] = (-(x * y)).to_bits() ^ random.bits() % 3;
+                args[2] = (-(x * y)).to_bits() ^ (random.bits() % 3);
             }
             let [x, y, z] = args.map(f64::from_bits);
             let expected = x.mul_add(y, z);

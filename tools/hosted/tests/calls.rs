@@ -203,7 +203,7 @@ fn thread_locals(tier: Option<Tier>) {
 #[test]
 fn thread_local_variables_are_each_tasks_own() {
     in_child("thread_local_variables_are_each_tasks_own", || {
-        thread_locals(None)
+        thread_locals(None);
     });
 }
 

@@ -1,3 +1,6 @@
+//! What rustc makes of ordinary Rust, for the loader: `rust.rs` compiles this file to bitcode of the
+//! newest LLVM and compares what `test` gives with the same function compiled natively.
+
 /// Pairs in registers, 128-bit arithmetic, checked and saturating arithmetic, saturating casts,
 /// three-way comparison, atomics, enums with data, sorting.
 #[unsafe(no_mangle)]
@@ -16,7 +19,9 @@ pub extern "C" fn test(n: u32) -> u32 {
     sum = sum.wrapping_add(order(n, 5) as u32);
     sum = sum.wrapping_add(shape_area(if n % 2 == 0 { Shape::Square(n) } else { Shape::Oblong(n, 3) }));
     let cell = core::sync::atomic::AtomicU32::new(n);
+    // ORDERING: SeqCst and AcqRel pair with nothing: they are here to be compiled.
     cell.fetch_max(77, core::sync::atomic::Ordering::SeqCst);
+    // ORDERING: as above.
     sum = sum.wrapping_add(cell.swap(1, core::sync::atomic::Ordering::AcqRel));
     let mut list = [n, 3, n / 2, 9, n ^ 5, 1, 0, n.reverse_bits()];
     let mut i = 1;

@@ -57,7 +57,7 @@ fn modules_of_rustc_mean_what_the_native_program_computes() {
     let expected: Vec<u32> = native.lines().map(|line| line.parse().unwrap()).collect();
     assert_eq!(expected.len(), ARGUMENTS.len());
     let library = std::format!(
-        "#![no_std]\n#[panic_handler]\nfn p(_: &core::panic::PanicInfo<'_>) -> ! {{ loop {{}} }}\n{SOURCE}"
+        "#![no_std]\n{SOURCE}\n#[panic_handler]\nfn p(_: &core::panic::PanicInfo<'_>) -> ! {{ loop {{}} }}"
     );
     let kind = ["--crate-type=lib", "-Cpanic=abort", "--emit=llvm-bc"];
     for flags in [

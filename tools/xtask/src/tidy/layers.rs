@@ -7,13 +7,14 @@
 use super::Complaint;
 
 /// The layers, lowest first; arrows go from a later row to an earlier one.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["abi", "asm", "ir"],
     &["bitcode"],
     &["jit", "smp"],
     &["clib", "modules", "sched"],
     &["hosted", "kernel"],
-    &["bareflow", "conformance", "xtask"],
+    &["bareflow", "bench", "conformance", "xtask"],
+    &["fuzz"],
 ];
 
 /// Packages from outside, and the only crate that may name them.
