@@ -3,7 +3,8 @@
 //! Types are compared by [`TypeId`]; equal types have equal ids because [`Types::intern`] is the
 //! only way in. The ids of the common types are constants, so that a tier can match on them.
 //! Layout follows `e-m:e-p:32:32-i128:128-f64:32:64-f80:32-n8:16:32-S128`: 64-bit integers and
-//! doubles are 4-aligned in memory, pointers are 32 bits wide.
+//! doubles are 4-aligned in memory, pointers are 32 bits wide. Files of LLVM before 18 lay integers
+//! above 64 bits out in another way; what loads them settles that in their offsets and sizes.
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -144,7 +144,7 @@ impl Loader<'_, '_> {
             (Kind::BYVAL, AttributeValue::Type(Some(ty))) => {
                 let ty = self.types.get(self.source.types(), *ty)?;
                 // No bytes are still a copy: the set's 0 means that there is none.
-                facts.byval = self.module.types.layout(ty).size.max(1);
+                facts.byval = self.layout(ty).size.max(1);
             }
             (Kind::BYVAL, _) => return Err(LoadError::unsupported("byval without a type")),
             (Kind::ALIGN, AttributeValue::Int(bytes)) if bytes.is_power_of_two() => {

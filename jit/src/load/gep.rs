@@ -54,7 +54,7 @@ impl TypeWalk {
                 let field = index.and_then(|index| usize::try_from(index).ok());
                 let inner = field.and_then(|field| types.list(fields).get(field));
                 let whole = loader.types.get(types, self.at)?;
-                let offset = field.and_then(|field| loader.module.types.field_offset(whole, field));
+                let offset = field.and_then(|field| loader.field_offset(whole, field));
                 let Some((&inner, bytes)) = inner.zip(offset) else {
                     return Err(LoadError::malformed(
                         "getelementptr of a field that does not exist",
@@ -77,7 +77,7 @@ fn stride(loader: &Loader<'_, '_>, element: TypeId, index: Option<i64>) -> Resul
             "getelementptr over a type without a size",
         ));
     }
-    let stride = loader.module.types.layout(ty).size;
+    let stride = loader.layout(ty).size;
     // Addresses have 32 bits, so only the low half of an index counts.
     let low = |index: i64| (index.cast_unsigned() & 0xFFFF_FFFF) as u32;
     let bytes = index.map_or(0, |index| low(index).wrapping_mul(stride));

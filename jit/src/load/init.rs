@@ -30,7 +30,7 @@ impl Loader<'_, '_> {
         let mut tasks: Vec<Task> = alloc::vec![(init, ty, 0)];
         let layout = self.types.get(self.source.types(), ty)?;
         // What is written takes at least a byte, and is nested a few deep.
-        let mut budget = u64::from(self.module.types.layout(layout).size)
+        let mut budget = u64::from(self.layout(layout).size)
             .saturating_mul(4)
             .saturating_add(65_536);
         while let Some(task) = tasks.pop() {
@@ -56,7 +56,7 @@ impl Loader<'_, '_> {
     ) -> Result<()> {
         let source = self.source;
         let ir_type = self.types.get(source.types(), ty)?;
-        let layout = self.module.types.layout(ir_type);
+        let layout = self.layout(ir_type);
         let pools = source.constants();
         let Some(constant) = pools.get(id) else {
             return self.write_scalar(image, id, ty, at);
@@ -101,19 +101,15 @@ impl Loader<'_, '_> {
                     return Err(wrong());
                 }
                 for (field, (id, &inner)) in ids.zip(fields).enumerate() {
-                    let offset = self
-                        .module
-                        .types
-                        .field_offset(ir_type, field)
-                        .ok_or_else(wrong)?;
-                    if self.module.types.layout(self.types.get(types, inner)?).size != 0 {
+                    let offset = self.field_offset(ir_type, field).ok_or_else(wrong)?;
+                    if self.layout(self.types.get(types, inner)?).size != 0 {
                         tasks.push((id, inner, at.wrapping_add(offset)));
                     }
                 }
             }
             Type::Array { element, .. } | Type::Vector { element, .. } => {
                 let inner = self.types.get(types, *element)?;
-                let layout = self.module.types.layout(inner);
+                let layout = self.layout(inner);
                 let is_vector = matches!(types.get(ty), Type::Vector { .. });
                 if is_vector
                     && self
@@ -147,10 +143,7 @@ impl Loader<'_, '_> {
 
     /// Writes a number, or an address as a relocation: the bytes hold what is added to the symbol.
     fn write_scalar(&mut self, image: &mut Image, id: ValueId, ty: TypeId, at: u32) -> Result<()> {
-        let layout = self
-            .module
-            .types
-            .layout(self.types.get(self.source.types(), ty)?);
+        let layout = self.layout(self.types.get(self.source.types(), ty)?);
         match self.fold(id, None)? {
             Folded::Int(value) => image.put_words(at, &[value], layout.store, 0),
             Folded::Address {

@@ -30,7 +30,7 @@ impl BodyLoader<'_, '_, '_> {
                 let (ptr, ty) = (self.operand(ptr)?, self.ty(ty)?);
                 let flags =
                     self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering))?;
-                Ok(self.emit(Op::Load, 0, ty, [ptr.0, flags.0, 0]))
+                self.load(ptr, ty, flags)
             }
             Inst::Store {
                 ptr,
@@ -43,7 +43,7 @@ impl BodyLoader<'_, '_, '_> {
                 let ty = self.type_of(value);
                 let flags =
                     self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering))?;
-                self.emit(Op::Store, 0, ty, [ptr.0, value.0, flags.0]);
+                self.store(ptr, value, flags)?;
                 Ok(Value::NONE)
             }
             Inst::Gep {
@@ -143,7 +143,7 @@ impl BodyLoader<'_, '_, '_> {
         ordering: Option<AtomicOrdering>,
     ) -> Result<MemFlags> {
         let types = &self.loader.module.types;
-        let layout = types.layout(ty);
+        let layout = self.loader.layout(ty);
         if ordering.is_some_and(|ordering| ordering != AtomicOrdering::NotAtomic) {
             let whole = types.int_bits(ty).is_none_or(|bits| bits % 8 == 0);
             let scalar = types.vector(ty).is_none() && ty != TypeId::X86_FP80;
@@ -169,7 +169,7 @@ impl BodyLoader<'_, '_, '_> {
         if !self.loader.module.types.is_sized(ty) {
             return Err(LoadError::malformed("alloca of a type without a size"));
         }
-        let layout = self.loader.module.types.layout(ty);
+        let layout = self.loader.layout(ty);
         let align = u32::from(align_log2(align).unwrap_or(layout.align_log2));
         let count = self.operand_like(count, self.ty(count_type)?)?;
         let in_entry = self.builder.body().blocks.len() <= 1;

@@ -35,6 +35,7 @@ mod init;
 mod inline_asm;
 mod inst;
 mod intrinsic;
+mod layout;
 mod lower;
 mod masked;
 mod memory;

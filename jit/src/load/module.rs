@@ -18,6 +18,7 @@ use super::facts::FactMemo;
 use super::fold::{Folded, Memo};
 use super::init::MAX_INIT_BYTES;
 use super::intrinsic::{self, Action};
+use super::layout::OwnLayouts;
 use super::meta::Meta;
 use super::types::TypeMap;
 
@@ -73,7 +74,8 @@ impl<'m, 'a> Loader<'m, 'a> {
             name: String::from(source.source_file()),
             ..ir::Module::default()
         };
-        let types = TypeMap::new(source.types(), &mut module.types);
+        let layouts = OwnLayouts::new(source.data_layout());
+        let types = TypeMap::new(source.types(), &mut module.types, layouts);
         let mut loader = Self {
             source,
             module,
@@ -158,7 +160,7 @@ impl<'m, 'a> Loader<'m, 'a> {
             global.init.is_some() && global.linkage != bitcode::Linkage::AvailableExternally;
         // A declaration may have a type whose size is nobody's business here.
         let layout = match self.types.find(global.ty) {
-            Some(ty) if self.module.types.is_sized(ty) => self.module.types.layout(ty),
+            Some(ty) if self.module.types.is_sized(ty) => self.layout(ty),
             _ if defined => return Err(refuse("type without a size")),
             _ => ir::types::Layout::default(),
         };

@@ -43,13 +43,7 @@ impl BodyLoader<'_, '_, '_> {
             Inst::ExtractValue { aggregate, path } => {
                 let aggregate = self.operand(aggregate)?;
                 let ty = self.field_type(self.type_of(aggregate), path)?;
-                let pool = self.builder.pool(path.iter().copied());
-                Ok(self.emit(
-                    Op::ExtractValue,
-                    0,
-                    ty,
-                    [aggregate.0, pool, path.len() as u32],
-                ))
+                Ok(self.extract_value(aggregate, ty, path))
             }
             Inst::InsertValue {
                 aggregate,
@@ -61,6 +55,13 @@ impl BodyLoader<'_, '_, '_> {
             }
             _ => Err(LoadError::unsupported("instruction")),
         }
+    }
+
+    /// Takes a part, of type `ty`, out of an aggregate.
+    pub(super) fn extract_value(&mut self, aggregate: Value, ty: TypeId, path: &[u32]) -> Value {
+        let pool = self.builder.pool(path.iter().copied());
+        let args = [aggregate.0, pool, path.len() as u32];
+        self.emit(Op::ExtractValue, 0, ty, args)
     }
 
     /// Puts a part into an aggregate. The pool holds the path with its length in front.

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::error::LoadError;
+use super::layout::OwnLayouts;
+use super::types::TypeMap;
 
 /// A definition or declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,8 @@ pub fn summary(file: &[u8]) -> Result<Summary, LoadError> {
 impl Summary {
     fn new(module: &bitcode::Module<'_>) -> Self {
         let mut types = ir::Types::new();
-        let map = super::types::TypeMap::new(module.types(), &mut types);
+        let layouts = OwnLayouts::new(module.data_layout());
+        let map = TypeMap::new(module.types(), &mut types, layouts);
         let name = |name| String::from_utf8_lossy(module.name(name)).into_owned();
         let mut summary = Self {
             producer: String::from(module.producer()),
@@ -96,7 +99,7 @@ impl Summary {
             let name = name(global.name);
             let bytes = map
                 .find(global.ty)
-                .map(|ty| u64::from(types.layout(ty).size));
+                .map(|ty| u64::from(map.layouts.layout(&types, ty).size));
             match global.init {
                 Some(_) => summary.variables.push(SummaryItem { name, bytes }),
                 None => summary.imports.push(name),

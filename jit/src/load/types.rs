@@ -8,18 +8,22 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::error::{LoadError, Result};
+use super::layout::OwnLayouts;
 
 /// IR types by the file's type ids.
 #[derive(Debug)]
 pub(super) struct TypeMap {
     ids: Vec<Option<ir::TypeId>>,
+    /// Layouts in the file's sense.
+    pub(super) layouts: OwnLayouts,
 }
 
 impl TypeMap {
     /// Interns every type of the file that the IR can express.
-    pub(super) fn new(source: &bitcode::Types, types: &mut ir::Types) -> Self {
+    pub(super) fn new(source: &bitcode::Types, types: &mut ir::Types, layouts: OwnLayouts) -> Self {
         let mut map = Self {
             ids: alloc::vec![None; source.len()],
+            layouts,
         };
         let is_function = |id| matches!(source.get(id), bitcode::Type::Function { .. });
         // By-value parts come first in this order; what functions name, they name by reference.
@@ -35,6 +39,9 @@ impl TypeMap {
             let ty = map
                 .convert(source, source.get(id))
                 .and_then(|ty| types.intern(ty).ok());
+            if let Some(ty) = ty {
+                map.layouts.note(types, ty);
+            }
             if let Some(slot) = map.ids.get_mut(id.0 as usize) {
                 *slot = ty;
             }

@@ -19,7 +19,7 @@ impl BodyLoader<'_, '_, '_> {
         if !types.is_sized(ty) {
             return Err(LoadError::malformed("va_arg of a type without a size"));
         }
-        let layout = types.layout(ty);
+        let layout = self.loader.layout(ty);
         let word = MemFlags::aligned(PLACE_LOG2);
         let mut at = self.emit(Op::Load, 0, TypeId::PTR, [list.0, word.0, 0]);
         if layout.align_log2 > PLACE_LOG2 {
@@ -36,6 +36,6 @@ impl BodyLoader<'_, '_, '_> {
         let next = self.ptr_add(at, None, size, 0);
         self.emit(Op::Store, 0, TypeId::PTR, [list.0, next.0, word.0]);
         let flags = MemFlags::aligned(layout.align_log2.min(PLACE_LOG2));
-        Ok(self.emit(Op::Load, 0, ty, [at.0, flags.0, 0]))
+        self.load(at, ty, flags)
     }
 }

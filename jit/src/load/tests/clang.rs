@@ -101,8 +101,14 @@ pub(super) fn assemble(source: &str) -> Option<Vec<u8>> {
 
 /// As [`assemble`], by this version. Before 15 it has to be told that pointers are opaque.
 pub(super) fn assemble_by(version: u32, source: &str) -> Option<Vec<u8>> {
-    let layout =
-        "e-m:e-p:32:32-p270:32:32-p271:32:32-p272:64:64-i128:128-f64:32:64-f80:32-n8:16:32-S128";
+    assemble_with("-i128:128", version, source)
+}
+
+/// As [`assemble_by`], with what the data layout says of wide integers.
+pub(super) fn assemble_with(wide: &str, version: u32, source: &str) -> Option<Vec<u8>> {
+    let layout = std::format!(
+        "e-m:e-p:32:32-p270:32:32-p271:32:32-p272:64:64{wide}-f64:32:64-f80:32-n8:16:32-S128"
+    );
     let head = std::format!(
         "target datalayout = \"{layout}\"\ntarget triple = \"i386-unknown-none-elf\"\n"
     );

@@ -6,6 +6,7 @@
 mod bits;
 mod clang;
 mod compiled;
+mod layout;
 mod lowered;
 mod mutants;
 mod rules;
