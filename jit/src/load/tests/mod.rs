@@ -6,6 +6,7 @@
 mod bits;
 mod clang;
 mod compiled;
+mod facts;
 mod layout;
 mod lowered;
 mod mutants;
