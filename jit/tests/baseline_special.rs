@@ -228,11 +228,8 @@ entry:
     }
 }
 
-/// Values of a function that calls `setjmp` are in its frame when the call returns again, and its
-/// caller finds its registers as they were, whatever was in them when the jump was made.
-#[test]
-fn setjmp_returns_twice() {
-    let text = "declare i32 @setjmp(ptr) returns_twice
+/// `f` calls `g` four times, which stores its place and returns from a jump of the deep recursion below it.
+const RETURNS_TWICE: &str = "declare i32 @setjmp(ptr) returns_twice
 declare void @longjmp(ptr, i32) noreturn
 global @buffer = internal size 36 align 4
 define i32 @deep(i32 %n) {
@@ -291,7 +288,12 @@ done:
   ret i32 %new
 }
 ";
-    let module = exec::parse(text);
+
+/// Values of a function that calls `setjmp` are in its frame when the call returns again, and its
+/// caller finds its registers as they were, whatever was in them when the jump was made.
+#[test]
+fn setjmp_returns_twice() {
+    let module = exec::parse(RETURNS_TWICE);
     let place = exec::Place::new(&module);
     let func = module.func_by_name("f").expect("a function f");
     let expected = (0..4u32).fold(0u32, |sum, i| {
