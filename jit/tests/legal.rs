@@ -67,6 +67,34 @@ fn programs_with_vectors_and_wide_integers_agree() {
     run(&config, 100);
 }
 
+/// The memory's NaN is a signalling one: its bits must not change.
+#[test]
+fn floats_are_exchanged_as_bits() {
+    for (float, int, bits) in [
+        ("float", "i32", 0x7fa0_0001_u64),
+        ("double", "i64", 0x7ff4_0000_0000_0001),
+    ] {
+        let source = format!(
+            "global @cell = internal size 8 align 8
+define {int} @f({int} %a, {int} %b) {{
+entry:
+  store {int} %a, @cell, align 8
+  %x = bitcast {int} %b to {float}
+  %old = atomicrmw xchg {float} %x, @cell, align 8 seq_cst
+  %unused = atomicrmw xchg {float} %x, @cell, align 8 seq_cst
+  %bits = bitcast {float} %old to {int}
+  ret {int} %bits
+}}
+"
+        );
+        let mut module = exec::parse(&source);
+        let func = module.func_by_name("f").unwrap();
+        legal::module(&mut module, old_cpu()).unwrap();
+        let outcome = check_on(&module, func, &[bits, 7], &[cpu(), old_cpu()]);
+        assert_eq!(outcome, exec::Outcome::Returned(bits));
+    }
+}
+
 #[test]
 fn programs_of_what_no_machine_has_agree() {
     let config = Config {

@@ -182,7 +182,8 @@ impl Checker<'_> {
                 cond == TypeId::I1
             }
             Op::Intrinsic => return self.intrinsic(inst),
-            Op::Call | Op::CallIndirect | Op::Ret | Op::CmpXchg | Op::AtomicRmw => true,
+            Op::AtomicRmw => self.types.int_bits(inst.ty).is_some(),
+            Op::Call | Op::CallIndirect | Op::Ret | Op::CmpXchg => true,
             _ => match vector(inst.ty) {
                 None => true,
                 Some(v) => machine::supports(inst.op, v, cpu),

@@ -28,9 +28,7 @@ impl Rewriter<'_, '_> {
             }
             Op::AtomicRmw => {
                 let operand = self.scalar(Value(b))?;
-                let ty = self.memory_type(inst.ty);
-                let args = [address.0, operand.0, c];
-                let old = self.out.emit(Op::AtomicRmw, inst.flags.0, ty, args);
+                let old = self.exchange(inst, address, operand);
                 self.set_one(id, old);
             }
             _ => {
@@ -45,6 +43,23 @@ impl Rewriter<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// `AtomicRmw`. Floats are exchanged as the integers that their bits are.
+    fn exchange(&mut self, inst: &Inst, address: Value, operand: Value) -> Value {
+        let ty = self.memory_type(inst.ty);
+        let int = match ty {
+            TypeId::F32 => TypeId::I32,
+            TypeId::F64 => TypeId::I64,
+            _ => {
+                let args = [address.0, operand.0, inst.args[2]];
+                return self.out.emit(Op::AtomicRmw, inst.flags.0, ty, args);
+            }
+        };
+        let bits = self.out.cast(Op::Bitcast, int, operand);
+        let args = [address.0, bits.0, inst.args[2]];
+        let old = self.out.emit(Op::AtomicRmw, inst.flags.0, int, args);
+        self.out.cast(Op::Bitcast, ty, old)
     }
 
     /// The type of the access to a scalar of one part.

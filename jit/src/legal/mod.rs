@@ -233,7 +233,7 @@ fn function(
 }
 
 /// Whether legalisation has anything to do with a function: a type that the machine has not, of a parameter, the
-/// result, a constant or an instruction. Every other operand is one of these.
+/// result, a constant or an instruction (every other operand is one of these), or an operation that it has not.
 #[must_use]
 pub fn needed(kinds: &Kinds, func: &Function) -> bool {
     if kinds.of(func.ty) != Kinds::NOTHING {
@@ -248,10 +248,15 @@ pub fn needed(kinds: &Kinds, func: &Function) -> bool {
     let pair = |op| matches!(op, Op::Intrinsic | Op::CmpXchg);
     body.consts.iter().any(|c| kinds.of(c.ty) != Kinds::NOTHING)
         || body.insts.iter().any(|inst| match kinds.of(inst.ty) {
-            Kinds::NOTHING => false,
+            Kinds::NOTHING => is_float_exchange(inst),
             Kinds::PAIR => !pair(inst.op),
             _ => true,
         })
+}
+
+/// Whether `inst` exchanges a float with memory: only general registers can.
+fn is_float_exchange(inst: &Inst) -> bool {
+    inst.op == Op::AtomicRmw && matches!(inst.ty, TypeId::F32 | TypeId::F64)
 }
 
 /// Whether `inst`, of function `func`, rounds a product and a sum once.
