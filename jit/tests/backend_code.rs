@@ -227,6 +227,32 @@ entry:
     assert_eq!(why, Declined::LimitExceeded("frame size"));
 }
 
+/// Four elements of the largest size (`MAX_BYTES`) overflow 32 bits, and one the stack.
+#[test]
+fn a_dynamic_object_may_have_the_largest_elements() {
+    let text = "define i32 @f(i32 %n) {
+entry:
+  %p = dynalloca i32 %n, size 1073741824, align 16
+  %q = dynalloca i32 1, size 16, align 16
+  store i32 7, %q, align 4
+  %keeps = icmp ugt i32 %n, 1000
+  condbr %keeps, touch, done
+touch:
+  store i32 1, %p, align 4 volatile
+  br done
+done:
+  %v = load i32, %q, align 4
+  ret i32 %v
+}";
+    for (n, outcome) in [
+        (0, Outcome::Returned(7)),
+        (1, Outcome::Faulted(Signal::Access)),
+        (4, Outcome::Faulted(Signal::Access)),
+    ] {
+        assert_eq!(exec::check_text(text, &[n]), outcome);
+    }
+}
+
 #[test]
 fn a_dense_switch_goes_through_a_table() {
     let cases: String = (0..8).map(|n| format!("{n}: b{n}, ")).collect();

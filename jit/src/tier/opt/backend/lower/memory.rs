@@ -265,10 +265,8 @@ impl Lower<'_> {
             count
         } else {
             let total = self.temp();
-            match i32::try_from(bytes) {
-                Ok(bytes) => self.multiply_by(total, count, bytes, Size::B64),
-                Err(_) => return self.unsupported("a huge element"),
-            }
+            let bytes = i32::try_from(bytes).expect("the verifier bounds elements (MAX_BYTES)");
+            self.multiply_by(total, count, bytes, Size::B64);
             total
         };
         self.code.moves_rsp = true;
