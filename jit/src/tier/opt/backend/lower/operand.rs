@@ -202,11 +202,11 @@ impl Lower<'_> {
                 return None;
             };
             for &before in &fields[..number as usize] {
-                offset += abi::parts(self.types, before, self.cpu.avx)?.len() as u32;
+                offset += abi::parts(self.types, before, self.cpu.avx2)?.len() as u32;
             }
             ty = fields[number as usize];
         }
-        let count = abi::parts(self.types, ty, self.cpu.avx)?.len() as u32;
+        let count = abi::parts(self.types, ty, self.cpu.avx2)?.len() as u32;
         Some((offset, count))
     }
 
