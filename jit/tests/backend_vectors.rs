@@ -1,14 +1,16 @@
 //! Machine vectors: random programs over the whole table of `legal::machine`, run natively on every set of
 //! CPU features against the interpreter.
 //!
-//! A program is a straight line in a loop: it loads vectors from a buffer, computes, and stores every result.
-//! What is stored is compared byte by byte. Floats are made from small integers and are freed from NaN
+//! A program loads vectors from a buffer, computes, and stores every result; it is a straight line but for
+//! branches, loops and calls that vectors go through. What is stored is compared byte by byte. Floats are made from small integers and are freed from NaN
 //! before they are stored or reinterpreted, as NaN payloads are not specified.
 //! A failing seed prints its program; `BACKEND_SEEDS=from..to` runs others than the everyday ones.
 
 #![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
 
 mod exec;
+#[path = "backend_vectors/flow.rs"]
+mod flow;
 
 use core::fmt::Write;
 use exec::{Outcome, check_with, cpu, old_cpu};
@@ -94,6 +96,10 @@ struct Program {
     values: Vec<Vector>,
     count: u32,
     stored: u32,
+    /// The block being written.
+    block: String,
+    /// The functions that are called.
+    callees: String,
 }
 
 impl Program {
@@ -105,6 +111,8 @@ impl Program {
             values: Vec::new(),
             count: 0,
             stored: 0,
+            block: "body".into(),
+            callees: String::new(),
         }
     }
 
@@ -120,9 +128,9 @@ impl Program {
             let v = self.values[at];
             self.store(v, &format!("%v{at}"));
         }
-        let body = &self.out;
+        let (body, callees) = (&self.out, &self.callees);
         format!(
-            "global @buffer = internal size {BUFFER} align 16\n\
+            "global @buffer = internal size {BUFFER} align 16\n{callees}\
              define i32 @f(i32 %a, i32 %b) {{\nentry:\n  br fill\nfill:\n  \
              %i = phi i32 [0, entry], [%next, fill]\n  \
              %seed = phi i32 [%a, entry], [%mixed, fill]\n  \
@@ -277,7 +285,7 @@ impl Program {
     }
 
     fn statement(&mut self) {
-        match self.random.below(16) {
+        match self.random.below(19) {
             0 | 1 => self.binary(),
             2 => self.shift(),
             3 => self.compare(),
@@ -287,7 +295,10 @@ impl Program {
             11 => self.extract(),
             12 | 13 => self.intrinsic(),
             14 => self.scalars(),
-            _ => self.select(),
+            15 => self.select(),
+            16 => self.branch(),
+            17 => self.turns(),
+            _ => self.call(),
         }
     }
 
