@@ -109,10 +109,11 @@ const FORMATTERS: &[&str] = &[
 
 /// What newlib's makefiles define. The system calls are ours, in the form that takes the state; blocks
 /// of `malloc` are aligned for vectors.
-const DEFINES: [&str; 7] = [
+const DEFINES: [&str; 8] = [
     "-D_COMPILING_NEWLIB",
     "-D_LIBC",
     "-DREENTRANT_SYSCALLS_PROVIDED",
+    "-DHAVE_FCNTL",
     "-DHAVE_RENAME",
     "-DHAVE_BLKSIZE",
     "-DINTERNAL_NEWLIB",

@@ -109,7 +109,8 @@ static void round_trips(void)
         char *end;
         errno = 0;
         double value = strtod(texts[i], &end);
-        printf("%s -> %.17g rest \"%s\" %d\n", texts[i], value, end, errno == ERANGE);
+        printf("%s -> %.17g rest \"%s\" %d\n", texts[i], value, end,
+               errno == ERANGE && (value == 0 || isinf(value)));
     }
 }
 

@@ -92,7 +92,7 @@ static void query(void)
         "group by p.town order by 2 desc");
     ask("with recursive n(i) as (select 1 union all select i + 1 from n where i < 20) "
         "select i, (select name from person where id = i * 37) from n");
-    ask("select upper(substr(name, 1, 6)), length(group_concat(id)), hex(randomblob(0)), "
+    ask("select upper(substr(name, 1, 6)), length(group_concat(id)), "
         "printf('%08.3f|%-6s|%+d', avg(age), min(town), count(distinct town)) from person");
     ask("select name, age, row_number() over (partition by town order by credit desc) as place "
         "from person where id < 40 order by town, place");
