@@ -153,7 +153,7 @@ static void texts(void)
                                             !!iscntrl(c) << 4 | !!isxdigit(c) << 5 | !!isprint(c) << 6);
     printf("%u %c%c %s %s\n", classes, toupper('q'), tolower('Q'), strerror(ENOENT), strerror(EINVAL));
     wchar_t wide[16];
-    printf("%zu %ls %d\n", mbstowcs(wide, "wide text", 16), wide, wcscmp(wide, L"wide"));
+    printf("%zu %ls %d\n", mbstowcs(wide, "wide text", 16), wide, wcscmp(wide, L"wide") > 0);
     printf("%s %s\n", setlocale(LC_ALL, "C"), localeconv()->decimal_point);
 }
 
