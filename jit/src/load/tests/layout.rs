@@ -76,10 +76,10 @@ fn the_data_layout_says_how_wide_integers_are_aligned() {
           ret i32 %r\n}";
     let source = source.replace("i32 1, i32 %n\n", "i32 1, i32 0\n");
     if let Some(old) = answer("", &source) {
-        assert_eq!(old, 3_24_20);
+        assert_eq!(old, 32_420, "value 3, elements 24 apart, offset 20");
     }
     if let Some(new) = answer("-i128:128", &source) {
-        assert_eq!(new, 3_48_32);
+        assert_eq!(new, 34_832, "value 3, elements 48 apart, offset 32");
     }
 }
 
