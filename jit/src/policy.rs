@@ -238,10 +238,11 @@ mod tests {
     fn forged_counters_are_only_hints() {
         let (profile, counters) = setup(2);
         // ORDERING: Relaxed: one thread; pairs with nothing.
-        counters[0][0].store(i32::MIN, Ordering::Relaxed);
-        counters[1][0].store(i32::MAX, Ordering::Relaxed);
+        counters[0][0].store(i32::MAX, Ordering::Relaxed);
+        counters[1][0].store(i32::MIN, Ordering::Relaxed);
+        // Core 1 was the second to begin: its share is half of the threshold.
         assert_eq!(
-            profile.trip(0, 0, Event::Call, |core| &counters[core]),
+            profile.trip(1, 0, Event::Call, |core| &counters[core]),
             None
         );
         assert_eq!(profile.counts(0, |core| &counters[core]), (50, 0));

@@ -42,6 +42,8 @@ pub(super) struct Analysis {
     pub(super) phis: PhiInputs,
     /// Positions of calls, ascending.
     pub(super) calls: Vec<u32>,
+    /// Number of parameters; they are the first of `vals`.
+    pub(super) params: u32,
     /// Static allocas that were loaded or stored.
     pub(super) variables: Vec<Variable>,
     /// A callee may return twice: every value keeps a home of its own.
@@ -88,6 +90,7 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
             candidates: Vec::with_capacity(params + body.insts.len() / 8),
             phis: PhiInputs::new(body, layout),
             calls: Vec::with_capacity(body.insts.len() / 16),
+            params: params as u32,
             variables: Vec::with_capacity(body.insts.len() / 16),
             returns_twice: false,
             has_thread_locals: has_thread_locals(job, body),

@@ -32,6 +32,9 @@ const VECTORS: [Xmm; 7] = [
 /// A callee-saved register must save at least so many accesses to be worth saving.
 const WORTH_SAVING: u32 = 4;
 
+/// No instruction has this position.
+const NO_CALL: u32 = u32::MAX;
+
 /// From `start` to `end` the register belongs to one value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reservation {
@@ -94,6 +97,7 @@ pub(super) fn run(analysis: &mut Analysis) -> Assignment {
         vals,
         candidates,
         calls,
+        params,
         ..
     } = analysis;
     for &candidate in &*candidates {
@@ -107,7 +111,14 @@ pub(super) fn run(analysis: &mut Analysis) -> Assignment {
         } else {
             (&mut vectors, VECTORS.len())
         };
-        let slots = if crosses_call(calls, candidate.start, val.end) {
+        // Its own result is all that a call at the definition does to a value; parameters and variables
+        // are there before the instruction at their start.
+        let own = if candidate.ix < *params {
+            NO_CALL
+        } else {
+            val.def
+        };
+        let slots = if crosses_call(calls, candidate.start, val.end, own) {
             &mut slots[volatile..]
         } else {
             slots
@@ -117,9 +128,13 @@ pub(super) fn run(analysis: &mut Analysis) -> Assignment {
     collect(vals, candidates)
 }
 
-fn crosses_call(calls: &[u32], start: u32, end: u32) -> bool {
-    let after = calls.partition_point(|&call| call <= start);
-    calls.get(after).is_some_and(|&call| call < end)
+/// Whether a call other than the one at `own` lies between `start` and `end`.
+fn crosses_call(calls: &[u32], start: u32, end: u32, own: u32) -> bool {
+    let first = calls.partition_point(|&call| call < start);
+    calls[first..]
+        .iter()
+        .take_while(|&&call| call < end)
+        .any(|&call| call != own)
 }
 
 /// Puts a candidate into one of `slots`, if it is worth it.

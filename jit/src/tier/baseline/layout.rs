@@ -23,9 +23,6 @@ use alloc::vec::Vec;
 use ir::cfg::{Cfg, Dominators, LoopId, Loops};
 use ir::{BlockId, Body};
 
-/// Position of the first instruction. Parameters are defined at 0, before it: a call that is the first
-/// instruction lies inside their intervals.
-const FIRST: u32 = 1;
 /// No block, loop or position.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -133,7 +130,7 @@ impl Layout {
 
     /// Places a body without backward edges in its own order; false if there is one.
     fn place_forward(&mut self, body: &Body) -> bool {
-        let mut position = FIRST;
+        let mut position = 0;
         let mut forward = true;
         for at in 0..body.blocks.len() {
             if at != 0 && self.places[at].edges == 0 {
@@ -182,7 +179,7 @@ impl Layout {
             place.index = NONE;
             place.edges = 0;
         }
-        let mut position = FIRST;
+        let mut position = 0;
         for (index, &id) in (0u32..).zip(&self.order) {
             let block = body.block(id);
             let place = &mut self.places[id.index()];
