@@ -269,6 +269,18 @@ impl Types {
         self.vector(id).map_or(id, |(elem, _)| elem)
     }
 
+    /// The type of functions with these parameters and no others.
+    ///
+    /// # Errors
+    /// As [`Types::intern`].
+    pub fn function(&mut self, ret: TypeId, params: Vec<TypeId>) -> Result<TypeId, TypeError> {
+        self.intern(Type::Func {
+            ret,
+            params,
+            variadic: false,
+        })
+    }
+
     /// Result, parameters and variadicity of a function type; `None` for others.
     #[must_use]
     pub fn signature(&self, id: TypeId) -> Option<(TypeId, &[TypeId], bool)> {

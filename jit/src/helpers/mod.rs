@@ -20,7 +20,7 @@ use crate::abi;
 use alloc::vec::Vec;
 use asm::CodeBuffer;
 use core::ops::Range;
-use ir::{Type, TypeId, Types};
+use ir::{TypeId, Types};
 
 /// A helper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -114,15 +114,7 @@ impl Helper {
             Self::Longjmp => (TypeId::VOID, &[TypeId::PTR, TypeId::I32]),
             _ => return None,
         };
-        let params = params.to_vec();
-        let variadic = false;
-        types
-            .intern(Type::Func {
-                ret,
-                params,
-                variadic,
-            })
-            .ok()
+        types.function(ret, params.to_vec()).ok()
     }
 }
 

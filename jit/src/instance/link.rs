@@ -33,7 +33,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use hashbrown::HashMap;
 use ir::types::TypeError;
-use ir::{FuncId, GlobalId, Linkage, Module, Type, TypeId, Types};
+use ir::{FuncId, GlobalId, Linkage, Module, TypeId, Types};
 
 /// What a program is made of.
 #[derive(Debug)]
@@ -465,12 +465,5 @@ fn host_type(types: &mut Types, signature: ::abi::Signature) -> Option<TypeId> {
     };
     let ret = signature.result.as_ref().map_or(TypeId::VOID, id);
     let params = signature.args.iter().map(id).collect();
-    let variadic = false;
-    types
-        .intern(Type::Func {
-            ret,
-            params,
-            variadic,
-        })
-        .ok()
+    types.function(ret, params).ok()
 }

@@ -18,9 +18,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use ir::append::Appended;
 use ir::types::TypeError;
-use ir::{
-    Builder, FuncId, Function, GlobalId, Linkage, Module, Op, RelocTarget, Type, TypeId, Value,
-};
+use ir::{Builder, FuncId, Function, GlobalId, Linkage, Module, Op, RelocTarget, TypeId, Value};
 
 /// The function that is entered in place of [`MAIN`] if the program has it.
 pub(super) const START: &str = "_start";
@@ -123,7 +121,7 @@ fn add(
     let value = result.unwrap_or(Value::NONE);
     builder.op(Op::Ret, 0, TypeId::VOID, [value.0, 0, 0]);
     let ret = result.map_or(TypeId::VOID, |_| TypeId::I32);
-    let ty = func_type(module, ret, params)?;
+    let ty = module.types.function(ret, params)?;
     module.funcs.push(Function {
         name: name.into(),
         ty,
@@ -135,7 +133,7 @@ fn add(
 
 /// Calls these functions, which take and give nothing.
 fn call_all(builder: &mut Builder, module: &mut Module, list: &[FuncId]) -> Result<(), TypeError> {
-    let ty = func_type(module, TypeId::VOID, Vec::new())?;
+    let ty = module.types.function(TypeId::VOID, Vec::new())?;
     for &func in list {
         call(builder, ty, TypeId::VOID, func, &[]);
     }
@@ -155,7 +153,9 @@ fn call_main(builder: &mut Builder, module: &mut Module, main: FuncId) -> Result
     } else {
         TypeId::VOID
     };
-    let ty = func_type(module, ret, given[..params as usize].to_vec())?;
+    let ty = module
+        .types
+        .function(ret, given[..params as usize].to_vec())?;
     let args: Vec<Value> = (0..params).map(Value::arg).collect();
     let status = call(builder, ty, ret, main, &args);
     Ok(if ret == TypeId::I32 {
@@ -169,12 +169,4 @@ fn call(builder: &mut Builder, ty: TypeId, ret: TypeId, func: FuncId, args: &[Va
     let words = [u32::from(ty.0), 0].into_iter();
     let pool = builder.pool(words.chain(args.iter().map(|arg| arg.0)));
     builder.op(Op::Call, 0, ret, [func.0, pool, args.len() as u32])
-}
-
-fn func_type(module: &mut Module, ret: TypeId, params: Vec<TypeId>) -> Result<TypeId, TypeError> {
-    module.types.intern(Type::Func {
-        ret,
-        params,
-        variadic: false,
-    })
 }

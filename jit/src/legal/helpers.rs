@@ -3,7 +3,7 @@
 //! They are written in the text form of the IR and added to a program that needs them, as functions
 //! like all others: compiled by every tier, interpreted by the judge.
 
-use ir::{Function, Linkage, Module, Type, TypeId, Types};
+use ir::{Function, Linkage, Module, TypeId, Types};
 
 /// A function that legalised code calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,13 +119,7 @@ pub(super) fn functions(types: &mut Types, wanted: &[Helper]) -> Option<alloc::v
     let mut list = alloc::vec::Vec::with_capacity(wanted.len());
     for &helper in wanted {
         let (params, ret) = helper.signature();
-        let ty = types
-            .intern(Type::Func {
-                ret,
-                params: params.to_vec(),
-                variadic: false,
-            })
-            .ok()?;
+        let ty = types.function(ret, params.to_vec()).ok()?;
         let found = library.func_by_name(helper.name())?;
         let body = library.funcs[found.index()].body.take()?;
         list.push(Function {
