@@ -6,6 +6,7 @@
 //! A tier may decline ([`Declined`]); it never fails on verified IR in any other way.
 
 pub mod baseline;
+mod flags;
 pub mod opt;
 
 use crate::abi::{self, Part};

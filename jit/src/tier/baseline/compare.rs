@@ -11,48 +11,9 @@ use super::operand::size_of;
 use super::value::{Reg, Val};
 use crate::abi::Part;
 use crate::tier::Declined;
+use crate::tier::flags::{Test, Truth, float_truth, int_condition};
 use asm::{Alu, Cond, Gpr, Label, Size, VecUn};
 use ir::{Inst, InstId, IntPred, Op, Value};
-
-/// How a truth value is read from the flags.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Test {
-    /// A condition.
-    One(Cond),
-    /// Both conditions.
-    Both(Cond, Cond),
-    /// At least one of the conditions.
-    Either(Cond, Cond),
-    /// Known without flags.
-    Known(bool),
-}
-
-impl Test {
-    /// True exactly when this is false.
-    pub(super) fn invert(self) -> Self {
-        match self {
-            Self::One(cond) => Self::One(cond.invert()),
-            Self::Both(a, b) => Self::Either(a.invert(), b.invert()),
-            Self::Either(a, b) => Self::Both(a.invert(), b.invert()),
-            Self::Known(value) => Self::Known(!value),
-        }
-    }
-}
-
-fn condition(pred: IntPred) -> Cond {
-    match pred {
-        IntPred::Eq => Cond::E,
-        IntPred::Ne => Cond::Ne,
-        IntPred::Ugt => Cond::A,
-        IntPred::Uge => Cond::Ae,
-        IntPred::Ult => Cond::B,
-        IntPred::Ule => Cond::Be,
-        IntPred::Sgt => Cond::G,
-        IntPred::Sge => Cond::Ge,
-        IntPred::Slt => Cond::L,
-        IntPred::Sle => Cond::Le,
-    }
-}
 
 impl Emitter<'_> {
     /// `ICmp` and `FCmp`.
@@ -64,9 +25,9 @@ impl Emitter<'_> {
             self.fused = Some(id);
             return Ok(());
         }
-        let test = self.compare_operands(inst)?;
+        let truth = self.compare_operands(inst)?;
         let dst = self.dst(id);
-        self.truth(dst.gpr(), test);
+        self.truth(dst.gpr(), truth);
         self.done(id, inst, dst, Val::ZEXT);
         Ok(())
     }
@@ -81,11 +42,12 @@ impl Emitter<'_> {
         val.uses == 1 && by && Value(next.args[0]) == Value::inst(id)
     }
 
-    /// `dst = test` as 0 or 1 in all its bits.
-    pub(super) fn truth(&mut self, dst: Gpr, test: Test) {
-        match test {
-            Test::One(cond) => self.asm.setcc(cond, dst),
-            Test::Both(a, b) | Test::Either(a, b) => {
+    /// `dst = truth` as 0 or 1 in all its bits.
+    pub(super) fn truth(&mut self, dst: Gpr, truth: Truth) {
+        match truth {
+            Truth::Known(value) => return self.asm.mov_i(dst, u64::from(value)),
+            Truth::Test(Test::One(cond)) => self.asm.setcc(cond, dst),
+            Truth::Test(test @ (Test::Both(a, b) | Test::Either(a, b))) => {
                 let op = if matches!(test, Test::Both(..)) {
                     Alu::And
                 } else {
@@ -95,13 +57,12 @@ impl Emitter<'_> {
                 self.asm.setcc(b, super::regs::TEMP);
                 self.asm.alu(op, Size::B8, dst, super::regs::TEMP);
             }
-            Test::Known(value) => return self.asm.mov_i(dst, u64::from(value)),
         }
         self.asm.movzx(dst, Size::B8, dst);
     }
 
     /// Emits the comparison of `inst`; its operands stay locked and are not released.
-    fn compare_operands(&mut self, inst: &Inst) -> Result<Test, Declined> {
+    fn compare_operands(&mut self, inst: &Inst) -> Result<Truth, Declined> {
         let [a, b, _] = inst.args;
         if inst.op == Op::FCmp {
             return Ok(self.compare_floats(inst, Value(a), Value(b)));
@@ -122,7 +83,7 @@ impl Emitter<'_> {
         Ok(self.compare_ints(pred, Value(a), Value(b)))
     }
 
-    fn compare_ints(&mut self, pred: IntPred, a: Value, b: Value) -> Test {
+    fn compare_ints(&mut self, pred: IntPred, a: Value, b: Value) -> Truth {
         let bits = self.bits(a);
         let native = match bits {
             8 => Some(Size::B8),
@@ -159,24 +120,15 @@ impl Emitter<'_> {
                 self.asm.alu(Alu::Cmp, size, left, right);
             }
         }
-        Test::One(condition(pred))
+        Truth::Test(Test::One(int_condition(pred)))
     }
 
-    fn compare_floats(&mut self, inst: &Inst, a: Value, b: Value) -> Test {
-        // `ucomis`: unordered sets Z, P and C; less sets C; equal sets Z. "Less" is asked as
-        // "greater" of swapped operands, because C alone is also set for unordered.
-        let number = inst.float_pred().0;
-        let (a, b, number) = match number {
-            // olt, ole -> ogt, oge; ugt, uge -> ult, ule.
-            4 => (b, a, 2),
-            5 => (b, a, 3),
-            10 => (b, a, 12),
-            11 => (b, a, 13),
-            _ => (a, b, number),
-        };
-        if number == 0 || number == 15 {
-            return Test::Known(number == 15);
+    fn compare_floats(&mut self, inst: &Inst, a: Value, b: Value) -> Truth {
+        let (swap, truth) = float_truth(inst.float_pred());
+        if matches!(truth, Truth::Known(_)) {
+            return truth;
         }
+        let (a, b) = if swap { (b, a) } else { (a, b) };
         let op = if self.part(a) == Part::F32 {
             VecUn::UCOMISS
         } else {
@@ -185,57 +137,46 @@ impl Emitter<'_> {
         let left = self.xmm(a);
         let right = self.xmm(b);
         self.asm.vec_un(self.enc, op, left, right);
-        match number {
-            1 => Test::Both(Cond::E, Cond::Np),
-            2 => Test::One(Cond::A),
-            3 => Test::One(Cond::Ae),
-            6 => Test::One(Cond::Ne),
-            7 => Test::One(Cond::Np),
-            8 => Test::One(Cond::P),
-            9 => Test::One(Cond::E),
-            12 => Test::One(Cond::B),
-            13 => Test::One(Cond::Be),
-            _ => Test::Either(Cond::Ne, Cond::P),
-        }
+        truth
     }
 
     /// Puts the truth of `value` into the flags and releases it.
-    pub(super) fn test(&mut self, value: Value) -> Result<Test, Declined> {
+    pub(super) fn test(&mut self, value: Value) -> Result<Truth, Declined> {
         if let Some(id) = self.fused.take()
             && value == Value::inst(id)
         {
             let inst = *self.body.inst(id);
-            let test = self.compare_operands(&inst)?;
+            let truth = self.compare_operands(&inst)?;
             self.release(Value(inst.args[0]));
             self.release(Value(inst.args[1]));
             self.release(value);
-            return Ok(test);
+            return Ok(truth);
         }
         if let Some(bits) = self.const_int(value) {
-            return Ok(Test::Known(bits & 1 != 0));
+            return Ok(Truth::Known(bits & 1 != 0));
         }
         let reg = self.gpr(value);
         self.asm.test_i(Size::B8, reg, 1);
         self.release(value);
-        Ok(Test::One(Cond::Ne))
+        Ok(Truth::Test(Test::One(Cond::Ne)))
     }
 
-    /// Jumps to `label` if `test` holds.
-    pub(super) fn jump_if(&mut self, test: Test, label: Label) {
-        match test {
-            Test::One(cond) => self.asm.jcc(cond, label),
-            Test::Either(a, b) => {
+    /// Jumps to `label` if `truth` holds.
+    pub(super) fn jump_if(&mut self, truth: Truth, label: Label) {
+        match truth {
+            Truth::Test(Test::One(cond)) => self.asm.jcc(cond, label),
+            Truth::Test(Test::Either(a, b)) => {
                 self.asm.jcc(a, label);
                 self.asm.jcc(b, label);
             }
-            Test::Both(a, b) => {
+            Truth::Test(Test::Both(a, b)) => {
                 let past = self.asm.label();
                 self.asm.jcc_short(a.invert(), past);
                 self.asm.jcc(b, label);
                 self.asm.bind(past);
             }
-            Test::Known(true) => self.asm.jmp(label),
-            Test::Known(false) => {}
+            Truth::Known(true) => self.asm.jmp(label),
+            Truth::Known(false) => {}
         }
     }
 
@@ -249,13 +190,13 @@ impl Emitter<'_> {
         let part = self.vals[ix as usize].part;
         let a = self.get(then);
         let b = self.get(other);
-        let test = self.test(cond)?;
+        let truth = self.test(cond)?;
         let dst = self.dst_from(id, other, b, a);
         if part.is_int() {
             let size = size_of(super::operand::bits_of(part));
-            self.move_if(test, size, dst.gpr(), a.gpr());
+            self.move_if(truth, size, dst.gpr(), a.gpr());
         } else {
-            self.vec_move_if(test, part, dst, a);
+            self.vec_move_if(truth, part, dst, a);
         }
         self.release(then);
         self.release(other);
@@ -263,40 +204,30 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn move_if(&mut self, test: Test, size: Size, dst: Gpr, src: Gpr) {
-        match test {
-            Test::One(cond) => self.asm.cmov(cond, size, dst, src),
-            Test::Either(a, b) => {
+    fn move_if(&mut self, truth: Truth, size: Size, dst: Gpr, src: Gpr) {
+        match truth {
+            Truth::Test(Test::One(cond)) => self.asm.cmov(cond, size, dst, src),
+            Truth::Test(Test::Either(a, b)) => {
                 self.asm.cmov(a, size, dst, src);
                 self.asm.cmov(b, size, dst, src);
             }
-            Test::Both(a, b) => {
+            Truth::Test(Test::Both(a, b)) => {
                 let past = self.asm.label();
                 self.asm.jcc_short(a.invert(), past);
                 self.asm.cmov(b, size, dst, src);
                 self.asm.bind(past);
             }
-            Test::Known(true) => self.asm.mov(size, dst, src),
-            Test::Known(false) => {}
+            Truth::Known(true) => self.asm.mov(size, dst, src),
+            Truth::Known(false) => {}
         }
     }
 
-    fn vec_move_if(&mut self, test: Test, part: Part, dst: Reg, src: Reg) {
+    fn vec_move_if(&mut self, truth: Truth, part: Part, dst: Reg, src: Reg) {
         let past = self.asm.label();
-        match test.invert() {
-            Test::One(cond) => self.asm.jcc_short(cond, past),
-            Test::Either(a, b) => {
-                self.asm.jcc_short(a, past);
-                self.asm.jcc_short(b, past);
-            }
-            Test::Both(a, b) => {
-                let change = self.asm.label();
-                self.asm.jcc_short(a.invert(), change);
-                self.asm.jcc_short(b, past);
-                self.asm.bind(change);
-            }
-            Test::Known(true) => self.asm.jmp_short(past),
-            Test::Known(false) => {}
+        match truth {
+            Truth::Test(test) => test.skip_unless(&mut self.asm, past),
+            Truth::Known(false) => self.asm.jmp_short(past),
+            Truth::Known(true) => {}
         }
         self.copy(dst, src, part);
         self.asm.bind(past);

@@ -367,8 +367,9 @@ fn bits_of(part: abi::Part) -> u32 {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::vcode::{Src, Test};
+    use super::super::vcode::Src;
     use super::*;
+    use crate::tier::flags::Test;
     use asm::{Cond, Size};
 
     fn seq(list: &[MInst]) -> Vec<Pending> {

@@ -20,6 +20,7 @@
 //! V4. `i32` and pointers are zero-extended in their registers; of narrower integers the upper
 //!     bits are unspecified.
 
+use crate::tier::flags::Test;
 use alloc::vec::Vec;
 use asm::{
     Alu, Cond, Fp, FpOp, Gpr, Plain, Scale, Shift, Size, Unary, VecBin, VecBinImm, VecBlend,
@@ -201,28 +202,6 @@ pub(super) enum Src {
     Mem(Mem),
     /// A constant, sign-extended to the operation's size.
     Imm(i32),
-}
-
-/// How a truth value is read from the flags.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Test {
-    /// A condition.
-    One(Cond),
-    /// Both conditions.
-    Both(Cond, Cond),
-    /// At least one of the conditions.
-    Either(Cond, Cond),
-}
-
-impl Test {
-    /// True exactly when this is false.
-    pub(super) fn invert(self) -> Self {
-        match self {
-            Self::One(cond) => Self::One(cond.invert()),
-            Self::Both(a, b) => Self::Either(a.invert(), b.invert()),
-            Self::Either(a, b) => Self::Both(a.invert(), b.invert()),
-        }
-    }
 }
 
 /// Where a call goes.

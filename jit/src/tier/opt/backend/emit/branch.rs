@@ -1,8 +1,9 @@
 //! Jumps: what does not fall through.
 
 use super::{Emit, Here};
+use crate::tier::flags::Test;
 use crate::tier::opt::backend::frame;
-use crate::tier::opt::backend::vcode::{SwitchInfo, Test};
+use crate::tier::opt::backend::vcode::SwitchInfo;
 use alloc::vec::Vec;
 use asm::{Alu, Cond, Gpr, Label, Mem, Scale, Size};
 

@@ -2,8 +2,9 @@
 
 use super::Emit;
 use super::inst::Ops;
+use crate::tier::flags::Test;
 use crate::tier::opt::backend::regalloc::Loc;
-use crate::tier::opt::backend::vcode::{MInst, Test};
+use crate::tier::opt::backend::vcode::MInst;
 use asm::{
     Cond, Enc, Fma, FmaOrder, Fp, Gpr, Plain, Rm, Rounding, Size, VecBin, VecBinImm, VecLoad,
     VecStore, VecUn, X87Mem, X87Stack, Xmm,
@@ -20,19 +21,7 @@ impl Emit<'_> {
     /// `FSelect`.
     pub(super) fn select_float(&mut self, test: Test, dst: Xmm, src: Loc) {
         let past = self.asm.label();
-        match test.invert() {
-            Test::One(cond) => self.asm.jcc_short(cond, past),
-            Test::Either(a, b) => {
-                self.asm.jcc_short(a, past);
-                self.asm.jcc_short(b, past);
-            }
-            Test::Both(a, b) => {
-                let change = self.asm.label();
-                self.asm.jcc_short(a.invert(), change);
-                self.asm.jcc_short(b, past);
-                self.asm.bind(change);
-            }
-        }
+        test.skip_unless(&mut self.asm, past);
         self.move_value(src, Loc::Xmm(dst));
         self.asm.bind(past);
     }

@@ -1,9 +1,10 @@
 //! One machine instruction after the other.
 
 use super::{Emit, Here, fault};
+use crate::tier::flags::Test;
 use crate::tier::opt::backend::frame;
 use crate::tier::opt::backend::regalloc::Loc;
-use crate::tier::opt::backend::vcode::{Base, Combine, Locked, MInst, Mem, Src, Target, Test};
+use crate::tier::opt::backend::vcode::{Base, Combine, Locked, MInst, Mem, Src, Target};
 use asm::{Alu, Cond, Gpr, Plain, Rm, Scale, Shift, ShiftDouble, ShiftX, Size, Unary, Xmm};
 
 /// The operands of one instruction, read from left to right.

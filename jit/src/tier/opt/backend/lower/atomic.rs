@@ -2,7 +2,8 @@
 
 use super::operand::{Operands, exact_size};
 use super::{Lower, Lowered};
-use crate::tier::opt::backend::vcode::{Combine, Locked, MInst, Operand, Test};
+use crate::tier::flags::Test;
+use crate::tier::opt::backend::vcode::{Combine, Locked, MInst, Operand};
 use asm::{Alu, Cond, Gpr, Size, Unary};
 use ir::{Atomic, Inst, InstId, MemFlags, Value};
 

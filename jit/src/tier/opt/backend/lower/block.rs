@@ -1,10 +1,10 @@
 //! Blocks: arguments of phis, parameters, terminators.
 
-use super::compare::Truth;
 use super::convention::{self, Spot};
 use super::order::{Source, distinct};
 use super::{Lower, Lowered};
 use crate::abi::Part;
+use crate::tier::flags::Truth;
 use crate::tier::opt::backend::vcode::{
     Base, CountedLoop, LiveValue, MInst, Mem, Operand, VBlock, Vreg,
 };

@@ -2,7 +2,8 @@
 
 use super::operand::{Operands, exact_size};
 use super::{Lower, Lowered, size_of};
-use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Test, Vreg};
+use crate::tier::flags::Test;
+use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Vreg};
 use asm::{Alu, Cond, Fp, FpOp, Shift, Size, VecBin};
 use ir::{Inst, InstId, Op, Type, Value};
 

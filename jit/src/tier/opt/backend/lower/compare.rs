@@ -2,46 +2,13 @@
 
 use super::operand::{Operands, exact_size};
 use super::{Lower, Lowered, size_of};
-use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Test, Vreg};
+use crate::tier::flags::{Test, Truth, float_truth, int_condition};
+use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Vreg};
 use asm::{Cond, Size};
 use ir::{Inst, InstId, IntPred, Op, Value};
 
-/// A truth value that has been put into the flags, or is known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Truth {
-    /// Read it so.
-    Test(Test),
-    /// No flags are needed, and none were set.
-    Known(bool),
-}
-
-impl Truth {
-    fn invert(self) -> Self {
-        match self {
-            Self::Test(test) => Self::Test(test.invert()),
-            Self::Known(known) => Self::Known(!known),
-        }
-    }
-}
-
 /// Negations deeper than this are not looked through.
 const MAX_NEGATIONS: u32 = 8;
-
-/// The condition that a predicate is after `cmp`.
-pub(super) fn condition(pred: IntPred) -> Cond {
-    match pred {
-        IntPred::Eq => Cond::E,
-        IntPred::Ne => Cond::Ne,
-        IntPred::Ugt => Cond::A,
-        IntPred::Uge => Cond::Ae,
-        IntPred::Ult => Cond::B,
-        IntPred::Ule => Cond::Be,
-        IntPred::Sgt => Cond::G,
-        IntPred::Sge => Cond::Ge,
-        IntPred::Slt => Cond::L,
-        IntPred::Sle => Cond::Le,
-    }
-}
 
 impl Lower<'_> {
     /// "Not zero", after [`test_bit`](Self::test_bit).
@@ -131,7 +98,7 @@ impl Lower<'_> {
         once: bool,
     ) -> Lowered<Truth> {
         let size = exact_size(bits);
-        let cond = condition(pred);
+        let cond = int_condition(pred);
         if let Some(imm) = self.imm_of(b, bits) {
             if imm == 0 && self.test_mask(a, bits, once)? {
                 return Ok(Truth::Test(Test::One(cond)));
@@ -241,23 +208,15 @@ impl Lower<'_> {
             src: Src::Reg,
         };
         self.push(cmp, &[Operand::reg(a), Operand::any(b)]);
-        Ok(Truth::Test(Test::One(condition(pred))))
+        Ok(Truth::Test(Test::One(int_condition(pred))))
     }
 
     fn compare_floats(&mut self, inst: &Inst, a: Value, b: Value, once: bool) -> Lowered<Truth> {
-        // `ucomis`: unordered sets Z, P and C; less sets C; equal sets Z. "Less" is asked as "greater"
-        // of swapped operands, because C alone is also set for unordered.
-        let (a, b, number) = match inst.float_pred().0 {
-            // olt, ole become ogt, oge; ugt, uge become ult, ule.
-            4 => (b, a, 2),
-            5 => (b, a, 3),
-            10 => (b, a, 12),
-            11 => (b, a, 13),
-            number => (a, b, number),
-        };
-        if number == 0 || number == 15 {
-            return Ok(Truth::Known(number == 15));
+        let (swap, truth) = float_truth(inst.float_pred());
+        if matches!(truth, Truth::Known(_)) {
+            return Ok(truth);
         }
+        let (a, b) = if swap { (b, a) } else { (a, b) };
         let double = self.is_double(self.body.type_of(a))?;
         let a = self.reg(a)?;
         let (src, operands) = if once {
@@ -269,18 +228,7 @@ impl Lower<'_> {
             )
         };
         self.push_with(MInst::FCmp { double, src }, &[Operand::reg(a)], &operands);
-        Ok(Truth::Test(match number {
-            1 => Test::Both(Cond::E, Cond::Np),
-            2 => Test::One(Cond::A),
-            3 => Test::One(Cond::Ae),
-            6 => Test::One(Cond::Ne),
-            7 => Test::One(Cond::Np),
-            8 => Test::One(Cond::P),
-            9 => Test::One(Cond::E),
-            12 => Test::One(Cond::B),
-            13 => Test::One(Cond::Be),
-            _ => Test::Either(Cond::Ne, Cond::P),
-        }))
+        Ok(truth)
     }
 
     /// A comparison whose truth value is wanted in a register: 0 or 1 in all of it.

@@ -2,7 +2,8 @@
 
 use super::operand::Operands;
 use super::{Lower, Lowered};
-use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Test, Vreg};
+use crate::tier::flags::Test;
+use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Vreg};
 use asm::{Cond, Fp, FpOp, VecBin};
 use ir::{ConstKind, Inst, InstId, Op, Value};
 

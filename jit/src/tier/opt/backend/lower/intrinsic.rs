@@ -1,7 +1,8 @@
 //! Intrinsics: which is which; extremes, floats, variadic lists, the stack.
 
 use super::{Lower, Lowered, size_of};
-use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Test, Vreg};
+use crate::tier::flags::Test;
+use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Vreg};
 use asm::{Alu, Cond, FpOp, Size, Unary, VecBin};
 use ir::{FuncAttrs, Inst, InstId, Intrinsic, Value};
 

@@ -6,9 +6,10 @@
 
 use super::{Lower, Lowered};
 use crate::abi;
+use crate::tier::flags::Test;
 use crate::tier::opt::backend::regalloc::CALLER_SAVED;
 use crate::tier::opt::backend::vcode::{
-    Base, CallInfo, MInst, Mem, Operand, Src, Target, Test, Vreg, gprs,
+    Base, CallInfo, MInst, Mem, Operand, Src, Target, Vreg, gprs,
 };
 use asm::{Alu, Cond, Gpr, Plain, Scale, Size, VecUn, X87Mem, X87Stack};
 use ir::{Inst, InstId, Intrinsic, TypeId, Value};

@@ -5,7 +5,8 @@
 
 use super::operand::exact_size;
 use super::{Lower, Lowered, size_of};
-use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Test, Vreg};
+use crate::tier::flags::Test;
+use crate::tier::opt::backend::vcode::{MInst, Operand, Src, Vreg};
 use asm::{Alu, Cond, Gpr, Shift, Size, Unary};
 use ir::{Inst, InstId, Intrinsic, Value};
 
