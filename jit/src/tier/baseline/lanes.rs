@@ -10,45 +10,21 @@
 use super::emit::Emitter;
 use super::regs::{TEMP, VEC_TEMP};
 use crate::abi::Part;
+pub(super) use crate::legal::machine::Lane;
 use crate::tier::Declined;
 use asm::{Enc, Fp, Mem, Size, VecBin, VecLoad, VecStore, Xmm};
-use ir::{ConstId, ConstKind, Type, TypeId, Types};
+use ir::{ConstId, ConstKind, TypeId, Types};
 
-/// What a lane holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Lane {
-    I8,
-    I16,
-    I32,
-    I64,
-    F32,
-    F64,
-}
-
+/// How the code generator sees a lane.
 impl Lane {
     /// log2 of its bytes.
     pub(super) fn log2(self) -> usize {
-        match self {
-            Self::I8 => 0,
-            Self::I16 => 1,
-            Self::I32 | Self::F32 => 2,
-            Self::I64 | Self::F64 => 3,
-        }
+        self.bytes().ilog2() as usize
     }
 
     /// Its bytes.
     pub(super) fn bytes(self) -> u32 {
-        1 << self.log2()
-    }
-
-    /// Its bits.
-    pub(super) fn bits(self) -> u32 {
-        8 * self.bytes()
-    }
-
-    /// Whether it is a float.
-    pub(super) fn is_float(self) -> bool {
-        matches!(self, Self::F32 | Self::F64)
+        self.bits() / 8
     }
 
     /// How packed floating-point instructions name it.
@@ -82,14 +58,11 @@ impl Shape {
     /// The shape of a vector type; `None` for other types and for vectors that no register holds.
     pub(super) fn of(types: &Types, ty: TypeId) -> Option<Self> {
         let (elem, count) = types.vector(ty)?;
-        let lane = match types.get(elem) {
-            Type::Int(8) => Lane::I8,
-            Type::Int(16) => Lane::I16,
-            Type::Int(32) | Type::Ptr => Lane::I32,
-            Type::Int(64) => Lane::I64,
-            Type::Float => Lane::F32,
-            Type::Double => Lane::F64,
-            _ => return None,
+        // Addresses are the machine's 32-bit integers.
+        let lane = if elem == TypeId::PTR {
+            Lane::I32
+        } else {
+            Lane::of(elem)?
         };
         let shape = Self { lane, count };
         (count.is_power_of_two() && shape.bytes() <= 32).then_some(shape)
