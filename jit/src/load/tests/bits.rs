@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use ir::interp::{Val, run};
 
 use super::clang::{assemble, bitcode, native};
+use super::{FUEL, computes};
 use crate::load;
 
 /// Every instruction with operands that a small generator makes, dense and sparse masks among them,
@@ -39,13 +40,8 @@ fn bit_fields_are_what_the_processor_makes_of_them() {
         let Some(file) = bitcode(SOURCE, flags) else {
             return;
         };
-        let module = load::module(&file).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
-        let test = module.func_by_name("test").unwrap();
-        for (n, &expected) in (0u32..).zip(&expected) {
-            let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
-            let result = result.map(|value| value.addr());
-            assert_eq!(result, Ok(expected), "{flags:?}: test({n})");
-        }
+        let what = std::format!("{flags:?}");
+        computes(&what, &file, FUEL, (0..).zip(expected.iter().copied()));
     }
 }
 

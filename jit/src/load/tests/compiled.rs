@@ -3,9 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use ir::interp::{Val, run};
-
 use super::clang::{EVERYTHING, SEMANTICS, VERSIONS, bitcode, bitcode_of, native};
+use super::{FUEL, computes};
 use crate::load;
 
 /// Number of `test(n)` in `semantics.c`.
@@ -36,13 +35,8 @@ fn modules_mean_what_the_native_program_computes() {
         let Some(file) = bitcode(&source, flags) else {
             return;
         };
-        let module = load::module(&file).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
-        let test = module.func_by_name("test").unwrap();
-        for (n, &expected) in (0u32..).zip(&expected) {
-            let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
-            let result = result.map(|value| value.addr());
-            assert_eq!(result, Ok(expected), "{flags:?}: test({n})");
-        }
+        let what = std::format!("{flags:?}");
+        computes(&what, &file, FUEL, (0..).zip(expected.iter().copied()));
     }
 }
 
@@ -63,14 +57,8 @@ fn modules_of_older_compilers_mean_the_same() {
             let Some(file) = bitcode_of(version, &source, flags) else {
                 continue;
             };
-            let module = load::module(&file);
-            let module = module.unwrap_or_else(|error| panic!("{version} {flags:?}: {error}"));
-            let test = module.func_by_name("test").unwrap();
-            for (n, &expected) in (0u32..).zip(&expected) {
-                let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
-                let result = result.map(|value| value.addr());
-                assert_eq!(result, Ok(expected), "{version} {flags:?}: test({n})");
-            }
+            let what = std::format!("{version} {flags:?}");
+            computes(&what, &file, FUEL, (0..).zip(expected.iter().copied()));
         }
     }
 }
@@ -94,13 +82,8 @@ fn integers_above_128_bits_mean_what_the_native_program_computes() {
         let Some(file) = bitcode(source, flags) else {
             return;
         };
-        let module = load::module(&file).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
-        let test = module.func_by_name("test").unwrap();
-        for (n, &expected) in (0u32..).zip(&expected) {
-            let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
-            let result = result.map(|value| value.addr());
-            assert_eq!(result, Ok(expected), "{flags:?}: test({n})");
-        }
+        let what = std::format!("{flags:?}");
+        computes(&what, &file, FUEL, (0..).zip(expected.iter().copied()));
     }
 }
 
@@ -135,12 +118,7 @@ fn typed_pointers_mean_the_same() {
         2_025_138_165,
         1_110_693_231,
     ];
-    let module = load::module(file).unwrap();
-    let test = module.func_by_name("test").unwrap();
-    for (n, expected) in (0u32..).zip(expected) {
-        let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
-        assert_eq!(result.map(|value| value.addr()), Ok(expected), "test({n})");
-    }
+    computes("clang 14", file, FUEL, (0..).zip(expected));
 }
 
 #[test]

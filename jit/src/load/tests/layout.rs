@@ -5,6 +5,7 @@ use alloc::string::String;
 use ir::interp::{Val, run};
 
 use super::clang::{VERSIONS, assemble_with, bitcode_of, native};
+use super::computes;
 use crate::load;
 
 /// Structs, arrays and copies of integers that are wider than 64 bits: as variables with initial
@@ -41,14 +42,8 @@ fn wide_integers_lie_where_each_compiler_put_them() {
             let Some(file) = bitcode_of(version, SOURCE, flags) else {
                 continue;
             };
-            let module = load::module(&file);
-            let module = module.unwrap_or_else(|error| panic!("{version} {flags:?}: {error}"));
-            let test = module.func_by_name("test").unwrap();
-            for (n, &expected) in (0u32..).zip(&expected) {
-                let result = run(&module, test, &[Val::Bits(u128::from(n))], 1_000_000);
-                let result = result.map(|value| value.addr());
-                assert_eq!(result, Ok(expected), "{version} {flags:?}: test({n})");
-            }
+            let what = std::format!("{version} {flags:?}");
+            computes(&what, &file, 1_000_000, (0..).zip(expected.iter().copied()));
         }
     }
 }

@@ -16,6 +16,8 @@ mod table;
 
 use alloc::string::{String, ToString};
 
+use ir::interp::{Val, run};
+
 std::thread_local! {
     /// Whether modules of other targets are loaded by this thread.
     pub(super) static IGNORE_LAYOUT: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
@@ -27,5 +29,20 @@ fn refusal(source: &str) -> Option<String> {
     match super::module(&file) {
         Ok(_) => panic!("accepted: {source}"),
         Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Instructions that a call of `test` may take.
+const FUEL: u64 = 50_000_000;
+
+/// Checks that `test(n)` of the file is what the native program gave, for each pair of both.
+#[track_caller]
+fn computes(what: &str, file: &[u8], fuel: u64, results: impl IntoIterator<Item = (u32, u32)>) {
+    let module = super::module(file).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let test = module.func_by_name("test").unwrap();
+    for (n, expected) in results {
+        let result = run(&module, test, &[Val::Bits(u128::from(n))], fuel);
+        let result = result.map(|value| value.addr());
+        assert_eq!(result, Ok(expected), "{what}: test({n})");
     }
 }

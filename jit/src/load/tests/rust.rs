@@ -8,10 +8,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use std::process::Command;
 
-use ir::interp::{Val, run};
-
 use super::IGNORE_LAYOUT;
 use super::clang::Scratch;
+use super::{FUEL, computes};
 use crate::load;
 
 const SOURCE: &str = include_str!("program.rs");
@@ -72,13 +71,9 @@ fn modules_of_rustc_mean_what_the_native_program_computes() {
             "{refused}"
         );
         IGNORE_LAYOUT.set(true);
-        let module = load::module(&file).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
+        let what = std::format!("{flags:?}");
+        let results = ARGUMENTS.into_iter().zip(expected.iter().copied());
+        computes(&what, &file, FUEL, results);
         IGNORE_LAYOUT.set(false);
-        let test = module.func_by_name("test").unwrap();
-        for (n, expected) in ARGUMENTS.into_iter().zip(&expected) {
-            let result = run(&module, test, &[Val::Bits(u128::from(n))], 50_000_000);
-            let result = result.map(|value| value.addr());
-            assert_eq!(result, Ok(*expected), "{flags:?}: test({n})");
-        }
     }
 }
