@@ -10,6 +10,9 @@
     reason = "a test on Linux: a failed expectation is a failed test"
 )]
 
+mod child;
+
+use child::in_child;
 use hosted::{Directory, Left, Options, Process};
 use jit::instance::{Fault, Input, Program, Reason};
 use jit::tier::Tier;
@@ -18,24 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const CHILD: &str = "BAREFLOW_TEST_CHILD";
 const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../modules/guests");
-
-/// Runs `case` in a child process of its own, if this is the parent.
-fn in_child(name: &str, case: impl FnOnce()) {
-    if std::env::var_os(CHILD).is_some() {
-        return case();
-    }
-    let exe = std::env::current_exe().unwrap();
-    let output = Command::new(exe)
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {text}", output.status);
-    assert!(text.contains("1 passed"), "{text}");
-}
 
 fn compile(source: &Path, case: &str, level: &str) -> ir::Module {
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{case}.bc"));

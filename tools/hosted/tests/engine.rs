@@ -9,33 +9,17 @@
     reason = "a test on Linux: a failed expectation is a failed test"
 )]
 
+mod child;
+
 use asm::{CodeBuffer, Gpr, Mem, Size};
+use child::in_child;
 use hosted::{Left, Options, Process};
 use ir::{Builder, Function, Module, Op, Type, TypeId};
 use jit::code::publish::Outcome;
 use jit::instance::{Fault, Program, Reason};
 use jit::tier::{Compiled, Tier};
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-const CHILD: &str = "BAREFLOW_TEST_CHILD";
-
-/// Runs `case` in a child process of its own, if this is the parent.
-fn in_child(name: &str, case: impl FnOnce()) {
-    if std::env::var_os(CHILD).is_some() {
-        return case();
-    }
-    let exe = std::env::current_exe().unwrap();
-    let output = Command::new(exe)
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {text}", output.status);
-    assert!(text.contains("1 passed"), "{text}");
-}
 
 /// A program of `count` functions without parameters that return 0.
 fn program(count: usize) -> Program {
