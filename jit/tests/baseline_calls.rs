@@ -5,8 +5,9 @@
 mod exec;
 
 use core::fmt::Write;
-use exec::check_text;
+use exec::{check_text, check_with, cpu, parse};
 use ir::random::Random;
+use jit::tier::{Compiled, Declined, Job, Tier, baseline};
 
 const TYPES: [&str; 8] = ["i1", "i8", "i16", "i32", "i64", "i40", "float", "double"];
 
@@ -107,6 +108,38 @@ fn random_signatures_agree() {
             &program(seed, false),
             &[seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)],
         );
+    }
+}
+
+/// Every other function at baseline, the others optimised; `@g` and its callers are of different tiers.
+fn baseline_first(job: &Job<'_>) -> Result<Compiled, Declined> {
+    if job.func.0.is_multiple_of(2) {
+        baseline::compile(job)
+    } else {
+        jit::tier::compile(job, Tier::O1)
+    }
+}
+
+/// The other way round.
+fn baseline_second(job: &Job<'_>) -> Result<Compiled, Declined> {
+    if job.func.0.is_multiple_of(2) {
+        jit::tier::compile(job, Tier::O1)
+    } else {
+        baseline::compile(job)
+    }
+}
+
+/// A tier that climbs meets callers and callees of other tiers: what one leaves open about an argument
+/// must not be what another relies on, as the upper half of a pointer on the stack once was.
+#[test]
+fn random_signatures_agree_between_tiers() {
+    for seed in 0..200 {
+        let module = parse(&program(seed, seed % 4 == 3));
+        let func = module.func_by_name("f").unwrap();
+        let args = [seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)];
+        for mixture in [baseline_first, baseline_second] {
+            check_with(mixture, &module, func, &args, &[cpu()]);
+        }
     }
 }
 

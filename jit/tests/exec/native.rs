@@ -31,6 +31,8 @@ pub(crate) enum Signal {
     Endless,
 }
 
+/// Bytes of the stack that hold junk when a run begins.
+const JUNK: u64 = 16 << 10;
 /// Seconds of a run; correct programs of the tests take milliseconds.
 const PATIENCE_S: i64 = 10;
 
@@ -365,6 +367,8 @@ impl Machine {
         }
         let below = (8 * stack.len() as u64).next_multiple_of(16);
         frame.stack = top - 64 - below;
+        // What lies below is never 0: whoever reads more of it than was written shall notice.
+        bytes(frame.stack - JUNK, JUNK as usize).fill(0xa5);
         for (at, word) in (0u64..).zip(&stack) {
             bytes(frame.stack + 8 * at, 8).copy_from_slice(&word.to_le_bytes());
         }

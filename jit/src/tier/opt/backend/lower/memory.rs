@@ -185,8 +185,9 @@ impl Lower<'_> {
     /// Loads one part from its home.
     pub(super) fn load_part(&mut self, dst: Vreg, part: Part, mem: Mem, operands: &[Operand]) {
         let inst = match part {
-            Part::Int(_) => MInst::Extend {
-                from: Size::B64,
+            // Baseline code stores only the bytes that count, so a narrow value's upper half is anything.
+            Part::Int(bits) => MInst::Extend {
+                from: if bits <= 32 { Size::B32 } else { Size::B64 },
                 to: Size::B64,
                 signed: false,
                 src: Src::Mem(mem),
