@@ -5,6 +5,7 @@
 //! run to run; what libFuzzer finds lies beside it.
 
 use crate::{Failure, corpus, process};
+use conformance::fuzz::MAX_LEN;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -18,13 +19,9 @@ const RUSTFLAGS: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
-/// Longest file, in bytes.
-const MAX_LEN: u32 = 65_536;
-/// Memory of the fuzzer in MiB: what it keeps itself, and a load of a file of [`MAX_LEN`] bytes.
-const RSS_LIMIT_MB: u32 = 1024;
-/// One allocation in MiB: bounds of the loader are far below.
-const MALLOC_LIMIT_MB: u32 = 300;
-/// Seconds for one file; they take milliseconds.
+/// Memory of the fuzzer in MiB: what it keeps itself, and an input of [`MAX_LEN`] bytes; the meter is stricter.
+const RSS_LIMIT_MB: u32 = 2048;
+/// Seconds for one input; they take milliseconds.
 const UNIT_TIMEOUT_S: u32 = 10;
 /// Versions of clang whose run-time library will do.
 const CLANGS: [u32; 3] = [19, 16, 14];
@@ -52,10 +49,11 @@ pub(crate) fn main(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-max_len={MAX_LEN}"))
         .arg(format!("-rss_limit_mb={RSS_LIMIT_MB}"))
-        .arg(format!("-malloc_limit_mb={MALLOC_LIMIT_MB}"))
         .arg(format!("-timeout={UNIT_TIMEOUT_S}"))
         .arg(format!("-artifact_prefix={}/", found.display()))
         .args(["-print_final_stats=1", "-reload=1"])
+        // Ignored by default when it forks.
+        .args(["-ignore_timeouts=0", "-ignore_ooms=0"])
         .arg(format!("-fork={jobs}"))
         .arg(&seeds)
         .env("FUZZ_TIERS", tiers)
