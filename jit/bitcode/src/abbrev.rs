@@ -2,8 +2,9 @@
 //!
 //! An abbreviation is a list of operands, each a literal, a scalar field, an array (last but one in
 //! the file, its element last) or a blob. They are defined in the block that uses them, or in the
-//! BLOCKINFO block for all blocks of one kind. All operands lie in one pool; an [`Abbrev`] is a
-//! range of it. A block that is entered copies nothing: it looks inherited ones up in their list.
+//! BLOCKINFO block for all blocks of one kind. Fields lie in a pool of each of these two origins; an
+//! [`Abbrev`] is a range of it. A block that is entered copies nothing: what it inherits are
+//! consecutive abbreviations of the [`BlockInfo`].
 //!
 //! ```text
 //!  DEFINE_ABBREV   count: vbr5, then each operand:
@@ -22,53 +23,128 @@ use crate::error::{Error, Result};
 use crate::limits;
 
 /// A field with one value.
+///
+/// One form serves all encodings, so that reading a record takes no case distinction: the value is
+/// the bits under `mask`, or the literal, for which there are none. If the bit `more` is set in it,
+/// it is the first chunk of a VBR number that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scalar {
-    /// Not in the stream at all.
-    Literal(u64),
-    /// So many bits, 1 to 64.
-    Fixed(u8),
-    /// A variable bit rate number in chunks of 2 to 32 bits.
-    Vbr(u8),
-    /// A character of the 6-bit alphabet.
-    Char6,
+pub(crate) struct Field {
+    literal: u64,
+    /// The low `width` bits.
+    mask: u64,
+    /// Bit by which a chunk of a VBR number says that another follows; 0 for other encodings.
+    more: u32,
+    /// At most 64.
+    width: u8,
+    is_char6: bool,
 }
 
-impl Scalar {
-    /// Reads the field.
+impl Field {
+    /// Not in the stream at all.
+    const fn literal(literal: u64) -> Self {
+        Self {
+            literal,
+            mask: 0,
+            more: 0,
+            width: 0,
+            is_char6: false,
+        }
+    }
+
+    /// So many bits.
+    const fn fixed(width: u8) -> Self {
+        Self {
+            mask: u64::MAX.wrapping_shr(64u32.wrapping_sub(width as u32)),
+            width,
+            ..Self::literal(0)
+        }
+    }
+
+    /// A variable bit rate number in chunks of 2 to 32 bits.
+    const fn vbr(width: u8) -> Self {
+        Self {
+            more: 1u32.wrapping_shl(width.wrapping_sub(1) as u32),
+            ..Self::fixed(width)
+        }
+    }
+
+    /// A character of the 6-bit alphabet.
+    const CHAR6: Self = Self {
+        is_char6: true,
+        ..Self::fixed(6)
+    };
+
+    /// Whether [`Field::read`] may be used, as for all that stands in front of a list in practice.
+    fn is_plain(self) -> bool {
+        !self.is_char6 && u32::from(self.width) <= Bits::MAX_WIDTH
+    }
+
+    /// The value, if it is a literal.
+    #[inline(always)]
+    pub(crate) fn as_literal(self) -> Option<u64> {
+        (self.width == 0).then_some(self.literal)
+    }
+
+    /// Reads a plain field.
     #[inline(always)]
     pub(crate) fn read(self, bits: &mut Bits, cursor: &mut Cursor<'_>) -> u64 {
-        match self {
-            Self::Literal(value) => value,
-            Self::Fixed(width) => bits.fixed(cursor, u32::from(width)),
-            Self::Vbr(width) => bits.vbr(cursor, u32::from(width)),
-            Self::Char6 => bits.slowly(cursor, |cursor| cursor.char6()),
+        let value = bits.masked(cursor, u32::from(self.width), self.mask);
+        if value & u64::from(self.more) == 0 {
+            value | self.literal
+        } else {
+            bits.rest_of_vbr(cursor, u32::from(self.width), value)
+        }
+    }
+
+    /// Reads any field.
+    pub(crate) fn read_slowly(self, cursor: &mut Cursor<'_>) -> u64 {
+        match self.width {
+            6 if self.is_char6 => cursor.char6(),
+            width if self.more != 0 => cursor.vbr(u32::from(width)),
+            width => cursor.fixed(u32::from(width)) | self.literal,
+        }
+    }
+
+    /// Reads so many fields. The choice is outside the loop: strings are long.
+    #[inline(always)]
+    pub(crate) fn read_list(self, bits: &mut Bits, cursor: &mut Cursor<'_>, to: &mut [u64]) {
+        if self.is_plain() {
+            to.iter_mut()
+                .for_each(|slot| *slot = self.read(bits, cursor));
+        } else {
+            bits.give_back(cursor);
+            to.iter_mut()
+                .for_each(|slot| *slot = self.read_slowly(cursor));
+            *bits = cursor.bits();
         }
     }
 }
 
-/// One operand of an abbreviation.
+/// What follows the fields of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AbbrevOp {
-    /// One field.
-    Scalar(Scalar),
-    /// A VBR6 count and so many fields; always the last operand.
-    Array(Scalar),
-    /// A VBR6 length and so many bytes, aligned; always the last operand.
+pub(crate) enum Tail {
+    Nothing,
+    /// A VBR6 count and so many fields.
+    Array(Field),
+    /// A VBR6 length and so many bytes, aligned.
     Blob,
 }
 
-/// A range of the operand pool. The first operand is the record's code and never a list.
+/// The layout of a record: its code, a range of a pool of fields, and what comes then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abbrev {
+    pub(crate) code: Field,
     start: u32,
     end: u32,
+    pub(crate) tail: Tail,
+    /// Whether all fields are, see [`Field::is_plain`].
+    pub(crate) is_plain: bool,
 }
 
 impl Abbrev {
-    /// The operands; empty only if the range does not belong to `pool`.
-    #[inline]
-    pub(crate) fn ops(self, pool: &[AbbrevOp]) -> &[AbbrevOp] {
+    /// The fields after the code; empty also if the range does not belong to `pool`.
+    #[inline(always)]
+    pub(crate) fn fields(self, pool: &[Field]) -> &[Field] {
         pool.get(self.start as usize..self.end as usize)
             .unwrap_or(&[])
     }
@@ -77,50 +153,49 @@ impl Abbrev {
 /// What the BLOCKINFO block said: abbreviations by the id of the block that inherits them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BlockInfo {
-    /// Operands of all of them.
-    pub(crate) pool: Vec<AbbrevOp>,
-    /// Ascending by block kind.
-    lists: Vec<(u32, Vec<Abbrev>)>,
-    count: usize,
+    /// Fields of all of them.
+    pub(crate) pool: Vec<Field>,
+    /// With the kind of block, ascending; within a kind in the order of their definition.
+    abbrevs: Vec<(u32, Abbrev)>,
+    is_sorted: bool,
 }
 
 impl BlockInfo {
-    /// Which list a block of kind `id` inherits, and how long it is.
+    /// Which abbreviations a block of kind `id` inherits: index of the first, and how many.
     pub(crate) fn inherited(&self, id: u32) -> (usize, usize) {
-        let found = self.lists.binary_search_by_key(&id, |(of, _)| *of);
-        let list = found
-            .ok()
-            .and_then(|at| Some((at, self.lists.get(at)?.1.len())));
-        list.unwrap_or((0, 0))
+        let start = self.abbrevs.partition_point(|(of, _)| *of < id);
+        let rest = self.abbrevs.get(start..).unwrap_or(&[]);
+        (start, rest.partition_point(|(of, _)| *of == id))
     }
 
-    /// An abbreviation of a list.
-    #[inline]
-    pub(crate) fn get(&self, list: usize, index: usize) -> Option<Abbrev> {
-        self.lists.get(list)?.1.get(index).copied()
+    /// An abbreviation by its index.
+    #[inline(always)]
+    pub(crate) fn get(&self, index: usize) -> Option<&Abbrev> {
+        self.abbrevs.get(index).map(|(_, abbrev)| abbrev)
     }
 
-    /// Number of abbreviations in all lists.
+    /// Number of abbreviations for all kinds of blocks.
     pub(crate) fn count(&self) -> usize {
-        self.count
+        self.abbrevs.len()
     }
 
-    /// Appends to the list of block kind `id`.
+    /// Adds one for block kind `id`, which [`BlockInfo::sort`] puts in its place.
     pub(crate) fn push(&mut self, id: u32, abbrev: Abbrev) {
-        self.count = self.count.saturating_add(1);
-        match self.lists.binary_search_by_key(&id, |(of, _)| *of) {
-            Ok(at) => {
-                if let Some((_, list)) = self.lists.get_mut(at) {
-                    list.push(abbrev);
-                }
-            }
-            Err(at) => self.lists.insert(at, (id, alloc::vec![abbrev])),
+        self.abbrevs.push((id, abbrev));
+        self.is_sorted = false;
+    }
+
+    /// Ends a BLOCKINFO block. Many that say nothing cost nothing.
+    pub(crate) fn sort(&mut self) {
+        if !self.is_sorted {
+            self.abbrevs.sort_by_key(|(of, _)| *of);
+            self.is_sorted = true;
         }
     }
 }
 
-/// Reads a DEFINE_ABBREV body (after its abbreviation id) and appends its operands to `pool`.
-pub(crate) fn define(cursor: &mut Cursor<'_>, pool: &mut Vec<AbbrevOp>) -> Result<Abbrev> {
+/// Reads a DEFINE_ABBREV body (after its abbreviation id) and appends its fields to `pool`.
+pub(crate) fn define(cursor: &mut Cursor<'_>, pool: &mut Vec<Field>) -> Result<Abbrev> {
     let start = pool.len();
     let count = cursor.vbr(5);
     if count == 0 {
@@ -132,16 +207,22 @@ pub(crate) fn define(cursor: &mut Cursor<'_>, pool: &mut Vec<AbbrevOp>) -> Resul
     if count > limits::ABBREV_OPS as u64 {
         return Err(Error::limit(cursor.bit(), "operands of an abbreviation"));
     }
-    let mut left = count;
+    let (mut left, mut code, mut tail, mut is_plain) = (count, None, Tail::Nothing, true);
     while left > 0 {
         left = left.wrapping_sub(1);
-        let op = match field(cursor)? {
-            Field::Scalar(scalar) => AbbrevOp::Scalar(scalar),
-            Field::Blob if left == 0 => AbbrevOp::Blob,
-            Field::Array if left == 1 => {
+        match operand(cursor)? {
+            Operand::Field(field) => {
+                is_plain &= field.is_plain();
+                match code {
+                    None => code = Some(field),
+                    Some(_) => pool.push(field),
+                }
+            }
+            Operand::Blob if left == 0 => tail = Tail::Blob,
+            Operand::Array if left == 1 => {
                 left = 0;
-                match field(cursor)? {
-                    Field::Scalar(element) => AbbrevOp::Array(element),
+                match operand(cursor)? {
+                    Operand::Field(element) => tail = Tail::Array(element),
                     _ => return Err(Error::malformed(cursor.bit(), "array of a list")),
                 }
             }
@@ -151,40 +232,41 @@ pub(crate) fn define(cursor: &mut Cursor<'_>, pool: &mut Vec<AbbrevOp>) -> Resul
                     "list before the last operand",
                 ));
             }
-        };
-        if pool.len() == start && !matches!(op, AbbrevOp::Scalar(_)) {
-            return Err(Error::malformed(cursor.bit(), "record code is a list"));
         }
-        pool.push(op);
     }
+    let list = || Error::malformed(cursor.bit(), "record code is a list");
+    let code = code.ok_or_else(list)?;
     cursor.check()?;
     let too_many = |_| Error::limit(cursor.bit(), "operands of all abbreviations");
     Ok(Abbrev {
+        code,
         start: u32::try_from(start).map_err(too_many)?,
         end: u32::try_from(pool.len()).map_err(too_many)?,
+        tail,
+        is_plain,
     })
 }
 
 /// An operand as it is written, before an array has swallowed its element.
-enum Field {
-    Scalar(Scalar),
+enum Operand {
+    Field(Field),
     Array,
     Blob,
 }
 
-fn field(cursor: &mut Cursor<'_>) -> Result<Field> {
+fn operand(cursor: &mut Cursor<'_>) -> Result<Operand> {
     if cursor.fixed(1) == 1 {
-        return Ok(Field::Scalar(Scalar::Literal(cursor.vbr(8))));
+        return Ok(Operand::Field(Field::literal(cursor.vbr(8))));
     }
     let encoding = cursor.fixed(3);
-    let scalar = match encoding {
+    let field = match encoding {
         1 | 2 => {
             let width = cursor.vbr(5);
             match (encoding, u8::try_from(width)) {
                 // Zero width is legal and occurs: a field that only ever holds 0.
-                (_, Ok(0)) => Scalar::Literal(0),
-                (1, Ok(width @ 1..=64)) => Scalar::Fixed(width),
-                (2, Ok(width @ 2..=32)) => Scalar::Vbr(width),
+                (_, Ok(0)) => Field::literal(0),
+                (1, Ok(width @ 1..=64)) => Field::fixed(width),
+                (2, Ok(width @ 2..=32)) => Field::vbr(width),
                 _ => {
                     return Err(Error::malformed(
                         cursor.bit(),
@@ -193,9 +275,9 @@ fn field(cursor: &mut Cursor<'_>) -> Result<Field> {
                 }
             }
         }
-        3 => return Ok(Field::Array),
-        4 => Scalar::Char6,
-        5 => return Ok(Field::Blob),
+        3 => return Ok(Operand::Array),
+        4 => Field::CHAR6,
+        5 => return Ok(Operand::Blob),
         _ => {
             return Err(Error::malformed(
                 cursor.bit(),
@@ -203,5 +285,5 @@ fn field(cursor: &mut Cursor<'_>) -> Result<Field> {
             ));
         }
     };
-    Ok(Field::Scalar(scalar))
+    Ok(Operand::Field(field))
 }

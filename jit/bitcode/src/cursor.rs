@@ -22,6 +22,9 @@ use crate::error::{Error, Result};
 /// Parked position: beyond every end, and far from overflow however many fields follow.
 const PARKED: usize = usize::MAX / 2;
 
+/// What is wrong with a VBR number of more than 64 bits.
+const ENDLESS: &str = "number does not end";
+
 /// Position in a bitstream, with the end of the block that is being read.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
@@ -141,15 +144,6 @@ impl<'a> Cursor<'a> {
         low | (high << 32)
     }
 
-    /// Reads VBR6 numbers, which is what most of a file consists of.
-    pub(crate) fn vbr6_list(&mut self, to: &mut [u64]) {
-        let mut bits = self.bits();
-        for slot in to {
-            *slot = bits.vbr(self, 6);
-        }
-        bits.give_back(self);
-    }
-
     /// Begins to read several fields from one load.
     #[inline(always)]
     pub(crate) fn bits(&self) -> Bits {
@@ -184,7 +178,7 @@ impl<'a> Cursor<'a> {
             }
             shift = shift.wrapping_add(payload);
             if shift >= 64 {
-                self.park(start, "number does not end");
+                self.park(start, ENDLESS);
                 return 0;
             }
         }
@@ -241,6 +235,8 @@ pub(crate) struct Bits {
 impl Bits {
     /// Bits that a load is sure to give.
     const SURE: u32 = 57;
+    /// The widest field.
+    pub(crate) const MAX_WIDTH: u32 = Self::SURE;
 
     /// Moves the cursor behind the fields read.
     #[inline(always)]
@@ -248,67 +244,67 @@ impl Bits {
         cursor.advance(self.used);
     }
 
-    /// Makes sure that so many bits, at most 57, are there.
+    /// Bits left in the block, as [`Cursor::remaining`].
     #[inline(always)]
-    fn need(&mut self, bits: u32, cursor: &mut Cursor<'_>) {
-        if self.used.wrapping_add(bits) > Self::SURE {
+    pub(crate) fn remaining(self, cursor: &Cursor<'_>) -> usize {
+        cursor.remaining().saturating_sub(self.used as usize)
+    }
+
+    /// The position as an error offset, as [`Cursor::bit`].
+    pub(crate) fn bit(self, cursor: &Cursor<'_>) -> u64 {
+        cursor.bit().saturating_add(u64::from(self.used))
+    }
+
+    /// Reads `width` bits, at most [`Bits::MAX_WIDTH`].
+    #[inline(always)]
+    pub(crate) fn fixed(&mut self, cursor: &mut Cursor<'_>, width: u32) -> u64 {
+        self.masked(cursor, width, mask(width))
+    }
+
+    /// As [`Bits::fixed`], where the mask of `width` bits is at hand.
+    #[inline(always)]
+    pub(crate) fn masked(&mut self, cursor: &mut Cursor<'_>, width: u32, mask: u64) -> u64 {
+        if self.used.wrapping_add(width) > Self::SURE {
             cursor.advance(self.used);
             *self = cursor.bits();
         }
-    }
-
-    /// Takes so many bits, which must be there.
-    #[inline(always)]
-    fn take(&mut self, bits: u32) -> u64 {
-        let value = self.window & mask(bits);
-        self.window = self.window.wrapping_shr(bits);
-        self.used = self.used.wrapping_add(bits);
+        let value = self.window & mask;
+        self.window = self.window.wrapping_shr(width);
+        self.used = self.used.wrapping_add(width);
         value
     }
 
-    /// As [`Cursor::fixed`].
+    /// Reads a VBR6 number, which is what most of a file consists of.
     #[inline(always)]
-    pub(crate) fn fixed(&mut self, cursor: &mut Cursor<'_>, width: u32) -> u64 {
-        if width > 56 {
-            return self.slowly(cursor, |cursor| cursor.fixed(width));
+    pub(crate) fn vbr6(&mut self, cursor: &mut Cursor<'_>) -> u64 {
+        let chunk = self.fixed(cursor, 6);
+        if chunk < 32 {
+            chunk
+        } else {
+            self.rest_of_vbr(cursor, 6, chunk)
         }
-        self.need(width, cursor);
-        self.take(width)
     }
 
-    /// As [`Cursor::vbr`]: numbers of two and three chunks are common too.
+    /// Reads what follows the first chunk of a VBR number.
     #[inline(always)]
-    pub(crate) fn vbr(&mut self, cursor: &mut Cursor<'_>, width: u32) -> u64 {
+    pub(crate) fn rest_of_vbr(&mut self, cursor: &mut Cursor<'_>, width: u32, first: u64) -> u64 {
         let payload = width.wrapping_sub(1);
-        let most = width.wrapping_mul(3);
-        if most > Self::SURE {
-            return self.slowly(cursor, |cursor| cursor.vbr(width));
-        }
-        self.need(most, cursor);
-        let (mut rest, mut value, mut shift) = (self.window, 0, 0u32);
-        for chunks in 1..=3u32 {
-            value |= (rest & mask(payload)).wrapping_shl(shift);
-            if rest >> payload & 1 == 0 {
-                self.take(width.wrapping_mul(chunks));
+        let (mut value, mut shift) = (first & mask(payload), payload);
+        loop {
+            let chunk = self.fixed(cursor, width);
+            value |= (chunk & mask(payload)).wrapping_shl(shift);
+            if chunk >> payload == 0 {
                 return value;
             }
-            rest = rest.wrapping_shr(width);
             shift = shift.wrapping_add(payload);
+            if shift >= 64 {
+                self.give_back(cursor);
+                let read = shift.checked_div(payload).unwrap_or(0).wrapping_mul(width);
+                cursor.park(cursor.pos.wrapping_sub(read as usize), ENDLESS);
+                *self = cursor.bits();
+                return 0;
+            }
         }
-        self.slowly(cursor, |cursor| cursor.vbr(width))
-    }
-
-    /// Reads a field in the cursor's own way.
-    #[inline(never)]
-    pub(crate) fn slowly(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        read: impl FnOnce(&mut Cursor<'_>) -> u64,
-    ) -> u64 {
-        cursor.advance(self.used);
-        let value = read(cursor);
-        *self = cursor.bits();
-        value
     }
 }
 
@@ -366,15 +362,15 @@ mod tests {
         for (at, &value) in values.iter().cycle().take(100).enumerate() {
             writer.vbr(value, 6);
             writer.fixed(at as u64 & 7, 3);
-            writer.fixed(value, 64);
+            writer.fixed(value, 57);
         }
         let bytes = writer.finish();
         let mut cursor = Cursor::new(&bytes);
         let mut bits = cursor.bits();
         for (at, &value) in values.iter().cycle().take(100).enumerate() {
-            assert_eq!(bits.vbr(&mut cursor, 6), value);
+            assert_eq!(bits.vbr6(&mut cursor), value);
             assert_eq!(bits.fixed(&mut cursor, 3), at as u64 & 7);
-            assert_eq!(bits.fixed(&mut cursor, 64), value);
+            assert_eq!(bits.fixed(&mut cursor, 57), value & mask(57));
         }
         bits.give_back(&mut cursor);
         assert!(cursor.check().is_ok() && cursor.remaining() < 64);
@@ -383,15 +379,22 @@ mod tests {
     #[test]
     fn unterminated_vbr_is_reported_where_it_began() {
         let bytes = [0xFF; 64];
-        let mut cursor = Cursor::new(&bytes);
-        cursor.fixed(5);
-        cursor.vbr(6);
-        let error = cursor.check().unwrap_err();
-        assert_eq!(error.bit(), 5);
-        assert_eq!(
-            format!("{error}"),
-            "malformed bitcode: number does not end (bit 5)"
-        );
+        let mut single = Cursor::new(&bytes);
+        single.fixed(5);
+        single.vbr(6);
+        let mut loaded = Cursor::new(&bytes);
+        let mut bits = loaded.bits();
+        bits.fixed(&mut loaded, 5);
+        bits.vbr6(&mut loaded);
+        bits.give_back(&mut loaded);
+        for cursor in [single, loaded] {
+            let error = cursor.check().unwrap_err();
+            assert_eq!(error.bit(), 5);
+            assert_eq!(
+                format!("{error}"),
+                "malformed bitcode: number does not end (bit 5)"
+            );
+        }
     }
 
     #[test]

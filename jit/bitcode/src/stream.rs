@@ -19,14 +19,14 @@
 //! # Invariants
 //! S1. A block lies inside its parent, and ends with END_BLOCK exactly where its head said. LLVM
 //!     ignores the length; this check alone catches half of all random damage.
-//! S2. `scopes` is never empty and at most [`limits::NESTING`] deep.
+//! S2. At most [`limits::NESTING`] blocks are open.
 //! S3. A record has at most [`limits::RECORD_OPS`] operands and no more than bits were left, so the
 //!     operand buffer is bounded by the file, and zero-width array elements cannot inflate it.
 
 use alloc::vec::Vec;
 
-use crate::abbrev::{self, Abbrev, AbbrevOp, BlockInfo, Scalar};
-use crate::cursor::Cursor;
+use crate::abbrev::{self, Abbrev, BlockInfo, Field, Tail};
+use crate::cursor::{Bits, Cursor};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -74,15 +74,17 @@ pub(crate) enum Entry {
 
 #[derive(Clone, Copy, Debug)]
 struct Scope {
+    /// Kind of the block.
+    id: u32,
     /// Width of abbreviation ids.
     width: u32,
     /// First bit after the block.
     end: usize,
-    /// List of [`BlockInfo`] that the block inherits, and its length.
+    /// The first of the [`BlockInfo`]'s abbreviations that the block inherits, and how many there are.
     inherited: (usize, usize),
     /// Where the block's own abbreviations begin.
     first_abbrev: usize,
-    /// Operands of abbreviations that were known before the block.
+    /// Fields of abbreviations that were known before the block.
     pool_len: usize,
 }
 
@@ -90,13 +92,19 @@ struct Scope {
 #[derive(Debug)]
 pub(crate) struct Stream<'a> {
     cursor: Cursor<'a>,
-    scopes: Vec<Scope>,
+    /// The innermost open block, or the top level.
+    scope: Scope,
+    /// What is around it, outermost first.
+    outer: Vec<Scope>,
     /// Abbreviations defined in open blocks, innermost last.
     abbrevs: Vec<Abbrev>,
-    /// Operands: those of `info` first, then those defined in open blocks.
-    pool: Vec<AbbrevOp>,
+    /// Their fields.
+    pool: Vec<Field>,
     info: BlockInfo,
+    /// Operands of the last record in front, never shorter than an abbreviation is.
     ops: Vec<u64>,
+    /// How many there are.
+    count: usize,
     blob: Option<&'a [u8]>,
 }
 
@@ -105,30 +113,33 @@ impl<'a> Stream<'a> {
     pub(crate) fn new(data: &'a [u8], info: BlockInfo) -> Self {
         let cursor = Cursor::new(data);
         let top = Scope {
+            id: u32::MAX,
             width: 2,
             end: cursor.end(),
             inherited: (0, 0),
             first_abbrev: 0,
-            pool_len: info.pool.len(),
+            pool_len: 0,
         };
         Self {
             cursor,
-            scopes: alloc::vec![top],
+            scope: top,
+            outer: Vec::new(),
             abbrevs: Vec::new(),
-            pool: info.pool.clone(),
+            pool: Vec::new(),
             info,
-            ops: Vec::new(),
+            ops: alloc::vec![0; limits::ABBREV_OPS],
+            count: 0,
             blob: None,
         }
     }
 
     /// Back to the top level, at the start of the block `head`, keeping all buffers.
     pub(crate) fn rewind(&mut self, head: &BlockHead) {
-        self.scopes.truncate(1);
+        self.scope = self.outer.first().copied().unwrap_or(self.scope);
+        self.outer.clear();
         self.abbrevs.clear();
-        self.pool.truncate(self.info.pool.len());
-        let end = self.scopes.first().map_or(head.end, |top| top.end);
-        self.cursor.set(head.start, end);
+        self.pool.clear();
+        self.cursor.set(head.start, self.scope.end);
     }
 
     /// What the BLOCKINFO blocks said so far.
@@ -139,7 +150,7 @@ impl<'a> Stream<'a> {
     /// Operands of the last record.
     #[inline]
     pub(crate) fn ops(&self) -> &[u64] {
-        &self.ops
+        self.ops.get(..self.count).unwrap_or(&[])
     }
 
     /// Bytes of the last record, if it had a blob.
@@ -164,23 +175,25 @@ impl<'a> Stream<'a> {
     }
 
     /// Reads the next entry of the innermost open block.
-    #[inline]
     pub(crate) fn next(&mut self) -> Result<Entry> {
-        let width = self.scopes.last().map_or(2, |scope| scope.width);
+        self.next_inlined()
+    }
+
+    /// As [`Stream::next`], for the one place where nearly all records are read.
+    #[inline(always)]
+    pub(crate) fn next_inlined(&mut self) -> Result<Entry> {
         loop {
-            let id = self.cursor.fixed(width);
+            let mut bits = self.cursor.bits();
+            let id = bits.fixed(&mut self.cursor, self.scope.width);
             let code = match id {
-                0 => return self.end_block(),
-                1 => return self.block_head().map(Entry::Block),
-                2 => {
-                    self.define_abbrev()?;
-                    continue;
-                }
-                3 => self.unabbreviated()?,
+                3 => self.unabbreviated(bits)?,
+                4.. => self.abbreviated(id, bits)?,
                 _ => {
-                    let undefined = || Error::malformed(self.bit(), "abbreviation is not defined");
-                    let abbrev = self.find_abbrev(id).ok_or_else(undefined)?;
-                    self.abbreviated(abbrev)?
+                    bits.give_back(&mut self.cursor);
+                    match self.other(id)? {
+                        Some(entry) => return Ok(entry),
+                        None => continue,
+                    }
                 }
             };
             self.cursor.check()?;
@@ -190,18 +203,13 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The abbreviation with this id: inherited ones first, from 4 on, then the block's own.
-    #[inline]
-    fn find_abbrev(&self, id: u64) -> Option<Abbrev> {
-        let scope = self.scopes.last()?;
-        let index = usize::try_from(id.checked_sub(4)?).ok()?;
-        let (list, inherited) = scope.inherited;
-        match index.checked_sub(inherited) {
-            None => self.info.get(list, index),
-            Some(own) => self
-                .abbrevs
-                .get(scope.first_abbrev.checked_add(own)?)
-                .copied(),
+    /// What begins with the id 0, 1 or 2; `None` for an abbreviation, which only the stream needs.
+    #[inline(never)]
+    fn other(&mut self, id: u64) -> Result<Option<Entry>> {
+        match id {
+            0 => self.end_block().map(Some),
+            1 => self.block_head().map(|head| Some(Entry::Block(head))),
+            _ => self.define_abbrev().map(|()| None),
         }
     }
 
@@ -212,17 +220,18 @@ impl<'a> Stream<'a> {
 
     /// Goes into a block that [`Stream::next`] just found, or that [`Stream::rewind`] went to.
     pub(crate) fn enter(&mut self, head: &BlockHead) -> Result<()> {
-        if self.scopes.len() > limits::NESTING {
+        if self.outer.len() >= limits::NESTING {
             return Err(Error::limit(self.bit(), "nesting of blocks"));
         }
         let scope = Scope {
+            id: head.id,
             width: head.width,
             end: head.end,
             inherited: self.info.inherited(head.id),
             first_abbrev: self.abbrevs.len(),
             pool_len: self.pool.len(),
         };
-        self.scopes.push(scope);
+        self.outer.push(core::mem::replace(&mut self.scope, scope));
         self.cursor.set(head.start, head.end);
         Ok(())
     }
@@ -259,15 +268,13 @@ impl<'a> Stream<'a> {
     /// Leaves the innermost block: its own abbreviations go, the parent's end is the end again.
     fn end_block(&mut self) -> Result<Entry> {
         self.cursor.align32();
-        let inner = match self.scopes.pop() {
-            Some(scope) if !self.scopes.is_empty() => scope,
-            _ => {
-                return Err(Error::malformed(
-                    self.bit(),
-                    "end of a block that is not open",
-                ));
-            }
+        let Some(outer) = self.outer.pop() else {
+            return Err(Error::malformed(
+                self.bit(),
+                "end of a block that is not open",
+            ));
         };
+        let inner = core::mem::replace(&mut self.scope, outer);
         if self.cursor.pos() != inner.end && ends_are_checked() {
             return Err(Error::malformed(
                 self.bit(),
@@ -276,8 +283,7 @@ impl<'a> Stream<'a> {
         }
         self.abbrevs.truncate(inner.first_abbrev);
         self.pool.truncate(inner.pool_len);
-        let outer_end = self.scopes.last().map_or(inner.end, |outer| outer.end);
-        self.cursor.set(inner.end, outer_end);
+        self.cursor.set(inner.end, outer.end);
         Ok(Entry::End)
     }
 
@@ -292,16 +298,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Reads a BLOCKINFO block, which the caller just found, to its end.
-    ///
-    /// It may only stand where no open block has abbreviations of its own, which is where all
-    /// compilers put it: its operands then extend the pool's shared front part.
     pub(crate) fn read_block_info(&mut self, head: &BlockHead) -> Result<()> {
-        if self.pool.len() != self.info.pool.len() {
-            return Err(Error::unsupported(
-                self.bit(),
-                "BLOCKINFO after local abbreviations",
-            ));
-        }
         self.enter(head)?;
         let mut of = None;
         loop {
@@ -315,8 +312,12 @@ impl<'a> Stream<'a> {
 
     /// Like [`Stream::next`], but an abbreviation goes to the list of block kind `of`.
     fn next_info(&mut self, of: &mut Option<u32>) -> Result<Entry> {
-        let width = self.scopes.last().map_or(2, |scope| scope.width);
-        match self.cursor.fixed(width) {
+        let mut bits = self.cursor.bits();
+        let id = bits.fixed(&mut self.cursor, self.scope.width);
+        if id != 3 {
+            bits.give_back(&mut self.cursor);
+        }
+        match id {
             0 => self.end_block_info(),
             1 => self.block_head().map(Entry::Block),
             2 => {
@@ -331,10 +332,10 @@ impl<'a> Stream<'a> {
                 Ok(Entry::Record(0))
             }
             3 => {
-                let code = self.unabbreviated()?;
+                let code = self.unabbreviated(bits)?;
                 self.cursor.check()?;
                 if code == 1 {
-                    let id = self.ops.first().and_then(|id| u32::try_from(*id).ok());
+                    let id = self.ops().first().and_then(|id| u32::try_from(*id).ok());
                     *of = Some(id.ok_or_else(|| Error::malformed(self.bit(), "SETBID"))?);
                 }
                 Ok(Entry::Record(1))
@@ -346,65 +347,85 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Leaves the BLOCKINFO block and makes its operands the pool's shared front part.
+    /// Leaves the BLOCKINFO block. What open blocks inherit may have moved.
     fn end_block_info(&mut self) -> Result<Entry> {
         let entry = self.end_block()?;
-        self.pool.clone_from(&self.info.pool);
-        for scope in &mut self.scopes {
-            scope.pool_len = self.pool.len();
+        self.info.sort();
+        for scope in self.outer.iter_mut().chain([&mut self.scope]) {
+            scope.inherited.0 = self.info.inherited(scope.id).0;
         }
         Ok(entry)
     }
 
-    /// Reads a record in the general form: code, count and operands, all VBR6.
-    #[inline]
-    fn unabbreviated(&mut self) -> Result<u64> {
-        let code = self.cursor.vbr(6);
-        let count = self.cursor.vbr(6);
-        let count = list_len(&self.cursor, count)?;
+    /// Reads a record in the general form, after its id: code, count and operands, all VBR6.
+    #[inline(always)]
+    fn unabbreviated(&mut self, mut bits: Bits) -> Result<u64> {
+        let cursor = &mut self.cursor;
+        let (code, count) = (bits.vbr6(cursor), bits.vbr6(cursor));
+        let list = list(&mut self.ops, 0, count, bits, cursor)?;
+        for slot in &mut *list {
+            *slot = bits.vbr6(cursor);
+        }
+        self.count = list.len();
         self.blob = None;
-        self.ops.clear();
-        self.ops.resize(count, 0);
-        self.cursor.vbr6_list(&mut self.ops);
+        bits.give_back(cursor);
         Ok(code)
     }
 
-    /// Reads a record laid out by `abbrev`.
-    #[inline]
-    fn abbreviated(&mut self, abbrev: Abbrev) -> Result<u64> {
+    /// Reads a record laid out by the abbreviation with this id: inherited ones come first, from 4
+    /// on, then the block's own.
+    #[inline(always)]
+    fn abbreviated(&mut self, id: u64, mut bits: Bits) -> Result<u64> {
         let Self {
-            cursor,
-            pool,
-            ops,
-            blob,
-            ..
+            cursor, info, ops, ..
         } = self;
-        *blob = None;
-        ops.clear();
-        let mut layout = abbrev.ops(pool).iter();
-        let mut bits = cursor.bits();
-        let code = match layout.next() {
-            Some(AbbrevOp::Scalar(scalar)) => scalar.read(&mut bits, cursor),
-            _ => return Err(Error::malformed(cursor.bit(), "record without a code")),
+        let (first, inherited) = self.scope.inherited;
+        let index = usize::try_from(id.wrapping_sub(4)).unwrap_or(usize::MAX);
+        let (abbrev, pool) = match index.checked_sub(inherited) {
+            None => (info.get(first.wrapping_add(index)), &info.pool),
+            Some(own) => {
+                let own = self.scope.first_abbrev.saturating_add(own);
+                (self.abbrevs.get(own), &self.pool)
+            }
         };
-        for op in layout {
-            match *op {
-                AbbrevOp::Scalar(scalar) => ops.push(scalar.read(&mut bits, cursor)),
-                // Lists come last.
-                AbbrevOp::Array(element) => {
-                    bits.give_back(cursor);
-                    read_array(cursor, element, ops)?;
-                    return Ok(code);
-                }
-                AbbrevOp::Blob => {
-                    bits.give_back(cursor);
-                    let len = usize::try_from(cursor.vbr(6)).unwrap_or(usize::MAX);
-                    *blob = Some(cursor.blob(len));
-                    return Ok(code);
-                }
+        let undefined = || Error::malformed(cursor.bit(), "abbreviation is not defined");
+        let abbrev = abbrev.ok_or_else(undefined)?;
+        self.blob = None;
+        let (code, fields) = (abbrev.code, abbrev.fields(pool));
+        let code = if abbrev.is_plain {
+            let code = match code.as_literal() {
+                Some(code) => code,
+                None => code.read(&mut bits, cursor),
+            };
+            for (slot, field) in ops.iter_mut().zip(fields) {
+                *slot = field.read(&mut bits, cursor);
+            }
+            code
+        } else {
+            bits.give_back(cursor);
+            let code = code.read_slowly(cursor);
+            for (slot, field) in ops.iter_mut().zip(fields) {
+                *slot = field.read_slowly(cursor);
+            }
+            bits = cursor.bits();
+            code
+        };
+        self.count = fields.len();
+        match abbrev.tail {
+            Tail::Nothing => bits.give_back(cursor),
+            Tail::Array(element) => {
+                let count = bits.vbr6(cursor);
+                let list = list(ops, self.count, count, bits, cursor)?;
+                element.read_list(&mut bits, cursor, list);
+                self.count = self.count.wrapping_add(list.len());
+                bits.give_back(cursor);
+            }
+            Tail::Blob => {
+                let len = usize::try_from(bits.vbr6(cursor)).unwrap_or(usize::MAX);
+                bits.give_back(cursor);
+                self.blob = Some(cursor.blob(len));
             }
         }
-        bits.give_back(cursor);
         Ok(code)
     }
 }
@@ -422,30 +443,36 @@ fn ends_are_checked() -> bool {
     }
 }
 
-/// Reads a count and so many elements. The match is outside the loop: strings are long.
-fn read_array(cursor: &mut Cursor<'_>, element: Scalar, ops: &mut Vec<u64>) -> Result<()> {
-    let count = cursor.vbr(6);
-    let count = list_len(cursor, count)?;
-    ops.reserve(count);
-    match element {
-        Scalar::Literal(value) => ops.extend((0..count).map(|_| value)),
-        Scalar::Fixed(width) => ops.extend((0..count).map(|_| cursor.fixed(u32::from(width)))),
-        Scalar::Vbr(width) => ops.extend((0..count).map(|_| cursor.vbr(u32::from(width)))),
-        Scalar::Char6 => ops.extend((0..count).map(|_| cursor.char6())),
-    }
-    Ok(())
-}
-
-/// A length that the bits left can hold and the limits allow (S3).
+/// Room in `ops` from `start` on for a list, whose length the bits left can hold and the limits
+/// allow (S3).
 ///
 /// Everything that loops over a count or reserves for one goes through this.
-#[inline]
-fn list_len(cursor: &Cursor<'_>, count: u64) -> Result<usize> {
-    match usize::try_from(count) {
-        Ok(count) if count <= cursor.remaining() && count <= limits::RECORD_OPS => Ok(count),
-        Ok(count) if count <= cursor.remaining() => {
-            Err(Error::limit(cursor.bit(), "operands of a record"))
-        }
-        _ => Err(Error::malformed(cursor.bit(), "list longer than its block")),
+#[inline(always)]
+fn list<'o>(
+    ops: &'o mut Vec<u64>,
+    start: usize,
+    count: u64,
+    bits: Bits,
+    cursor: &Cursor<'_>,
+) -> Result<&'o mut [u64]> {
+    let (remaining, count) = (bits.remaining(cursor), usize::try_from(count));
+    let count = count.unwrap_or(usize::MAX);
+    if count > remaining || count > limits::RECORD_OPS {
+        return Err(too_long(count, remaining, bits.bit(cursor)));
+    }
+    let end = start.wrapping_add(count);
+    if ops.len() < end {
+        ops.resize(end, 0);
+    }
+    Ok(ops.get_mut(start..end).unwrap_or(&mut []))
+}
+
+/// Why a list is refused.
+#[cold]
+fn too_long(count: usize, remaining: usize, bit: u64) -> Error {
+    if count > remaining {
+        Error::malformed(bit, "list longer than its block")
+    } else {
+        Error::limit(bit, "operands of a record")
     }
 }
