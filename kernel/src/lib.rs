@@ -17,6 +17,7 @@ pub mod files;
 pub mod frames;
 pub mod judge;
 pub mod layout;
+pub mod output;
 pub mod ring;
 pub mod team;
 pub mod text;

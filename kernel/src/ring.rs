@@ -1,6 +1,6 @@
 //! A byte ring from one writer to one reader, without locks: how a core's lines reach the console.
 //!
-//! The writer is the core that owns the ring, the reader is the BSP. A record goes in whole or not at all; when it does
+//! The writer is the core that owns the ring (or whoever holds the lock that stands for it), the reader is the BSP. A record goes in whole or not at all; when it does
 //! not fit it is dropped and counted, so a slow console never holds a core up.
 //!
 //! # Invariants
@@ -38,9 +38,7 @@ impl<const SIZE: usize> Ring<SIZE> {
     pub fn push(&self, record: &[u8]) -> bool {
         // ORDERING: Relaxed: only this side writes `tail` (I1).
         let tail = self.tail.load(Ordering::Relaxed);
-        // ORDERING: Acquire pairs with the Release in `pop`: the reader is done with the bytes it gave back.
-        let head = self.head.load(Ordering::Acquire);
-        if record.len() > SIZE - tail.wrapping_sub(head) {
+        if record.len() > self.room() {
             // ORDERING: Relaxed: a statistic, it orders nothing.
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return false;
@@ -53,6 +51,15 @@ impl<const SIZE: usize> Ring<SIZE> {
         self.tail
             .store(tail.wrapping_add(record.len()), Ordering::Release);
         true
+    }
+
+    /// Bytes of the longest record that fits now. Only the owner may call this; what it says can only grow until it pushes.
+    pub fn room(&self) -> usize {
+        // ORDERING: Relaxed: only this side writes `tail` (I1).
+        let tail = self.tail.load(Ordering::Relaxed);
+        // ORDERING: Acquire pairs with the Release in `pop`: the reader is done with the bytes it gave back.
+        let head = self.head.load(Ordering::Acquire);
+        SIZE - tail.wrapping_sub(head)
     }
 
     /// Takes up to `out.len()` bytes; returns how many. Only the reader may call this.
@@ -104,6 +111,7 @@ mod tests {
     fn a_record_that_does_not_fit_is_dropped_whole_and_counted() {
         let ring = Ring::<8>::new();
         assert!(ring.push(b"hello"));
+        assert_eq!(ring.room(), 3);
         assert!(!ring.push(b"four"));
         assert!(ring.push(b"abc"));
         let mut out = [0; 16];

@@ -1,6 +1,9 @@
 //! The console: every core writes whole lines into a ring of its own, the BSP drains the rings to the serial ports.
 //!
 //! No lock, no wait: a full ring drops the line and counts it. COM1 is for people; COM2 takes JSON lines for machines.
+//! What programs print is different: nothing of it may be lost, and a task that moves from core to core must find its
+//! lines in order. It goes through one ring, whose writers take turns by a lock, and a task waits while that is full.
+//!
 //! The BSP drains after each line of its own and whenever it has nothing else to do, so its lines never wait long.
 //! Contained calls must not print: they could be abandoned, or preempted, in the middle of a line.
 
@@ -13,12 +16,16 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use kernel::cmdline::LogLevel;
 use kernel::ring::Ring;
 use kernel::text::BoundedText;
+use spin::Mutex;
 
 /// Longest line; the rest is cut off.
 const MAX_LINE: usize = 1024;
 
 static TEXT: [Ring<8192>; MAX_CORES] = [const { Ring::new() }; MAX_CORES];
 static JSON: [Ring<8192>; MAX_CORES] = [const { Ring::new() }; MAX_CORES];
+/// What programs print. Only who has [`PRINTING`] may push.
+static PRINTED: Ring<32768> = Ring::new();
+static PRINTING: Mutex<()> = Mutex::new(());
 static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Info as u8);
 
 /// Prints a line for people.
@@ -76,6 +83,19 @@ pub(crate) fn json_line(text: fmt::Arguments<'_>) {
     write_line(&JSON, text, "");
 }
 
+/// Prints what a program has written, whole or not at all; false if there is no room now. At most the size of the
+/// ring, or there never will be. On the BSP, which makes room itself, it only fails while others print.
+pub(crate) fn print(text: &str) -> bool {
+    let pushed = {
+        let _turn = PRINTING.lock();
+        PRINTED.room() >= text.len() && PRINTED.push(text.as_bytes())
+    };
+    if percore::core_index() == 0 {
+        drain_all();
+    }
+    pushed
+}
+
 /// Writes text without a line end, for prompts and echoes. On the BSP only.
 pub(crate) fn prompt(text: &str) {
     drain();
@@ -94,6 +114,7 @@ pub(crate) fn drain() {
 
 /// Sends what all cores have written so far. On the BSP, or on the core that panics when all others are stopped.
 pub(crate) fn drain_all() {
+    drain_ring(&PRINTED, COM1);
     TEXT.iter().for_each(|ring| drain_ring(ring, COM1));
     JSON.iter().for_each(|ring| drain_ring(ring, COM2));
 }
@@ -116,7 +137,7 @@ fn write_line(rings: &[Ring<8192>; MAX_CORES], text: fmt::Arguments<'_>, prefix:
     }
 }
 
-fn drain_ring(ring: &Ring<8192>, port: Uart) {
+fn drain_ring<const SIZE: usize>(ring: &Ring<SIZE>, port: Uart) {
     let mut bytes = [0; 256];
     loop {
         match ring.pop(&mut bytes) {

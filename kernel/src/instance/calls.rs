@@ -3,7 +3,7 @@
 //! A call that is over at once has a value; one that may take longer is a [`Wait`] that the task goes on with
 //! (`tasks::body`). A value below zero is a negated error number; values of 32 bits are zero-extended, as the ABI has it.
 
-use super::guest::{Guest, MAX_LINE};
+use super::guest::Guest;
 use crate::console::{self, input};
 use crate::cores::{self, machine};
 use crate::metal::{random, rtc, time};
@@ -12,14 +12,16 @@ use crate::tasks::body::{Action, Poll, UserTask, Wait};
 use crate::trap::context::Context;
 use ::abi::{Errno, HostCall, Type};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use jit::abi;
-use kernel::text::BoundedText;
 use sched::{TaskId, Ticks};
 
 /// Most bytes that one call copies to or from a module.
 pub(super) const MAX_COPY: usize = 64 << 10;
-/// Most bytes that one write to the console takes.
+/// How long a task leaves a console that is full alone, µs: the BSP empties it at least so often.
+const LOOK_AGAIN_US: u64 = 1000;
+/// Most bytes that one write to the console takes; its ring has room for several.
 const MAX_WRITE: usize = 4096;
 /// Most random bytes that one call gives.
 const MAX_RANDOM: usize = 4096;
@@ -79,10 +81,8 @@ impl Guest {
             HostCall::Exit => Answer::Act(Action::ExitProcess(u64::from(a))),
             HostCall::Yield => Answer::Act(Action::Yield),
             HostCall::SleepUs => Answer::Act(Action::Sleep(u64::from(a))),
-            HostCall::Write if a != 0 && self.files.is_console(a) => {
-                Answer::Value(self.print(b, c))
-            }
-            HostCall::Log => Answer::Value(self.print(a, b).min(0)),
+            HostCall::Write if a != 0 && self.files.is_console(a) => self.print(b, c, true),
+            HostCall::Log => self.print(a, b, false),
             HostCall::Core => Answer::Value(own_core()),
             HostCall::CoreCount => Answer::Value(machine().roles().guests().len() as i64),
             HostCall::TicksUs => Answer::Value(time::now_us() as i64),
@@ -116,15 +116,26 @@ impl Guest {
         }
     }
 
-    /// `bf_write` to the console: takes at most [`MAX_WRITE`] bytes; prints whole lines. The range must be the program's
-    /// as a whole, and nothing is printed unless all that is taken can be read.
-    fn print(&self, address: u32, length: u32) -> i64 {
+    /// `bf_write` to the console: takes at most [`MAX_WRITE`] bytes, and waits until the console has room for the
+    /// lines that are complete. The range must be the program's as a whole, and nothing is printed unless all that is
+    /// taken can be read. The value is the number of bytes if they are to be counted.
+    fn print(&self, address: u32, length: u32, counted: bool) -> Answer {
         let mut bytes = alloc::vec![0; (length as usize).min(MAX_WRITE)];
         if !inside(address, length) || copy::from_user(u64::from(address), &mut bytes).is_err() {
-            return i64::from(Errno::BadPointer.to_result());
+            return Answer::error(Errno::BadPointer);
         }
-        bytes.iter().for_each(|&byte| self.put(byte));
-        bytes.len() as i64
+        let value = if counted { bytes.len() } else { 0 };
+        let mut line = self.line.lock();
+        let text = line.add(&bytes);
+        // Printed before the lock is given back: lines of several tasks keep their order while there is room.
+        if console::print(&text) {
+            return Answer::Value(value as i64);
+        }
+        drop(line);
+        Answer::wait(Printing {
+            text,
+            value: value as u64,
+        })
     }
 
     /// `bf_read` from the console: at most [`MAX_COPY`] bytes.
@@ -132,41 +143,30 @@ impl Guest {
         if !inside(address, length) {
             return Answer::error(Errno::BadPointer);
         }
-        // What it asks for is seen before the answer is typed.
-        self.flush_line();
+        // What it asks for is seen before the answer is typed; if there is no room, it is of use no more.
+        console::print(&self.line.lock().flush());
         Answer::wait(Typed {
             reader: task.id,
             address,
             length: (length as usize).min(MAX_COPY),
         })
     }
+}
 
-    /// Adds a byte of output to the line, which is printed when it is complete; control characters become dots.
-    fn put(&self, byte: u8) {
-        use core::fmt::Write as _;
-        let mut line = self.line.lock();
-        if byte != b'\n' {
-            let shown = if (b' '..0x7f).contains(&byte) || byte == b'\t' {
-                byte
-            } else {
-                b'.'
-            };
-            let _ = line.write_char(char::from(shown));
-            if line.as_str().len() < MAX_LINE - 4 {
-                return;
-            }
-        }
-        console::say!("{}", line.as_str());
-        *line = BoundedText::new();
-    }
+/// A write to the console, which has no room at the moment.
+#[derive(Debug)]
+struct Printing {
+    text: String,
+    value: u64,
+}
 
-    /// Prints a line that was begun, as it is.
-    pub(super) fn flush_line(&self) {
-        let mut line = self.line.lock();
-        if !line.as_str().is_empty() {
-            console::say!("{}", line.as_str());
-            *line = BoundedText::new();
+impl Wait for Printing {
+    fn poll(&mut self, _context: &mut Context) -> Poll {
+        if console::print(&self.text) {
+            return Poll::Done(self.value);
         }
+        let pause = LOOK_AGAIN_US * time::ticks_per_us();
+        Poll::Until(Ticks(time::ticks() + pause))
     }
 }
 

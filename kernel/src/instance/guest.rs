@@ -10,6 +10,7 @@ use super::heap::Heap;
 use super::memory::InstanceMemory;
 use super::registry::registry;
 use super::start::{MAX_TASKS, Seat, stack_end};
+use crate::console;
 use crate::cores::machine;
 use crate::memory::paging::Rights;
 use crate::memory::space::Space;
@@ -28,16 +29,14 @@ use jit::instance::archive::Archive;
 use jit::instance::link::Input;
 use jit::instance::{Config, Program, arguments};
 use jit::policy::Thresholds;
+use kernel::output::Line;
 use kernel::team::Team;
-use kernel::text::BoundedText;
 use kernel::waits::Waits;
 use sched::{TaskId, TaskSpec};
 use spin::{Mutex, Once};
 
 /// Most code of one instance, in bytes: enough for SQLite at every tier.
 const CODE_LIMIT: u64 = 24 << 20;
-/// Longest line of output that is put together before it is printed.
-pub(super) const MAX_LINE: usize = 512;
 
 /// How an instance is to be run.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +83,7 @@ pub(super) struct Guest {
     pub(super) heap: Mutex<Heap>,
     pub(super) files: Files,
     pub(super) finished: Mutex<VecDeque<Finished>>,
-    pub(super) line: Mutex<BoundedText<MAX_LINE>>,
+    pub(super) line: Mutex<Line>,
 }
 
 /// Binds and loads a module file's program into an address space of its own.
@@ -131,7 +130,7 @@ pub(crate) fn load_with(
         heap: Mutex::new(heap),
         files,
         finished: Mutex::default(),
-        line: Mutex::new(BoundedText::new()),
+        line: Mutex::default(),
     });
     let process = Process::new(space, Box::new(Handle(guest.clone())));
     process.hold();
@@ -298,9 +297,10 @@ impl Loaded {
         self.guest.finished.lock().drain(..).collect()
     }
 
-    /// Prints what the program has written of a line that it did not end.
+    /// Prints what the program has written of a line that it did not end, and ends it. On the BSP only.
     pub(crate) fn flush_output(&self) {
-        self.guest.flush_line();
+        console::drain();
+        console::print(&self.guest.line.lock().end());
     }
 
     /// Takes the instance off the machine: requests for it are dropped, its tasks end, its files are closed.
