@@ -93,13 +93,20 @@ pub const VARIANTS: [Variant; 3] = [
 pub const SCRIPTS: [&str; 4] = ["numbers.lua", "strings.lua", "tables.lua", "test.js"];
 
 /// Every program.
-pub const ALL: [Program; 11] = [
+pub const ALL: [Program; 12] = [
     // These test the C library itself.
     own(
         "c-print",
         &[Run {
             full: &[],
             short: &[],
+        }],
+    ),
+    own(
+        "c-lines",
+        &[Run {
+            full: &["50000"],
+            short: &["2000"],
         }],
     ),
     own(

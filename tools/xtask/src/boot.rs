@@ -33,19 +33,19 @@ const LIMIT: Duration = Duration::from_secs(1800);
 
 /// What the command line asked for.
 #[derive(Debug, Default)]
-struct Options {
+pub(crate) struct Options {
     /// Modules of the program; the first says where it begins.
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// Arguments of `main`, after the program's name.
-    words: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// Folders for the program, as `FOLDER` or `FOLDER:NAME`.
-    folders: Vec<String>,
+    pub(crate) folders: Vec<String>,
     /// The volume, if it is to be kept.
-    disk: Option<PathBuf>,
-    cores: u32,
-    accelerator: String,
+    pub(crate) disk: Option<PathBuf>,
+    pub(crate) cores: u32,
+    pub(crate) accelerator: String,
     /// More words for the kernel.
-    append: String,
+    pub(crate) append: String,
 }
 
 pub(crate) fn main(parser: lexopt::Parser) -> Result<ExitCode, Failure> {
@@ -166,7 +166,7 @@ impl Options {
 }
 
 /// The kernel's command line: run these files only, as one program, with these arguments.
-fn command_line(options: &Options, interactive: bool) -> String {
+pub(crate) fn command_line(options: &Options, interactive: bool) -> String {
     let names: Vec<String> = options.files.iter().map(|file| disk_name(file)).collect();
     let mut line = format!("run={} limit={}", names[0], LIMIT.as_secs());
     let mut add = |key: &str, values: &[String]| {
@@ -211,7 +211,7 @@ fn disk_name(file: &Path) -> String {
 }
 
 /// The exit status that the kernel's lines stand for; the last one that says anything counts.
-fn status(lines: &str) -> Option<u8> {
+pub(crate) fn status(lines: &str) -> Option<u8> {
     lines
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())

@@ -13,7 +13,7 @@
 //! them, far from both limits of FAT16 (4085 and 65524), so no reader can take it for another FAT.
 
 use crate::{Failure, output_dir};
-use fatfs::{FatType, FormatVolumeOptions};
+use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 use hadris_fat::sync::{Error, ErrorKind, FatDir, FatVolume, FatVolumeWriteExt as _, IoResult};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -133,6 +133,27 @@ pub(crate) fn put(path: &Path, entries: &[Entry]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The content of a file of the volume at `path`, read by `fatfs`.
+pub(crate) fn read(path: &Path, name: &str) -> Result<Vec<u8>, Failure> {
+    let volume = FileSystem::new(File::open(path)?, FsOptions::new())?;
+    let mut bytes = Vec::new();
+    let mut file = volume.root_dir().open_file(name)?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The names of what is in a folder of the volume at `path`, sorted, read by `fatfs`.
+pub(crate) fn list(path: &Path, folder: &str) -> Result<Vec<String>, Failure> {
+    let volume = FileSystem::new(File::open(path)?, FsOptions::new())?;
+    let mut names = Vec::new();
+    for entry in volume.root_dir().open_dir(folder)?.iter() {
+        names.push(entry?.file_name());
+    }
+    names.retain(|name| name != "." && name != "..");
+    names.sort();
+    Ok(names)
+}
+
 /// Makes the folders of an entry's path and the entry itself.
 fn add(volume: &FatVolume<Disk>, entry: &Entry) -> Result<(), hadris_fat::Error> {
     let (folders, name) = entry.name.rsplit_once('/').unwrap_or(("", &entry.name));
@@ -200,7 +221,6 @@ impl hadris_fat::sync::Seek for Disk {
 mod tests {
     use super::*;
     use crate::setup::program;
-    use fatfs::{FileSystem, FsOptions};
     use std::process::Command;
 
     /// An image of the default content in a file of its own.
@@ -235,19 +255,13 @@ mod tests {
         let path = image("back");
         let disk = FileSystem::new(File::open(&path).unwrap(), FsOptions::new());
         // Opening read-only is enough: nothing is written back, not even on unmount.
-        let disk = disk.unwrap();
-        assert_eq!(disk.fat_type(), FatType::Fat16);
+        assert_eq!(disk.unwrap().fat_type(), FatType::Fat16);
         for entry in content(&[]).unwrap() {
-            let mut bytes = Vec::new();
-            let mut file = disk.root_dir().open_file(&entry.name).unwrap();
-            file.read_to_end(&mut bytes).unwrap();
-            assert_eq!(bytes, entry.bytes, "{}", entry.name);
+            assert!(read(&path, &entry.name).unwrap() == entry.bytes);
         }
-        let mut text = String::new();
-        let file = disk.root_dir().open_file("data/x.txt");
-        file.unwrap().read_to_string(&mut text).unwrap();
-        assert_eq!(text, "new");
-        drop(disk);
+        assert_eq!(read(&path, "data/x.txt").unwrap(), b"new");
+        assert!(read(&path, "data/y.txt").is_err());
+        assert_eq!(list(&path, "data").unwrap(), ["A long folder", "x.txt"]);
         std::fs::remove_file(path).unwrap();
     }
 
@@ -260,6 +274,17 @@ mod tests {
         assert!(entries[0].name.starts_with("xtask-user-"));
         assert_eq!(entries.len(), 1);
         assert!(content(&["no-such-file.bc".into()]).is_err());
+    }
+
+    /// Whether `fsck.fat` finds nothing on the volume once a chain of clusters ends early.
+    fn damaged_is_clean(path: &Path) -> bool {
+        // The first table lies behind the boot sector; entries 2 to 9 belong to the first files.
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes[512 + 2 * 4..512 + 2 * 10].fill(0);
+        std::fs::write(path, bytes).unwrap();
+        let fsck = program("fsck.fat").unwrap();
+        let output = Command::new(fsck).arg("-n").arg(path).output().unwrap();
+        output.status.success()
     }
 
     #[test]
@@ -284,6 +309,9 @@ mod tests {
                 listing.contains("::/compute_intensive-O3.llbc"),
                 "{listing}"
             );
+        }
+        if program("fsck.fat").is_some() {
+            assert!(!damaged_is_clean(&path));
         }
         std::fs::remove_file(path).unwrap();
     }

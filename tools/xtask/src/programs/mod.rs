@@ -6,11 +6,16 @@
 //! run reads the files that an earlier one has written. No function may have been declined by its tier,
 //! except that one which calls `setjmp` stays at baseline.
 //!
+//! Some also run in the kernel, as if that were another tier: see [`in_kernel`].
+//!
 //! Everything runs in a child process with a time limit, in a directory of its own.
+
+mod in_kernel;
 
 use crate::process::{self, End};
 use crate::{Failure, output_dir, root};
 use clib::programs::{self, ALL, Program, Run, VARIANTS, Variant};
+use in_kernel::Kernel;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -38,12 +43,28 @@ pub(crate) struct Selection {
 
 /// What a run gave: its status and all that it printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Result {
+struct Outcome {
     status: Option<i32>,
     output: String,
 }
 
-pub(crate) fn main(mut parser: lexopt::Parser) -> std::result::Result<ExitCode, Failure> {
+/// What a program's native build does.
+#[derive(Clone, Debug)]
+struct Native {
+    /// In each run.
+    outcomes: Vec<Outcome>,
+    /// Names and contents of the files that are there afterwards.
+    left: Vec<(String, Vec<u8>)>,
+}
+
+/// How many checks were right and how many were not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sum {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+}
+
+pub(crate) fn main(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {
     use lexopt::prelude::*;
     let mut selection = Selection {
         short: false,
@@ -64,99 +85,147 @@ pub(crate) fn main(mut parser: lexopt::Parser) -> std::result::Result<ExitCode, 
         };
         list.push(parser.value()?.string()?);
     }
-    let (passed, failed) = run(&selection)?;
-    println!("{passed} passed, {failed} failed");
+    let start = Instant::now();
+    let Sum { passed, failed } = run(&selection)?;
+    let seconds = start.elapsed().as_secs();
+    println!("{passed} passed, {failed} failed ({seconds} s)");
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
-/// Runs what is selected; returns how many combinations were right and how many were not.
-pub(crate) fn run(selection: &Selection) -> std::result::Result<(usize, usize), Failure> {
-    let bareflow = build_command(selection)?;
-    let library = clib::ensure()?.archive;
-    let (mut passed, mut failed) = (0, 0);
+/// Runs what is selected.
+pub(crate) fn run(selection: &Selection) -> Result<Sum, Failure> {
+    let hosted = TIERS.iter().any(|tier| wanted(&selection.tiers, tier));
+    let host = hosted.then(|| Host::build(selection.short)).transpose()?;
+    let booted = wanted(&selection.tiers, in_kernel::TIER);
+    let kernel = booted.then(Kernel::build).transpose()?;
+    let mut sum = Sum::default();
     for program in ALL.iter().filter(|p| wanted(&selection.programs, p.name)) {
-        let native = program.native()?;
-        let expected = native_results(program, &native, selection.short)?;
+        let kernel = kernel.as_ref().filter(|_| in_kernel::includes(program));
+        if host.is_none() && kernel.is_none() {
+            continue;
+        }
+        let native = Native::of(program, selection.short)?;
         for variant in VARIANTS
             .iter()
             .filter(|v| wanted(&selection.variants, v.name))
         {
             let module = program.module(*variant)?;
-            for tier in TIERS.iter().filter(|tier| wanted(&selection.tiers, tier)) {
-                let case = Case {
-                    bareflow: &bareflow,
-                    library: &library,
-                    program,
-                    variant,
-                    module: &module,
-                    tier,
-                };
-                let start = Instant::now();
-                let complaints = case.check(&expected, selection.short)?;
-                let title = format!("{} {} {tier}", program.name, variant.name);
-                if complaints.is_empty() {
-                    println!("ok {title} ({:.1} s)", start.elapsed().as_secs_f64());
-                    passed += 1;
-                } else {
-                    println!("not ok {title}: {}", complaints.join("; "));
-                    failed += 1;
-                }
+            if let Some(host) = &host {
+                host.check(&mut sum, program, variant, &module, &native, selection)?;
+            }
+            if let Some(kernel) = kernel
+                && in_kernel::includes_variant(variant)
+            {
+                kernel.check(&mut sum, program, &module, &native, selection.short)?;
             }
         }
     }
-    Ok((passed, failed))
+    Ok(sum)
+}
+
+impl Sum {
+    /// Counts a check that began at `start`, and says how it ended.
+    fn add(&mut self, title: &str, start: Instant, complaints: &[String]) {
+        if complaints.is_empty() {
+            println!("ok {title} ({:.1} s)", start.elapsed().as_secs_f64());
+            self.passed += 1;
+        } else {
+            println!("not ok {title}: {}", complaints.join("; "));
+            self.failed += 1;
+        }
+    }
 }
 
 fn wanted(names: &[String], name: &str) -> bool {
     names.is_empty() || names.iter().any(|wanted| wanted == name)
 }
 
-/// Builds the command: optimised for the full test, since megabytes are to be compressed; the short
-/// one takes what `cargo test` has built anyway.
-fn build_command(selection: &Selection) -> std::result::Result<PathBuf, Failure> {
-    let mut cargo = Command::new("cargo");
-    cargo.args([
-        "build",
-        "--quiet",
-        "--package",
-        "bareflow",
-        "--message-format=json",
-    ]);
-    if !selection.short {
-        cargo.arg("--release");
+impl Native {
+    /// Builds a program natively and runs it.
+    fn of(program: &Program, short: bool) -> Result<Self, Failure> {
+        let native = program.native()?;
+        let place = workplace(&format!("{}-native", program.name))?;
+        let each = program.runs.iter().map(|run| {
+            let mut command = Command::new(&native);
+            execute(command.args(words(run, short)), &place)
+        });
+        let outcomes = each.collect::<Result<_, _>>()?;
+        let mut left = Vec::new();
+        for entry in std::fs::read_dir(&place)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.is_file() && !programs::SCRIPTS.contains(&&*name) {
+                left.push((name.into_owned(), std::fs::read(&path)?));
+            }
+        }
+        left.sort();
+        Ok(Self { outcomes, left })
     }
-    let output = cargo
-        .current_dir(root())
-        .stderr(Stdio::inherit())
-        .output()?;
-    let text = String::from_utf8(output.stdout)?;
-    let messages = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok());
-    let mut executables =
-        messages.filter_map(|message: Value| Some(message["executable"].as_str()?.into()));
-    let found = executables.next_back().filter(|_| output.status.success());
-    found.ok_or_else(|| "bareflow does not build".into())
 }
 
-/// What the native program prints in each run.
-fn native_results(
-    program: &Program,
-    native: &Path,
-    short: bool,
-) -> std::result::Result<Vec<Result>, Failure> {
-    let place = workplace(&format!("{}-native", program.name))?;
-    let each = program.runs.iter().map(|run| {
-        let mut command = Command::new(native);
-        execute(command.args(words(run, short)), &place)
-    });
-    each.collect()
+/// What all runs on the host share.
+struct Host {
+    bareflow: PathBuf,
+    library: PathBuf,
+}
+
+impl Host {
+    /// Builds the command and the C library. The command is optimised for the full test, since megabytes
+    /// are to be compressed; the short one takes what `cargo test` has built anyway.
+    fn build(short: bool) -> Result<Self, Failure> {
+        let mut cargo = Command::new("cargo");
+        cargo.args(["build", "--quiet", "--package", "bareflow"]);
+        cargo.arg("--message-format=json");
+        if !short {
+            cargo.arg("--release");
+        }
+        let output = cargo
+            .current_dir(root())
+            .stderr(Stdio::inherit())
+            .output()?;
+        let text = String::from_utf8(output.stdout)?;
+        let messages = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let mut executables =
+            messages.filter_map(|message: Value| Some(message["executable"].as_str()?.into()));
+        let found = executables.next_back().filter(|_| output.status.success());
+        Ok(Self {
+            bareflow: found.ok_or("bareflow does not build")?,
+            library: clib::ensure()?.archive,
+        })
+    }
+
+    /// One program and variant at each tier that is selected.
+    fn check(
+        &self,
+        sum: &mut Sum,
+        program: &Program,
+        variant: &Variant,
+        module: &Path,
+        native: &Native,
+        selection: &Selection,
+    ) -> Result<(), Failure> {
+        for tier in TIERS.iter().filter(|tier| wanted(&selection.tiers, tier)) {
+            let case = Case {
+                host: self,
+                program,
+                variant,
+                module,
+                tier,
+            };
+            let start = Instant::now();
+            let complaints = case.check(&native.outcomes, selection.short)?;
+            let title = format!("{} {} {tier}", program.name, variant.name);
+            sum.add(&title, start, &complaints);
+        }
+        Ok(())
+    }
 }
 
 /// One program, one variant, one tier.
 struct Case<'a> {
-    bareflow: &'a Path,
-    library: &'a Path,
+    host: &'a Host,
     program: &'a Program,
     variant: &'a Variant,
     module: &'a Path,
@@ -165,18 +234,18 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// What is wrong with the case's runs.
-    fn check(&self, expected: &[Result], short: bool) -> std::result::Result<Vec<String>, Failure> {
+    fn check(&self, expected: &[Outcome], short: bool) -> Result<Vec<String>, Failure> {
         let (program, variant) = (self.program.name, self.variant.name);
         let place = workplace(&format!("{program}-{variant}-{}", self.tier))?;
         let log = place.with_extension("json");
         let mut complaints = Vec::new();
         for (run, expected) in self.program.runs.iter().zip(expected) {
-            let mut command = Command::new(self.bareflow);
+            let mut command = Command::new(&self.host.bareflow);
             command
                 .arg("run")
                 .arg(self.module)
                 .arg("--lib")
-                .arg(self.library);
+                .arg(&self.host.library);
             command.args(["--cores", "2", "--tier", self.tier]);
             command.arg("--json").arg(&log).arg("--dir").arg(&place);
             command.arg("--").args(words(run, short));
@@ -217,7 +286,7 @@ impl Case<'_> {
 }
 
 /// The first line in which two results differ.
-fn difference(expected: &Result, found: &Result) -> Option<String> {
+fn difference(expected: &Outcome, found: &Outcome) -> Option<String> {
     if expected == found {
         return None;
     }
@@ -230,7 +299,7 @@ fn difference(expected: &Result, found: &Result) -> Option<String> {
             .count()
             .min(found.output.lines().count())
     });
-    let line = |result: &Result| {
+    let line = |result: &Outcome| {
         let text = result.output.lines().nth(number).unwrap_or("(nothing)");
         text.chars().take(160).collect::<String>()
     };
@@ -249,7 +318,7 @@ fn words(run: &Run, short: bool) -> &'static [&'static str] {
 }
 
 /// An empty directory with the scripts in it.
-fn workplace(name: &str) -> std::result::Result<PathBuf, Failure> {
+fn workplace(name: &str) -> Result<PathBuf, Failure> {
     let place = output_dir()?.join("programs").join(name);
     if place.exists() {
         std::fs::remove_dir_all(&place)?;
@@ -262,22 +331,22 @@ fn workplace(name: &str) -> std::result::Result<PathBuf, Failure> {
 }
 
 /// Runs a command in a directory; what it prints to both streams is its output.
-fn execute(command: &mut Command, place: &Path) -> std::result::Result<Result, Failure> {
+fn execute(command: &mut Command, place: &Path) -> Result<Outcome, Failure> {
     let log = place.with_extension("log");
     let (end, output) = process::run_logged(command.current_dir(place), &log, LIMIT)?;
     let status = match end {
         End::Exited(status) => status.code(),
         End::TimedOut(_) => None,
     };
-    Ok(Result { status, output })
+    Ok(Outcome { status, output })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn result(status: i32, output: &str) -> Result {
-        Result {
+    fn result(status: i32, output: &str) -> Outcome {
+        Outcome {
             status: Some(status),
             output: output.to_owned(),
         }
