@@ -178,6 +178,13 @@ int together(void)
     return bf_close(fd) || bf_remove(NAME("noise.bin")) ? 4 : wrong;
 }
 
+/* Reads and removes the file beside its folder; 0 if that is possible. */
+int escaped(void)
+{
+    int fd = bf_open(NAME("../secret"), BF_OPEN_READ);
+    return fd < 0 ? -fd : bf_close(fd) || bf_remove(NAME("../secret"));
+}
+
 /* Opens files and goes wrong: they must be closed, and what was written must be there. */
 int left_open(void)
 {

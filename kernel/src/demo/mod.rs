@@ -15,6 +15,7 @@ use crate::catalog::{self, File};
 use crate::console;
 use crate::cores::machine;
 use crate::disk::service::{self, Op, Reply};
+use crate::instance::files::Files;
 use crate::instance::guest::{self, Loaded, Named, Setup};
 use crate::instance::registry::registry;
 use crate::metal::exit::Status;
@@ -189,7 +190,12 @@ fn start_main(
         .start(&entry)
         .ok_or("its entry function is not defined")?;
     let waits = Waits::default();
-    let loaded = guest::load_with(program, setup(options), waits, &options.folders)?;
+    let loaded = guest::load_with(
+        program,
+        setup(options),
+        waits,
+        Files::new(&options.folders)?,
+    )?;
     match loaded.start_main(0, func, words, TaskSpec::default()) {
         Ok(()) => Ok(loaded),
         Err(why) => {

@@ -91,18 +91,16 @@ pub(super) struct Guest {
 /// # Errors
 /// A sentence that says what is missing.
 pub(crate) fn load(program: Arc<Program>, setup: Setup) -> Result<Loaded, String> {
-    load_with(program, setup, Waits::default(), &[])
+    load_with(program, setup, Waits::default(), Files::new(&[])?)
 }
 
-/// As [`load`], with a table of waiting tasks that a test has made, and folders of the volume for the program's files,
-/// each as `FOLDER` or `FOLDER:NAME`.
+/// As [`load`], with a table of waiting tasks that a test has made, and with folders of the volume for the program's files.
 pub(crate) fn load_with(
     program: Arc<Program>,
     setup: Setup,
     waits: Waits<TaskId>,
-    folders: &[String],
+    files: Files,
 ) -> Result<Loaded, String> {
-    let files = Files::new(folders)?;
     let no_memory = || String::from("no memory for the instance");
     let space = fill_space(&program).ok_or_else(no_memory)?;
     let cores = machine().topology.cores().len();

@@ -10,7 +10,7 @@
 
 mod calls;
 pub(crate) mod compiler;
-mod files;
+pub(crate) mod files;
 mod gate;
 pub(crate) mod guest;
 mod heap;

@@ -6,26 +6,33 @@
 use super::ensure;
 use super::guests::{BASELINE, function, wait_one};
 use crate::disk::service::{self, Op};
+use crate::instance::files::Files;
 use crate::instance::guest::{self, Loaded};
 use crate::tasks::executive::Executive;
 use abi::Errno;
 use abi::file::open;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use kernel::waits::Waits;
 use sched::TaskSpec;
 
 /// The folder that the test's programs get, beside which `secret` lies.
 const FOLDER: &str = "/files";
+/// A folder in a folder, for the program whose paths nobody checks, and what lies beside it.
+const INNER: [&str; 3] = ["outer", "outer/inner", "outer/secret"];
 /// Pieces of 3000 bytes in the large file.
 const PIECES: u64 = 400;
 
 fn load(folders: &[&str]) -> Result<Loaded, String> {
+    let folders: Vec<String> = folders.iter().map(|folder| (*folder).to_string()).collect();
+    load_with(Files::new(&folders)?)
+}
+
+fn load_with(files: Files) -> Result<Loaded, String> {
     let module = modules::find("files", 2).ok_or("there is no guest files")?;
     let (program, _) = guest::read("files", module.file)?;
-    let folders: alloc::vec::Vec<String> =
-        folders.iter().map(|folder| (*folder).to_string()).collect();
-    guest::load_with(program, BASELINE, Waits::default(), &folders)
+    guest::load_with(program, BASELINE, Waits::default(), files)
 }
 
 fn call(
@@ -68,6 +75,26 @@ pub(super) fn files_are_written_and_read(executive: &mut Executive) -> Result<()
     Ok(())
 }
 
+/// A program that asks for `..` is refused; where that is not checked it gets at what lies beside its folder. (The FAT
+/// code finds no `..` either, so without the check paths are followed by words here.)
+pub(super) fn without_the_check_paths_lead_out(executive: &mut Executive) -> Result<(), String> {
+    let [outer, folder, secret] = INNER;
+    make(executive, Op::MakeDirectory(outer.into()))?;
+    make(executive, Op::MakeDirectory(folder.into()))?;
+    let flags = open::WRITE | open::CREATE;
+    make(executive, Op::Open(secret.into(), flags))?;
+    let given = [String::from(folder)];
+    let checked = load_with(Files::new(&given)?)?;
+    let refused = call(executive, &checked, "escaped", &[]);
+    checked.unload();
+    let unchecked = load_with(Files::new(&given)?.unchecked())?;
+    let escaped = call(executive, &unchecked, "escaped", &[]);
+    unchecked.unload();
+    service::settle(executive);
+    ensure(refused.is_err(), "the file beside the folder was reached")?;
+    escaped.map_err(|why| format!("{why}: the check would prove nothing"))
+}
+
 /// After a reboot the files of the boot before are there.
 pub(super) fn files_survive_a_reboot(executive: &mut Executive) -> Result<(), String> {
     let loaded = load(&[FOLDER])?;
@@ -79,13 +106,20 @@ pub(super) fn files_survive_a_reboot(executive: &mut Executive) -> Result<(), St
 
 /// Makes the folder and a file beside it.
 fn prepare(executive: &mut Executive) -> Result<(), String> {
-    let folder = FOLDER.trim_matches('/');
-    match service::ask(executive, Op::MakeDirectory(folder.into())) {
-        Ok(_) | Err(Errno::Exists) => {}
-        Err(why) => return Err(format!("the folder: {why}")),
+    make(
+        executive,
+        Op::MakeDirectory(FOLDER.trim_matches('/').into()),
+    )?;
+    make(
+        executive,
+        Op::Open("secret".into(), open::WRITE | open::CREATE),
+    )
+}
+
+/// Does what makes a file or folder, which may be there already.
+fn make(executive: &mut Executive, op: Op) -> Result<(), String> {
+    match service::ask(executive, op) {
+        Ok(_) | Err(Errno::Exists) => Ok(()),
+        Err(why) => Err(format!("files of the test: {why}")),
     }
-    let flags = open::WRITE | open::CREATE;
-    service::ask(executive, Op::Open("secret".into(), flags))
-        .map(drop)
-        .map_err(|why| format!("the file beside the folder: {why}"))
 }

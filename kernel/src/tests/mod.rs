@@ -64,6 +64,7 @@ const TESTS: &[(&str, Test)] = &[
     ("end-all", teams::one_fault_ends_all_tasks),
     ("typed", teams::a_reader_waits_for_a_line),
     ("files", files::files_are_written_and_read),
+    ("grants-off", files::without_the_check_paths_lead_out),
     ("disk", disk::every_file_reads_back),
     ("disk-dead", disk::a_dead_disk_is_given_up),
 ];

@@ -4,6 +4,7 @@ use super::ensure;
 use super::guests::{BASELINE, EAGER, function, wait_one};
 use crate::console::{input, say};
 use crate::cores::machine;
+use crate::instance::files::Files;
 use crate::instance::guest::{self, Loaded, Setup};
 use crate::memory;
 use crate::tasks::executive::Executive;
@@ -22,7 +23,12 @@ const TIMEOUT_US: u64 = 20_000;
 fn load(level: u8, setup: Setup, look_under_lock: bool) -> Result<Loaded, String> {
     let module = modules::find("tasks", level).ok_or("there is no guest tasks")?;
     let (program, _) = guest::read("tasks", module.file)?;
-    guest::load_with(program, setup, Waits::new(look_under_lock), &[])
+    guest::load_with(
+        program,
+        setup,
+        Waits::new(look_under_lock),
+        Files::new(&[])?,
+    )
 }
 
 fn call(
