@@ -36,4 +36,5 @@ pub mod policy;
 pub mod queue;
 mod sync;
 pub mod tier;
+pub mod weaken;
 pub mod worker;

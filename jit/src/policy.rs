@@ -7,7 +7,9 @@
 //! wins compile time and nothing else.
 //!
 //! The share is 1/cores of what is missing, at least [`LEAST_STEP`]: whichever cores do the calling,
-//! a threshold of 100 is noticed before 100 + cores × `LEAST_STEP` calls.
+//! a threshold of 100 is noticed before 100 + cores × `LEAST_STEP` calls. Cores that begin later find
+//! shares already given out, and these stay until they are used up: the n-th core's share is 1/n, so
+//! c cores that begin one by one notice it before 1 + 1/2 + … + 1/c times as many calls.
 
 use crate::sync::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use crate::tier::Tier;
@@ -232,6 +234,56 @@ mod tests {
                 "{calls}"
             );
         }
+    }
+
+    /// Calls on all of `cores` that began late, in turn, until the function is to be compiled: each core uses
+    /// up its own share, the first one the longest.
+    fn calls_of_late_cores(cores: usize, late: impl Fn(&Profile, &Counters)) -> u64 {
+        let profile = Profile::new(Thresholds::default(), 1, cores);
+        let counters: Counters = (0..cores)
+            .map(|_| (0..2).map(|_| AtomicI32::new(0)).collect())
+            .collect();
+        late(&profile, &counters);
+        let mut calls = 0;
+        // The worst order: each core calls until its counter is one call from tripping.
+        for counters in &counters {
+            // ORDERING: Relaxed: one thread; pairs with nothing.
+            calls += u64::from(counters[0].swap(0, Ordering::Relaxed).max(0).unsigned_abs());
+        }
+        let all: Vec<usize> = (0..cores).collect();
+        calls + call_until_hot(&all, &profile, &counters).0
+    }
+
+    #[test]
+    fn cores_that_begin_late_delay_a_threshold_by_a_harmonic_sum_and_no_more() {
+        let one_by_one = |profile: &Profile, counters: &Counters| {
+            for (core, counters) in counters.iter().enumerate() {
+                profile.arm_all(core, counters);
+            }
+        };
+        for cores in [1usize, 2, 4, 16] {
+            let calls = calls_of_late_cores(cores, one_by_one);
+            let sum: f64 = (1..=cores).map(|nth| 100.0 / nth as f64).sum();
+            let most = sum as u64 + cores as u64 * u64::from(LEAST_STEP);
+            assert!(
+                (100..=most).contains(&calls),
+                "{cores} cores: {calls}, {most}"
+            );
+        }
+    }
+
+    #[test]
+    fn cores_that_do_not_know_of_each_other_delay_it_by_their_number() {
+        // Each core's share is the whole threshold, as if nobody counted those that have begun.
+        let apart = |profile: &Profile, counters: &Counters| {
+            for (core, counters) in counters.iter().enumerate() {
+                // ORDERING: Relaxed: one thread; pairs with nothing.
+                profile.armed.store(0, Ordering::Relaxed);
+                profile.arm(core, 0, counters, Event::Call, 0);
+            }
+        };
+        let calls = calls_of_late_cores(16, apart);
+        assert!(calls >= 1600, "{calls}");
     }
 
     #[test]

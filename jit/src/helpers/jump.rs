@@ -17,6 +17,7 @@
 //! Otherwise it ends in `ud2`, which the report calls by name.
 
 use crate::abi;
+use crate::weaken::{Weakness, is_left_out};
 use asm::{Alu, CodeBuffer, Cond, Gpr, Mem, Plain, Shift, Size};
 
 const RSP: i32 = 0;
@@ -46,10 +47,14 @@ pub(super) fn set(code: &mut CodeBuffer) {
 
 /// Emits `longjmp`.
 pub(super) fn long(code: &mut CodeBuffer) {
-    let bad = code.label();
     code.mov(Size::B32, Gpr::Rdx, field(RSP));
     code.mov(Size::B32, Gpr::R8, field(RBP));
     code.mov(Size::B32, Gpr::Rax, field(TARGET));
+    if is_left_out(Weakness::UncheckedJump) {
+        jump(code);
+        return;
+    }
+    let bad = code.label();
     check(code);
     code.alu(Alu::Cmp, Size::B32, Gpr::Rcx, field(CHECK));
     code.jcc(Cond::Ne, bad);
@@ -61,6 +66,13 @@ pub(super) fn long(code: &mut CodeBuffer) {
     let stride = abi::STACK_STRIDE.trailing_zeros() as u8;
     code.shift_i(Shift::Shr, Size::B64, Gpr::Rcx, stride);
     code.jcc(Cond::Ne, bad);
+    jump(code);
+    code.bind(bad);
+    code.plain(Plain::UD2);
+}
+
+/// Emits the return to `eax` with stack pointer `edx` and frame pointer `r8d`.
+fn jump(code: &mut CodeBuffer) {
     code.mov_i(Gpr::R9, abi::CODE);
     code.alu(Alu::Add, Size::B64, Gpr::R9, Gpr::Rax);
     code.mov_i(Gpr::Rax, 1);
@@ -69,8 +81,6 @@ pub(super) fn long(code: &mut CodeBuffer) {
     code.mov(Size::B64, Gpr::Rsp, Gpr::Rdx);
     code.mov(Size::B64, Gpr::Rbp, Gpr::R8);
     code.jmp_rm(Gpr::R9);
-    code.bind(bad);
-    code.plain(Plain::UD2);
 }
 
 /// A hash of `edx r8d eax` to `ecx`: odd multipliers and xor, so each word's every bit counts.

@@ -20,6 +20,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(test)]
+mod tests;
+
 /// A directory that a program may use.
 #[derive(Clone, Debug)]
 pub struct Directory {
@@ -35,7 +38,12 @@ pub(crate) struct Files {
     grants: Grants,
     directories: Vec<File>,
     open: Mutex<Vec<Option<Arc<Open>>>>,
+    /// How the system resolves paths: beneath the directory. Tests take that away.
+    resolve: u64,
 }
+
+/// No path leads out of the directory that it starts from.
+const BENEATH: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
 
 /// What a descriptor stands for.
 #[derive(Debug)]
@@ -77,6 +85,7 @@ impl Files {
             grants,
             directories: opened,
             open: Mutex::new(console.collect()),
+            resolve: BENEATH,
         })
     }
 
@@ -320,7 +329,7 @@ impl Files {
         let mut how: libc::open_how = unsafe { core::mem::zeroed() };
         how.flags = (flags | libc::O_CLOEXEC) as u64;
         how.mode = if flags & libc::O_CREAT != 0 { 0o666 } else { 0 };
-        how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
+        how.resolve = self.resolve;
         // SAFETY: an open directory, a C string, and a structure of the size that is passed.
         let fd = unsafe {
             libc::syscall(

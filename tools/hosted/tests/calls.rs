@@ -16,6 +16,7 @@ use child::in_child;
 use hosted::{Directory, Left, Options, Process};
 use jit::instance::{Fault, Input, Program, Reason};
 use jit::tier::Tier;
+use jit::weaken::{self, Weakness};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -350,6 +351,55 @@ fn setjmp_returns_again_and_longjmp_checks_its_buffer() {
             assert_eq!(report.reason, Reason::BadLongJump, "{report}");
         }
     });
+}
+
+/// What `kept` of `jump.c` gives at a tier; functions that call setjmp are always of the lowest.
+fn registers_behind_a_long_jump(case: &str, tier: Tier) -> Left {
+    let options = Options {
+        forced: Some(tier),
+        ..options()
+    };
+    call(
+        Process::start(guest("jump.c", case, "-O1"), options).unwrap(),
+        "kept",
+    )
+}
+
+#[test]
+fn a_long_jump_leaves_the_callers_registers_alone() {
+    in_child("a_long_jump_leaves_the_callers_registers_alone", || {
+        let left = registers_behind_a_long_jump("kept", Tier::O2);
+        assert!(matches!(left, Left::Returned(0, _)), "{left:?}");
+    });
+}
+
+#[test]
+fn a_setjmp_that_saves_nothing_costs_the_caller_its_registers() {
+    in_child(
+        "a_setjmp_that_saves_nothing_costs_the_caller_its_registers",
+        || {
+            weaken::leave_out(Weakness::NothingSaved);
+            let left = registers_behind_a_long_jump("lost", Tier::O2);
+            assert!(matches!(left, Left::Returned(1, _)), "{left:?}");
+        },
+    );
+}
+
+#[test]
+fn an_unchecked_long_jump_goes_where_a_forged_buffer_says() {
+    in_child(
+        "an_unchecked_long_jump_goes_where_a_forged_buffer_says",
+        || {
+            weaken::leave_out(Weakness::UncheckedJump);
+            let process = Process::start(guest("jump.c", "forged", "-O1"), options()).unwrap();
+            let Left::Faulted(fault, pc, caller) = call(process, "frame_is_gone") else {
+                panic!("a dead frame returns to where it must not");
+            };
+            let report = process.report(fault, pc, caller);
+            // The dead frame returns where the call that has its place now would, and that call never does.
+            assert_eq!(report.reason, Reason::Unreachable, "{report}");
+        },
+    );
 }
 
 /// Numbers that hit the borders of the division's cases.

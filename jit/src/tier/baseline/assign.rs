@@ -12,6 +12,7 @@
 
 use super::analysis::{Analysis, Candidate};
 use super::value::{Ix, NO_IX, Reg, Val};
+use crate::weaken::{Weakness, is_left_out};
 use alloc::vec::Vec;
 use asm::{Gpr, Xmm};
 
@@ -85,7 +86,11 @@ pub(super) fn run(analysis: &mut Analysis) -> Assignment {
         // made: all that callers rely on is in the frame and is fetched from there at the end.
         return Assignment {
             reserved: Vec::new(),
-            saved: SAVED.to_vec(),
+            saved: if is_left_out(Weakness::NothingSaved) {
+                Vec::new()
+            } else {
+                SAVED.to_vec()
+            },
         };
     }
     let volatile = VOLATILE_INTS.iter().map(|&r| Slot::new(Reg::of(r)));

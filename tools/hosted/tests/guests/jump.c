@@ -73,3 +73,41 @@ int frame_is_gone(void)
     buffer[0] -= 100000;
     return use_stack(1);
 }
+
+/* Five values that are worth registers, before and after a call. */
+#define ROUNDS(seed) for (int i = 0; i < 9; i++) a += b ^ i, b += c, c ^= d + seed, d += e, e += a
+
+/* Fills registers and leaves with them. */
+__attribute__((noinline)) static int spoil(int depth)
+{
+    int a = trace + 1, b = 20, c = 300, d = 4000, e = 50000;
+    ROUNDS(depth);
+    if (depth == 0)
+        longjmp(other, 1);
+    int deeper = spoil(depth - 1);
+    ROUNDS(deeper);
+    return a ^ b ^ c ^ d ^ e;
+}
+
+__attribute__((noinline)) static int caught(int depth)
+{
+    if (setjmp(other))
+        return 1;
+    return spoil(depth);
+}
+
+__attribute__((noinline)) static int rounds(int depth)
+{
+    int a = trace + 1, b = 2, c = 3, d = 4, e = 5;
+    ROUNDS(0);
+    if (depth && caught(depth) != 1)
+        return 0;
+    ROUNDS(1);
+    return a ^ b ^ c ^ d ^ e;
+}
+
+/* What a caller has in registers is there after a callee was left by longjmp. */
+int kept(void)
+{
+    return rounds(0) != rounds(6);
+}
