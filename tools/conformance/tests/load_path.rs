@@ -3,11 +3,16 @@
 //!
 //! `make fuzz` runs the same harness with coverage and for as long as one likes.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a failed expectation is a failed test"
+)]
+
 use conformance::fuzz::parcel::{self, Item, Kind};
 use conformance::fuzz::{Meter, Mutator, Reached, SMALL_MODULE, load_path, measured, most_memory};
+use core::time::Duration;
 use jit::tier::Tier;
 use std::sync::mpsc;
-use std::time::Duration;
 use std::{fs, panic, process, thread};
 
 #[global_allocator]
