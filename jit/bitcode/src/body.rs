@@ -20,7 +20,7 @@
 
 use crate::constants::Constants;
 use crate::container::block;
-use crate::decode::{Bounds, Decoded, Lists, Record, is_terminator};
+use crate::decode::{Bounds, Lists, Record, is_terminator};
 use crate::error::{Error, Result};
 use crate::inst::{DebugLoc, Event, ValueId};
 use crate::limits;
@@ -142,6 +142,15 @@ impl<'m, 'a> BodyReader<'m, 'a> {
 
     /// The next event of the open function; `None` after the last.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
+        self.step(|event| event)
+    }
+
+    /// Gives the next event of the open function to `each`; `None` after the last.
+    ///
+    /// What `each` does with an event of one kind is compiled into the decoder of that kind, so that
+    /// no event is ever stored. It should be small, or consist of calls.
+    #[inline(always)]
+    pub fn step<'r, R>(&'r mut self, each: impl FnOnce(Event<'r>) -> R) -> Result<Option<R>> {
         if !self.open {
             return Ok(None);
         }
@@ -154,12 +163,10 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             Err(error) => return Err(self.fail(error)),
         };
         let (name, base) = (self.name, self.module.base_bit());
-        // Looked at in place: taking the event apart would copy it.
-        let event = self.event(code);
-        if event.is_ok() {
-            return event;
+        match self.event(code, each) {
+            Ok(done) => Ok(Some(done)),
+            Err(error) => Err(error.moved_by(base).in_function(name)),
         }
-        event.map_err(|error| error.moved_by(base).in_function(name))
     }
 
     /// Ends the reading of this function.
@@ -231,52 +238,58 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         Ok(())
     }
 
-    /// Code of the next record that means something; `None` at the end, where B1 and B2 are checked.
-    #[inline]
+    /// Code of the next record that means something; `None` at the end.
+    #[inline(always)]
     fn next_record(&mut self) -> Result<Option<u32>> {
         if let Some(code) = self.pending.take() {
             return Ok(Some(code));
         }
         loop {
-            match self.stream.next()? {
+            match self.stream.next_inlined()? {
                 Entry::Record(code) if code::is_silent(code) => {}
                 Entry::Record(code) => return Ok(Some(code)),
-                Entry::Block(inner) if inner.id == block::CONSTANTS => {
-                    return Err(Error::malformed(
-                        self.stream.bit(),
-                        "constants after an instruction",
-                    ));
-                }
-                Entry::Block(inner)
-                    if inner.id == block::METADATA_ATTACHMENT && !self.attachments =>
-                {
-                    self.stream.enter(&inner)?;
-                    self.attachments = true;
-                }
-                Entry::Block(inner) => self.stream.skip(&inner),
+                Entry::Block(inner) => self.inner_block(&inner)?,
                 Entry::End if self.attachments => self.attachments = false,
-                Entry::End if self.blocks_left != 0 => {
-                    return Err(Error::malformed(
-                        self.stream.bit(),
-                        "fewer blocks than declared",
-                    ));
-                }
-                Entry::End if self.bounds.referenced > self.bounds.next => {
-                    return Err(Error::malformed(
-                        self.stream.bit(),
-                        "value that is never defined",
-                    ));
-                }
-                Entry::End => return Ok(None),
+                Entry::End => return self.check_end().map(|()| None),
             }
         }
     }
 
+    /// A block between instructions: only attachments are looked at.
+    #[cold]
+    fn inner_block(&mut self, inner: &BlockHead) -> Result<()> {
+        match inner.id {
+            block::CONSTANTS => {
+                let what = "constants after an instruction";
+                return Err(Error::malformed(self.stream.bit(), what));
+            }
+            block::METADATA_ATTACHMENT if !self.attachments => {
+                self.stream.enter(inner)?;
+                self.attachments = true;
+            }
+            _ => self.stream.skip(inner),
+        }
+        Ok(())
+    }
+
+    /// B1 and B2, at the end.
+    #[cold]
+    fn check_end(&self) -> Result<()> {
+        let what = if self.blocks_left != 0 {
+            "fewer blocks than declared"
+        } else if self.bounds.referenced > self.bounds.next {
+            "value that is never defined"
+        } else {
+            return Ok(());
+        };
+        Err(Error::malformed(self.stream.bit(), what))
+    }
+
     #[inline(always)]
-    fn event(&mut self, code: u32) -> Decoded<'_> {
+    fn event<'r, R>(&'r mut self, code: u32, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
         let ops = Operands::new(self.stream.ops(), self.stream.bit());
         if self.attachments {
-            return attached(ops, &mut self.lists);
+            return Ok(each(attached(ops, &mut self.lists)?));
         }
         let record = Record {
             ops,
@@ -285,9 +298,9 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             bounds: &mut self.bounds,
         };
         match code {
-            code::DEBUG_LOC => return debug_loc(record.ops),
-            code::DEBUG_LOC_AGAIN => return Ok(Some(Event::LocAgain)),
-            code::OPERAND_BUNDLE => return bundle(record, &mut self.lists),
+            code::DEBUG_LOC => return Ok(each(debug_loc(record.ops)?)),
+            code::DEBUG_LOC_AGAIN => return Ok(each(Event::LocAgain)),
+            code::OPERAND_BUNDLE => return Ok(each(bundle(record, &mut self.lists)?)),
             _ => {}
         }
         if self.blocks_left == 0 {
@@ -296,23 +309,23 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         if is_terminator(code) {
             self.blocks_left = self.blocks_left.wrapping_sub(1);
         }
-        record.decode(code, &mut self.lists)
+        record.decode(code, &mut self.lists, each)
     }
 }
 
 /// [line, column, scope + 1, inlined-at + 1, …]; newer writers append more.
-fn debug_loc<'r>(mut ops: Operands<'_>) -> Decoded<'r> {
+fn debug_loc<'r>(mut ops: Operands<'_>) -> Result<Event<'r>> {
     let loc = DebugLoc {
         line: ops.next_u32()?,
         column: ops.next_u32()?,
         scope: ops.next_index()?,
         inlined_at: ops.next_index()?,
     };
-    Ok(Some(Event::Loc(loc)))
+    Ok(Event::Loc(loc))
 }
 
 /// [instruction?, (kind, node)…]: an odd number of operands says that there is an instruction.
-fn attached<'r>(mut ops: Operands<'_>, lists: &'r mut Lists) -> Decoded<'r> {
+fn attached<'r>(mut ops: Operands<'_>, lists: &'r mut Lists) -> Result<Event<'r>> {
     let inst = match ops.len() & 1 {
         1 => Some(ops.next_u32()?),
         _ => None,
@@ -321,16 +334,16 @@ fn attached<'r>(mut ops: Operands<'_>, lists: &'r mut Lists) -> Decoded<'r> {
     while !ops.is_empty() {
         lists.facts.push((ops.next_u32()?, ops.next_u32()?));
     }
-    Ok(Some(Event::Attached(inst, &lists.facts)))
+    Ok(Event::Attached(inst, &lists.facts))
 }
 
 /// [tag, inputs…].
-fn bundle<'r>(mut record: Record<'_>, lists: &'r mut Lists) -> Decoded<'r> {
+fn bundle<'r>(mut record: Record<'_>, lists: &'r mut Lists) -> Result<Event<'r>> {
     let tag = record.ops.next_u32()?;
     lists.values.clear();
     while !record.ops.is_empty() {
         let value = record.pair()?;
         lists.values.push(value);
     }
-    Ok(Some(Event::Bundle(tag, &lists.values)))
+    Ok(Event::Bundle(tag, &lists.values))
 }

@@ -41,10 +41,8 @@ pub(crate) struct Bounds {
     pub(crate) blocks: u32,
 }
 
-/// What decoding a record gives: the type that [`crate::BodyReader::next_event`] returns. An
-/// instruction is some 60 bytes; with one type all the way up it is written once, where the caller
-/// wants it, and not copied from frame to frame.
-pub(crate) type Decoded<'r> = Result<Option<Event<'r>>>;
+/// An instruction that is not common, and whether it has a result.
+type Decoded<'r> = Result<(Inst<'r>, bool)>;
 
 /// Whether the record with this code ends a block.
 #[inline]
@@ -62,116 +60,139 @@ pub(crate) struct Record<'x> {
 
 impl Record<'_> {
     /// Decodes the record; `code` is one of `bitc::FunctionCodes` that are instructions.
-    #[inline]
-    pub(crate) fn decode<'r>(mut self, code: u32, lists: &'r mut Lists) -> Decoded<'r> {
+    ///
+    /// Common records are decoded in arms of their own, each with a copy of `each` inside: what an
+    /// instruction is made into is then known where it is decoded, and no [`Inst`] is ever stored.
+    #[inline(always)]
+    pub(crate) fn decode<'r, R>(
+        mut self,
+        code: u32,
+        lists: &'r mut Lists,
+        each: impl FnOnce(Event<'r>) -> R,
+    ) -> Result<R> {
         match code {
-            2 => self.binary(),
-            3 => self.cast(),
-            9 | 28 => self.compare(),
-            10 => self.ret(),
-            11 => self.branch(),
-            12 => self.switch(lists),
-            15 => self.effect(Inst::Unreachable),
-            16 => self.phi(lists),
-            19 => self.alloca(),
-            20 => self.load(false),
-            41 => self.load(true),
-            43 => self.gep(lists),
-            44 => self.store(false),
-            45 => self.store(true),
-            34 => self.call(lists),
-            29 => self.select(),
-            _ => self.rare(code, lists),
+            20 | 41 => self.load(code == 41, each),
+            11 => self.branch(each),
+            43 => self.gep(lists, each),
+            44 | 45 => self.store(code == 45, each),
+            9 | 28 => self.compare(each),
+            34 => self.call(lists, each),
+            2 => self.binary(each),
+            3 => self.cast(each),
+            16 => self.phi(lists, each),
+            19 => self.alloca(each),
+            _ => match self.rare(code, lists)? {
+                (inst, true) => self.result(inst, each),
+                (inst, false) => self.effect(inst, each),
+            },
         }
     }
 
     /// The instruction is complete and defines the next value.
     #[inline(always)]
-    fn result<'r>(&mut self, inst: Inst<'r>) -> Decoded<'r> {
+    fn result<'r, R>(&mut self, inst: Inst<'r>, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
         self.ops.finish()?;
         let id = ValueId(self.bounds.next);
         // Cannot wrap: `limit` is above what the body can define.
         self.bounds.next = id.0.wrapping_add(1);
-        Ok(Some(Event::Inst(inst, Some(id))))
+        Ok(each(Event::Inst(inst, Some(id))))
     }
 
     /// The instruction is complete and defines nothing.
     #[inline(always)]
-    fn effect<'r>(&mut self, inst: Inst<'r>) -> Decoded<'r> {
+    fn effect<'r, R>(&mut self, inst: Inst<'r>, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
         self.ops.finish()?;
-        Ok(Some(Event::Inst(inst, None)))
+        Ok(each(Event::Inst(inst, None)))
     }
 
     /// Records that make up a few hundredths of code; kept out of the way of the others.
     ///
-    /// extractelement [vector, index], insertelement [vector, element, index], shufflevector [a, b, mask],
-    /// va_arg [list type, list, result type], extractvalue and insertvalue [aggregate, (value), path…],
-    /// fence [ordering, scope], fneg [value, operator, flags?], freeze [value].
-    fn rare(mut self, code: u32, lists: &mut Lists) -> Decoded<'_> {
-        match code {
-            6 => {
-                let (vector, index) = (self.pair()?, self.pair()?);
-                self.result(Inst::ExtractElement { vector, index })
-            }
-            7 => {
-                let (vector, element, index) = (self.pair()?, self.value()?, self.pair()?);
-                self.result(Inst::InsertElement {
-                    vector,
-                    element,
-                    index,
-                })
-            }
-            8 => {
-                let (a, b, mask) = (self.pair()?, self.value()?, self.pair()?);
-                self.result(Inst::Shuffle { a, b, mask })
-            }
+    /// unreachable [], va_arg [list type, list, result type], fence [ordering, scope], fneg [value, operator,
+    /// flags?], freeze [value].
+    #[inline(never)]
+    fn rare<'r>(&mut self, code: u32, lists: &'r mut Lists) -> Decoded<'r> {
+        Ok(match code {
+            10 => return self.ret(),
+            12 => return self.switch(lists),
+            15 => (Inst::Unreachable, false),
+            29 => return self.select(),
+            6..=8 | 26 | 27 => return self.parts(code, lists),
             23 => {
                 let (list_type, list, ty) = (self.ty()?, self.value()?, self.ty()?);
-                self.result(Inst::VaArg {
-                    list,
-                    list_type,
-                    ty,
-                })
+                (
+                    Inst::VaArg {
+                        list,
+                        list_type,
+                        ty,
+                    },
+                    true,
+                )
             }
-            26 => {
-                let aggregate = self.pair()?;
-                let path = self.path(lists)?;
-                self.result(Inst::ExtractValue { aggregate, path })
-            }
-            27 => {
-                let (aggregate, value) = (self.pair()?, self.pair()?);
-                let path = self.path(lists)?;
-                self.result(Inst::InsertValue {
-                    aggregate,
-                    value,
-                    path,
-                })
-            }
-            31 => self.indirect_branch(lists),
+            31 => return self.indirect_branch(lists),
             36 => {
                 let (ordering, scope) = (self.ordering()?, self.scope()?);
-                self.effect(Inst::Fence { ordering, scope })
+                (Inst::Fence { ordering, scope }, false)
             }
-            46 => self.cmpxchg(),
+            46 => return self.cmpxchg(),
             56 => {
                 let value = self.pair()?;
                 if self.ops.next()? != 0 {
                     return Err(self.ops.malformed("unary operator"));
                 }
                 let flags = self.flags()?;
-                self.result(Inst::Neg { value, flags })
+                (Inst::Neg { value, flags }, true)
             }
             58 => {
                 let value = self.pair()?;
-                self.result(Inst::Freeze(value))
+                (Inst::Freeze(value), true)
             }
-            59 => self.atomic_rmw(),
-            _ => self.unusual(code),
-        }
+            59 => return self.atomic_rmw(),
+            _ => return self.unusual(code),
+        })
+    }
+
+    /// What takes vectors and aggregates apart or puts them together.
+    ///
+    /// extractelement [vector, index], insertelement [vector, element, index], shufflevector [a, b, mask],
+    /// extractvalue and insertvalue [aggregate, (value), path…].
+    fn parts<'r>(&mut self, code: u32, lists: &'r mut Lists) -> Decoded<'r> {
+        let inst = match code {
+            6 => {
+                let (vector, index) = (self.pair()?, self.pair()?);
+                Inst::ExtractElement { vector, index }
+            }
+            7 => {
+                let (vector, element, index) = (self.pair()?, self.value()?, self.pair()?);
+                Inst::InsertElement {
+                    vector,
+                    element,
+                    index,
+                }
+            }
+            8 => {
+                let (a, b, mask) = (self.pair()?, self.value()?, self.pair()?);
+                Inst::Shuffle { a, b, mask }
+            }
+            26 => {
+                let aggregate = self.pair()?;
+                let path = self.path(lists)?;
+                Inst::ExtractValue { aggregate, path }
+            }
+            _ => {
+                let (aggregate, value) = (self.pair()?, self.pair()?);
+                let path = self.path(lists)?;
+                Inst::InsertValue {
+                    aggregate,
+                    value,
+                    path,
+                }
+            }
+        };
+        Ok((inst, true))
     }
 
     /// Exception handling and the like: decoded only as far as value numbering needs.
-    fn unusual<'r>(mut self, code: u32) -> Decoded<'r> {
+    fn unusual<'r>(&mut self, code: u32) -> Decoded<'r> {
         let (name, has_result) = match code {
             13 => {
                 // [attributes, cc, normal, unwind, function type if bit 13, callee, arguments]
@@ -211,10 +232,6 @@ impl Record<'_> {
             is_terminator: is_terminator(code),
         };
         self.ops.skip();
-        if has_result {
-            self.result(inst)
-        } else {
-            self.effect(inst)
-        }
+        Ok((inst, has_result))
     }
 }

@@ -25,13 +25,13 @@ impl<'r> Operands<'r> {
     }
 
     /// Number of operands left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.rest.len()
     }
 
     /// Whether all operands were read. Optional operands are told by this.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -43,7 +43,7 @@ impl<'r> Operands<'r> {
     }
 
     /// The next operand.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<u64> {
         match self.rest.split_first() {
             Some((first, rest)) => {
@@ -74,20 +74,20 @@ impl<'r> Operands<'r> {
     }
 
     /// The next operand as 32 bits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_u32(&mut self) -> Result<u32> {
         let value = self.next()?;
         u32::try_from(value).map_err(|_| self.malformed("number does not fit 32 bits"))
     }
 
     /// The next operand as a truth value.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_bool(&mut self) -> Result<bool> {
         Ok(self.next()? != 0)
     }
 
     /// The next operand as an index into a type table of `types` entries.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_type(&mut self, types: usize) -> Result<TypeId> {
         let id = self.next_u32()?;
         if (id as usize) < types {
@@ -103,14 +103,14 @@ impl<'r> Operands<'r> {
     }
 
     /// The next operand as an alignment stored as log2 plus one; bytes, 0 meaning not given.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_align(&mut self) -> Result<u32> {
         let stored = self.next()?;
         self.align(stored)
     }
 
     /// Decodes an alignment stored as log2 plus one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn align(&self, stored: u64) -> Result<u32> {
         match stored.checked_sub(1) {
             None => Ok(0),
@@ -126,7 +126,7 @@ impl<'r> Operands<'r> {
     }
 
     /// Fails unless all operands were read.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(&self) -> Result<()> {
         if self.rest.is_empty() {
             Ok(())
@@ -135,8 +135,9 @@ impl<'r> Operands<'r> {
         }
     }
 
-    #[cold]
-    pub(crate) fn malformed(&self, what: &'static str) -> Error {
+    /// By value, so that the operands stay in registers.
+    #[inline(always)]
+    pub(crate) fn malformed(self, what: &'static str) -> Error {
         Error::malformed(self.bit, what)
     }
 

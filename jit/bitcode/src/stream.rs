@@ -391,7 +391,7 @@ impl<'a> Stream<'a> {
         let undefined = || Error::malformed(cursor.bit(), "abbreviation is not defined");
         let abbrev = abbrev.ok_or_else(undefined)?;
         self.blob = None;
-        let (code, fields) = (abbrev.code, abbrev.fields(pool));
+        let (code, fields) = (&abbrev.code, abbrev.fields(pool));
         let code = if abbrev.is_plain {
             let code = match code.as_literal() {
                 Some(code) => code,

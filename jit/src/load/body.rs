@@ -46,6 +46,14 @@ pub(super) enum LateTarget {
     Prologue(u32),
 }
 
+/// What the record of an instruction was made into.
+struct Made {
+    value: Value,
+    /// The file's number of it, if the record has a result.
+    result: Option<ValueId>,
+    ends_block: bool,
+}
+
 /// Buffers that outlive a function.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -56,8 +64,12 @@ pub(super) struct Scratch {
     prologue: Vec<Inst>,
     phis: Vec<(u32, ValueId)>,
     records: Vec<u32>,
-    /// IR values by the file's value numbers, valid if the generation is the current one.
-    slots: Vec<(u32, Value)>,
+    /// IR values of parameters, the function's constants and results; [`Value::NONE`] for what is
+    /// not known yet.
+    locals: Vec<Value>,
+    /// IR values of symbols and the module's constants, valid if the generation is the current one:
+    /// each function has its own and needs few.
+    globals: Vec<(u32, Value)>,
     generation: u32,
 }
 
@@ -85,10 +97,12 @@ pub(super) struct BodyLoader<'l, 'm, 'a> {
     pub(super) needs_fault_block: bool,
     /// Name of an operand bundle that the next call carries.
     pub(super) bundle: Option<u32>,
-    /// Whether the next instruction begins a block.
-    at_block_start: bool,
+    /// IR values by value numbers less that of the first parameter, see [`Scratch::locals`].
+    locals: Vec<Value>,
     /// First instruction made from the record before.
     last_start: u32,
+    /// First instruction made from the record at hand.
+    start: u32,
     /// Last instruction made from each record that is one in the file; `u32::MAX` if none was.
     pub(super) records: Vec<u32>,
 }
@@ -156,17 +170,23 @@ impl<'a> Loader<'_, 'a> {
     ) -> Result<ir::Body> {
         let mut body = BodyLoader::new(self, scratch, head, id);
         loop {
-            let done = match reader.next_event()? {
+            let done = reader.step(
+                #[inline(always)]
+                |event| match event {
+                    Event::Inst(inst, result) => body.inst(&inst).map(|value| {
+                        Some(Made {
+                            value,
+                            result,
+                            ends_block: inst.is_terminator(),
+                        })
+                    }),
+                    event => body.aside(event, places).map(|()| None),
+                },
+            );
+            let done = match done? {
                 None => break,
-                Some(Event::Inst(inst, result)) => body.record(&inst, result),
-                Some(Event::Loc(loc)) => body.place(places, loc),
-                Some(Event::Attached(inst, facts)) => body.attach(inst, facts),
-                // The position before goes on by itself.
-                Some(Event::LocAgain) => Ok(()),
-                Some(Event::Bundle(tag, _)) => {
-                    body.bundle = Some(tag);
-                    Ok(())
-                }
+                Some(Ok(Some(made))) => body.made(made),
+                Some(other) => other.map(|_| ()),
             };
             if let Err(error) = done {
                 let bit = reader.bit();
@@ -214,13 +234,17 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
             in_prologue: false,
             phis: core::mem::take(&mut scratch.phis),
             records: core::mem::take(&mut scratch.records),
+            locals: core::mem::take(&mut scratch.locals),
             scratch,
             head,
             needs_fault_block: false,
             bundle: None,
-            at_block_start: true,
             last_start: 0,
+            start: 0,
         };
+        let locals = head.first_result.0.saturating_sub(head.first_param.0);
+        body.locals.resize(locals as usize, Value::NONE);
+        body.builder.start_block();
         for param in 0..count {
             body.define(
                 ValueId(head.first_param.0.saturating_add(param)),
@@ -236,6 +260,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         self.prologue.clear();
         self.phis.clear();
         self.records.clear();
+        self.locals.clear();
         if !self.forward.is_empty() {
             // Not cleared: that would take as long as the largest function so far.
             self.forward = HashMap::new();
@@ -247,42 +272,50 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         scratch.prologue = self.prologue;
         scratch.phis = self.phis;
         scratch.records = self.records;
+        scratch.locals = self.locals;
     }
 
-    /// Translates one record.
-    fn record(&mut self, inst: &bitcode::Inst<'_>, result: Option<ValueId>) -> Result<()> {
-        if self.at_block_start {
-            self.builder.start_block();
+    /// What stands between instructions.
+    #[inline(never)]
+    fn aside(&mut self, event: Event<'_>, places: &mut Places<'a>) -> Result<()> {
+        match event {
+            Event::Loc(loc) => self.place(places, loc)?,
+            Event::Attached(inst, facts) => self.attach(inst, facts)?,
+            Event::Bundle(tag, _) => self.bundle = Some(tag),
+            // The position before goes on by itself.
+            Event::LocAgain | Event::Inst(..) => {}
         }
-        self.at_block_start = inst.is_terminator();
-        self.last_start = self.builder.next_id().0;
-        let value = self.inst(inst)?;
+        Ok(())
+    }
+
+    /// Ends the translation of a record.
+    #[inline(always)]
+    fn made(&mut self, made: Made) -> Result<()> {
         let end = self.builder.next_id().0;
-        let made = if end == self.last_start {
-            u32::MAX
-        } else {
-            end.wrapping_sub(1)
-        };
-        self.records.push(made);
+        let last = end.wrapping_sub(1);
+        self.records
+            .push(if end == self.start { u32::MAX } else { last });
+        self.last_start = core::mem::replace(&mut self.start, end);
         if self.words() > self.loader.words_left {
             return Err(LoadError::limit("size of the translated module"));
         }
-        if let Some(id) = result {
-            self.define(id, value);
+        if let Some(id) = made.result {
+            self.define(id, made.value);
+        }
+        // There are as many terminators as blocks, which the reader sees to.
+        if made.ends_block && self.builder.body().blocks.len() < self.head.blocks as usize {
+            self.builder.start_block();
         }
         Ok(())
     }
 
     /// What the body takes so far: instructions, constants, pool words.
+    #[inline]
     fn words(&self) -> usize {
         let body = self.builder.body();
-        let parts = [
-            body.insts.len(),
-            body.consts.len(),
-            body.pool.len(),
-            self.prologue.len(),
-        ];
-        parts.into_iter().fold(0, usize::saturating_add)
+        let made = body.insts.len().wrapping_add(self.prologue.len());
+        made.wrapping_add(body.consts.len())
+            .wrapping_add(body.pool.len())
     }
 
     /// Notes where the record before came from. A record that made no instruction passes its
@@ -302,42 +335,72 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
     }
 
     /// Appends an instruction, to the prologue if that is being made.
+    #[inline(always)]
     pub(super) fn emit(&mut self, op: Op, flags: u8, ty: TypeId, args: [u32; 3]) -> Value {
-        if !self.in_prologue {
-            return self.builder.op(op, flags, ty, args);
+        if self.in_prologue {
+            let [a, b, c] = args;
+            self.emit_in_prologue(op, flags, ty, a, b, c)
+        } else {
+            self.builder.op(op, flags, ty, args)
         }
+    }
+
+    /// The arguments one by one, so that they stay in registers where this is not called.
+    #[cold]
+    fn emit_in_prologue(&mut self, op: Op, flags: u8, ty: TypeId, a: u32, b: u32, c: u32) -> Value {
         let index = self.prologue.len() as u32;
         self.prologue.push(Inst {
             op,
             flags: ir::Flags(flags),
             ty,
-            args,
+            args: [a, b, c],
         });
         self.make_late(ty, LateTarget::Prologue(index))
     }
 
-    /// Maps a value of the file.
+    /// Maps a value of the file. Results come in the order of their numbers.
+    #[inline(always)]
     pub(super) fn define(&mut self, id: ValueId, value: Value) {
-        let index = id.0 as usize;
-        if self.scratch.slots.len() <= index {
-            self.scratch
-                .slots
-                .resize(index.saturating_add(1), (0, Value::NONE));
+        let local = id.0.wrapping_sub(self.head.first_param.0) as usize;
+        if local == self.locals.len() {
+            self.locals.push(value);
+        } else if let Some(slot) = self.locals.get_mut(local) {
+            *slot = value;
+        } else {
+            self.define_global(id, value);
         }
-        if let Some(slot) = self.scratch.slots.get_mut(index) {
+    }
+
+    /// Maps a symbol or a constant of the module.
+    fn define_global(&mut self, id: ValueId, value: Value) {
+        let (globals, index) = (&mut self.scratch.globals, id.0 as usize);
+        if globals.len() <= index {
+            let all = self.head.first_param.0 as usize;
+            globals.resize(all, (0, Value::NONE));
+        }
+        if let Some(slot) = globals.get_mut(index) {
             *slot = (self.scratch.generation, value);
         }
     }
 
     /// The IR value of a value of the file, if it has one already.
-    #[inline]
+    #[inline(always)]
     pub(super) fn known(&self, id: ValueId) -> Option<Value> {
-        let &(generation, value) = self.scratch.slots.get(id.0 as usize)?;
+        let local = id.0.wrapping_sub(self.head.first_param.0) as usize;
+        match self.locals.get(local) {
+            Some(&value) => (value != Value::NONE).then_some(value),
+            None => self.known_global(id),
+        }
+    }
+
+    /// The IR value of a symbol or a constant of the module.
+    fn known_global(&self, id: ValueId) -> Option<Value> {
+        let &(generation, value) = self.scratch.globals.get(id.0 as usize)?;
         (generation == self.scratch.generation).then_some(value)
     }
 
     /// An operand that carries its type if it needs one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn operand(&mut self, value: bitcode::Value) -> Result<Value> {
         if let Some(known) = self.known(value.id) {
             return Ok(known);
@@ -350,7 +413,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
     }
 
     /// An operand whose type the instruction determines.
-    #[inline]
+    #[inline(always)]
     pub(super) fn operand_like(&mut self, id: ValueId, ty: TypeId) -> Result<Value> {
         match self.known(id) {
             Some(known) => Ok(known),
@@ -359,6 +422,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
     }
 
     /// A constant, made now; or a value that a later block defines.
+    #[inline(never)]
     fn unknown(&mut self, id: ValueId, ty: Option<TypeId>) -> Result<Value> {
         if id < self.head.first_result {
             return self.materialise(id);
@@ -388,14 +452,16 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
     }
 
     /// The type of a value.
+    #[inline(always)]
     pub(super) fn type_of(&self, value: Value) -> TypeId {
-        match self.as_late(value) {
-            Some(late) => late.ty,
-            None => self.builder.body().type_of(value),
+        match value.kind() {
+            ValueKind::Arg(LATE..) => self.as_late(value).map_or(TypeId::VOID, |late| late.ty),
+            _ => self.builder.body().type_of(value),
         }
     }
 
     /// The IR type of a type of the file.
+    #[inline(always)]
     pub(super) fn ty(&self, id: bitcode::TypeId) -> Result<TypeId> {
         self.loader.types.get(self.loader.source.types(), id)
     }

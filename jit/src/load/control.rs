@@ -17,6 +17,7 @@ use super::fold::Folded;
 
 impl BodyLoader<'_, '_, '_> {
     /// Translates a terminator or a phi.
+    #[inline(always)]
     pub(super) fn control(&mut self, inst: &Inst<'_>) -> Result<Value> {
         let (op, ty, args) = match *inst {
             Inst::Ret(None) => (Op::Ret, TypeId::VOID, [Value::NONE.0, 0, 0]),
@@ -35,22 +36,7 @@ impl BodyLoader<'_, '_, '_> {
                 value,
                 default,
                 cases,
-            } => {
-                let ty = self.ty(ty)?;
-                let value = self.operand_like(value, ty)?;
-                let mut words = alloc::vec![default];
-                for &(case, to) in cases {
-                    let Folded::Int(number) = self.fold(case)? else {
-                        return Err(LoadError::unsupported("switch over integers above 64 bits"));
-                    };
-                    words.extend([(number & 0xFFFF_FFFF) as u32, (number >> 32) as u32, to]);
-                }
-                (
-                    Op::Switch,
-                    ty,
-                    [value.0, self.builder.pool(words), cases.len() as u32],
-                )
-            }
+            } => return self.switch(ty, value, default, cases),
             Inst::IndirectBr {
                 address, targets, ..
             } => return self.indirect_branch(address, targets),
@@ -62,6 +48,28 @@ impl BodyLoader<'_, '_, '_> {
             _ => (Op::Unreachable, TypeId::VOID, [0; 3]),
         };
         self.emit(op, 0, ty, args);
+        Ok(Value::NONE)
+    }
+
+    /// A jump chosen by a number.
+    fn switch(
+        &mut self,
+        ty: bitcode::TypeId,
+        value: ValueId,
+        default: u32,
+        cases: &[(ValueId, u32)],
+    ) -> Result<Value> {
+        let ty = self.ty(ty)?;
+        let value = self.operand_like(value, ty)?;
+        let mut words = alloc::vec![default];
+        for &(case, to) in cases {
+            let Folded::Int(number) = self.fold(case)? else {
+                return Err(LoadError::unsupported("switch over integers above 64 bits"));
+            };
+            words.extend([(number & 0xFFFF_FFFF) as u32, (number >> 32) as u32, to]);
+        }
+        let args = [value.0, self.builder.pool(words), cases.len() as u32];
+        self.emit(Op::Switch, 0, ty, args);
         Ok(Value::NONE)
     }
 

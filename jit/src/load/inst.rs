@@ -17,6 +17,10 @@ use super::error::{LoadError, Result};
 
 impl BodyLoader<'_, '_, '_> {
     /// Translates an instruction.
+    ///
+    /// This and what it calls for common instructions is compiled into their decoders (see
+    /// [`bitcode::BodyReader::step`]), where only one of the arms remains.
+    #[inline(always)]
     pub(super) fn inst(&mut self, inst: &Inst<'_>) -> Result<Value> {
         match *inst {
             Inst::Binary { .. }
@@ -54,6 +58,7 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// What computes and neither touches memory nor control.
+    #[inline(always)]
     fn arithmetic(&mut self, inst: &Inst<'_>) -> Result<Value> {
         match *inst {
             Inst::Binary {

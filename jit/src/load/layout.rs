@@ -117,9 +117,18 @@ impl OwnLayouts {
     }
 
     /// Size and alignment in the file's sense.
+    #[inline]
     pub(super) fn layout(&self, types: &Types, ty: TypeId) -> Layout {
-        let own = self.own.get(&ty);
-        own.map_or_else(|| types.layout(ty), |own| own.layout)
+        match self.find(ty) {
+            Some(own) => own.layout,
+            None => types.layout(ty),
+        }
+    }
+
+    /// The layout of a type that differs from the IR's. Newer files have none.
+    #[inline(always)]
+    fn find(&self, ty: TypeId) -> Option<&Own> {
+        if self.differ { self.own.get(&ty) } else { None }
     }
 }
 
@@ -131,16 +140,16 @@ impl Loader<'_, '_> {
 
     /// Byte offset of a struct's field in the file's sense; `None` if there is no such field.
     pub(super) fn field_offset(&self, ty: TypeId, field: usize) -> Option<u32> {
-        match self.types.layouts.own.get(&ty) {
+        match self.types.layouts.find(ty) {
             Some(own) => own.offsets.get(field).copied(),
             None => self.module.types.field_offset(ty, field),
         }
     }
 
     /// Whether a value of the type lies in memory in another way than the IR would put it there.
+    #[inline(always)]
     fn is_apart(&self, ty: TypeId) -> bool {
-        let types = &self.module.types;
-        self.types.layouts.own.contains_key(&ty) && types.int_bits(ty).is_none()
+        self.types.layouts.find(ty).is_some() && self.module.types.int_bits(ty).is_none()
     }
 }
 
@@ -155,10 +164,16 @@ struct Part {
 
 impl BodyLoader<'_, '_, '_> {
     /// Loads a value.
+    #[inline(always)]
     pub(super) fn load(&mut self, ptr: Value, ty: TypeId, flags: MemFlags) -> Result<Value> {
-        if !self.loader.is_apart(ty) {
-            return Ok(self.emit(Op::Load, 0, ty, [ptr.0, flags.0, 0]));
+        if self.loader.is_apart(ty) {
+            return self.load_parts(ptr, ty, flags);
         }
+        Ok(self.emit(Op::Load, 0, ty, [ptr.0, flags.0, 0]))
+    }
+
+    #[cold]
+    fn load_parts(&mut self, ptr: Value, ty: TypeId, flags: MemFlags) -> Result<Value> {
         let mut whole = self.zero(ty);
         for part in self.parts_in_memory(ty)? {
             let place = self.ptr_add(ptr, None, part.offset, 0);
@@ -169,13 +184,24 @@ impl BodyLoader<'_, '_, '_> {
         Ok(whole)
     }
 
-    /// Stores a value.
-    pub(super) fn store(&mut self, ptr: Value, value: Value, flags: MemFlags) -> Result<()> {
-        let ty = self.type_of(value);
-        if !self.loader.is_apart(ty) {
-            self.emit(Op::Store, 0, ty, [ptr.0, value.0, flags.0]);
-            return Ok(());
+    /// Stores a value of type `ty`.
+    #[inline(always)]
+    pub(super) fn store(
+        &mut self,
+        ptr: Value,
+        value: Value,
+        ty: TypeId,
+        flags: MemFlags,
+    ) -> Result<()> {
+        if self.loader.is_apart(ty) {
+            return self.store_parts(ptr, value, ty, flags);
         }
+        self.emit(Op::Store, 0, ty, [ptr.0, value.0, flags.0]);
+        Ok(())
+    }
+
+    #[cold]
+    fn store_parts(&mut self, ptr: Value, value: Value, ty: TypeId, flags: MemFlags) -> Result<()> {
         for part in self.parts_in_memory(ty)? {
             let place = self.ptr_add(ptr, None, part.offset, 0);
             let flags = flags_at(flags, part.offset);

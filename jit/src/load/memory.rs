@@ -18,6 +18,7 @@ use super::module::align_log2;
 
 impl BodyLoader<'_, '_, '_> {
     /// Loads, stores, addresses, stack memory.
+    #[inline(always)]
     pub(super) fn memory(&mut self, inst: &Inst<'_>) -> Result<Value> {
         match *inst {
             Inst::Load {
@@ -43,7 +44,7 @@ impl BodyLoader<'_, '_, '_> {
                 let ty = self.type_of(value);
                 let flags =
                     self.access(ty, align, volatile, atomic.map(|(ordering, _)| ordering))?;
-                self.store(ptr, value, flags)?;
+                self.store(ptr, value, ty, flags)?;
                 Ok(Value::NONE)
             }
             Inst::Gep {
@@ -53,11 +54,7 @@ impl BodyLoader<'_, '_, '_> {
                 flags,
             } => {
                 let base = self.operand(base)?;
-                let mut values = Values::new();
-                for index in indices {
-                    values.push(self.operand(*index)?);
-                }
-                self.address(element, base, &values, flags)
+                self.gep(element, base, indices, flags)
             }
             Inst::Alloca {
                 ty,
@@ -133,8 +130,24 @@ impl BodyLoader<'_, '_, '_> {
         }
     }
 
+    /// A `getelementptr` instruction.
+    fn gep(
+        &mut self,
+        element: bitcode::TypeId,
+        base: Value,
+        indices: &[bitcode::Value],
+        flags: u32,
+    ) -> Result<Value> {
+        let mut values = Values::new();
+        for index in indices {
+            values.push(self.operand(*index)?);
+        }
+        self.address(element, base, &values, flags)
+    }
+
     /// Flags of an access. The file gives an alignment for every one; the type's own stands in for none.
     /// Atomic ones are of sizes that the processor does in one piece.
+    #[inline(always)]
     fn access(
         &self,
         ty: TypeId,
@@ -142,19 +155,30 @@ impl BodyLoader<'_, '_, '_> {
         volatile: bool,
         ordering: Option<AtomicOrdering>,
     ) -> Result<MemFlags> {
-        let types = &self.loader.module.types;
-        let layout = self.loader.layout(ty);
-        if ordering.is_some_and(|ordering| ordering != AtomicOrdering::NotAtomic) {
-            let whole = types.int_bits(ty).is_none_or(|bits| bits % 8 == 0);
-            let scalar = types.vector(ty).is_none() && ty != TypeId::X86_FP80;
-            if !whole || !scalar || !matches!(layout.store, 1 | 2 | 4 | 8) {
-                let name = ir::text::type_text(types, ty);
-                return Err(LoadError::unsupported(format!("atomic access of {name}")));
+        let align = match align_log2(align) {
+            Some(align) => align,
+            None => self.loader.layout(ty).align_log2,
+        };
+        let flags = MemFlags::aligned(align).with_volatile(volatile);
+        match ordering {
+            None | Some(AtomicOrdering::NotAtomic) => Ok(flags),
+            Some(ordering) => {
+                self.check_atomic(ty)?;
+                Ok(flags.with_ordering(ordering as u8))
             }
         }
-        let align = align_log2(align).unwrap_or(layout.align_log2);
-        let flags = MemFlags::aligned(align).with_volatile(volatile);
-        Ok(flags.with_ordering(ordering.map_or(0, |ordering| ordering as u8)))
+    }
+
+    /// That the processor can access a value of the type in one piece.
+    fn check_atomic(&self, ty: TypeId) -> Result<()> {
+        let types = &self.loader.module.types;
+        let whole = types.int_bits(ty).is_none_or(|bits| bits % 8 == 0);
+        let scalar = types.vector(ty).is_none() && ty != TypeId::X86_FP80;
+        if whole && scalar && matches!(self.loader.layout(ty).store, 1 | 2 | 4 | 8) {
+            return Ok(());
+        }
+        let name = ir::text::type_text(types, ty);
+        Err(LoadError::unsupported(format!("atomic access of {name}")))
     }
 
     /// Stack memory: of the frame in the entry block, made at run time anywhere else.

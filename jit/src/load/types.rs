@@ -3,6 +3,7 @@
 //! A type that the IR does not have (or that is too large) is no error by itself: files declare
 //! many that no code uses. It is refused by name where a value of it would be needed.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -50,14 +51,18 @@ impl TypeMap {
     }
 
     /// The IR type, if there is one.
+    #[inline(always)]
     pub(super) fn find(&self, id: bitcode::TypeId) -> Option<ir::TypeId> {
         self.ids.get(id.0 as usize).copied().flatten()
     }
 
     /// The IR type of something that has to have one.
+    #[inline(always)]
     pub(super) fn get(&self, source: &bitcode::Types, id: bitcode::TypeId) -> Result<ir::TypeId> {
-        self.find(id)
-            .ok_or_else(|| LoadError::unsupported(format!("type {}", describe(source, id))))
+        match self.find(id) {
+            Some(ty) => Ok(ty),
+            None => Err(no_type(source, id)),
+        }
     }
 
     /// The IR's form of a type whose parts are converted already.
@@ -107,6 +112,11 @@ impl TypeMap {
     fn list(&self, source: &bitcode::Types, list: &bitcode::TypeList) -> Option<Vec<ir::TypeId>> {
         source.list(list).iter().map(|id| self.find(*id)).collect()
     }
+}
+
+#[cold]
+fn no_type(source: &bitcode::Types, id: bitcode::TypeId) -> Box<LoadError> {
+    LoadError::unsupported(format!("type {}", describe(source, id)))
 }
 
 /// Names a type in a message.

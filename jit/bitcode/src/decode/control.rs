@@ -4,18 +4,19 @@
 //! stored: a block ends with its terminator.
 
 use super::{Decoded, Lists, Record};
-use crate::inst::{CallFlags, Inst, ValueId};
+use crate::error::Result;
+use crate::inst::{CallFlags, Event, Inst, ValueId};
 use crate::types::Type;
 
 impl Record<'_> {
     /// [] or [value, type if forward]
-    pub(super) fn ret<'r>(mut self) -> Decoded<'r> {
+    pub(super) fn ret<'r>(&mut self) -> Decoded<'r> {
         let value = if self.ops.is_empty() {
             None
         } else {
             Some(self.pair()?)
         };
-        self.effect(Inst::Ret(value))
+        Ok((Inst::Ret(value), false))
     }
 
     /// [attributes + 1, bits, fast-math flags if bit 17, function type if bit 15, callee, type if forward,
@@ -24,7 +25,12 @@ impl Record<'_> {
     /// Bits: 0 `tail`, 1 to 10 the calling convention, 14 `musttail`, 16 `notail`. Arguments of named
     /// parameters have the parameters' types; those of a variadic tail are pairs, which always carry
     /// a type when they refer forward. The function type is the call's own: it need not be the callee's.
-    pub(super) fn call(mut self, lists: &mut Lists) -> Decoded<'_> {
+    #[inline(always)]
+    pub(super) fn call<'r, R>(
+        mut self,
+        lists: &'r mut Lists,
+        each: impl FnOnce(Event<'r>) -> R,
+    ) -> Result<R> {
         let attributes = self.ops.next_index()?;
         let bits = self.ops.next_u32()?;
         let fast_math = if bits >> 17 & 1 == 1 {
@@ -74,9 +80,9 @@ impl Record<'_> {
             flags,
         };
         if types.is_void(*result) {
-            self.effect(inst)
+            self.effect(inst, each)
         } else {
-            self.result(inst)
+            self.result(inst, each)
         }
     }
 
@@ -84,7 +90,12 @@ impl Record<'_> {
     ///
     /// Values of loops refer forward, so the distance is a signed number here; everywhere else a forward
     /// reference is a huge unsigned one. An even number of operands means that flags are present.
-    pub(super) fn phi(mut self, lists: &mut Lists) -> Decoded<'_> {
+    #[inline(always)]
+    pub(super) fn phi<'r, R>(
+        mut self,
+        lists: &'r mut Lists,
+        each: impl FnOnce(Event<'r>) -> R,
+    ) -> Result<R> {
         let ty = self.ty()?;
         // Pairs, then fast-math bits if any are set.
         let flags = if self.ops.len() & 1 == 1 {
@@ -103,31 +114,38 @@ impl Record<'_> {
             }
             lists.edges.push((value, block));
         }
-        self.result(Inst::Phi {
-            ty,
-            incoming: &lists.edges,
-            flags,
-        })
+        self.result(
+            Inst::Phi {
+                ty,
+                incoming: &lists.edges,
+                flags,
+            },
+            each,
+        )
     }
 
     /// [target] or [target if set, target if not, condition]
-    pub(super) fn branch<'r>(mut self) -> Decoded<'r> {
+    #[inline(always)]
+    pub(super) fn branch<'r, R>(mut self, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
         let if_true = self.block()?;
         if self.ops.is_empty() {
-            return self.effect(Inst::Br(if_true));
+            return self.effect(Inst::Br(if_true), each);
         }
         let (if_false, cond) = (self.block()?, self.value()?);
-        self.effect(Inst::CondBr {
-            if_true,
-            if_false,
-            cond,
-        })
+        self.effect(
+            Inst::CondBr {
+                if_true,
+                if_false,
+                cond,
+            },
+            each,
+        )
     }
 
     /// [type, value, default, (case, target)…]
     ///
     /// Cases are absolute ids of constants, which stand before all instructions.
-    pub(super) fn switch(mut self, lists: &mut Lists) -> Decoded<'_> {
+    pub(super) fn switch<'r>(&mut self, lists: &'r mut Lists) -> Decoded<'r> {
         let (ty, value, default) = (self.ty()?, self.value()?, self.block()?);
         lists.edges.clear();
         lists.edges.reserve(self.ops.len() / 2);
@@ -135,25 +153,31 @@ impl Record<'_> {
             let case = ValueId(self.ops.next_u32()?);
             lists.edges.push((self.earlier(case)?, self.block()?));
         }
-        self.effect(Inst::Switch {
-            ty,
-            value,
-            default,
-            cases: &lists.edges,
-        })
+        Ok((
+            Inst::Switch {
+                ty,
+                value,
+                default,
+                cases: &lists.edges,
+            },
+            false,
+        ))
     }
 
     /// [type, address, targets…]
-    pub(super) fn indirect_branch(mut self, lists: &mut Lists) -> Decoded<'_> {
+    pub(super) fn indirect_branch<'r>(&mut self, lists: &'r mut Lists) -> Decoded<'r> {
         let (ty, address) = (self.ty()?, self.value()?);
         lists.numbers.clear();
         while !self.ops.is_empty() {
             lists.numbers.push(self.block()?);
         }
-        self.effect(Inst::IndirectBr {
-            ty,
-            address,
-            targets: &lists.numbers,
-        })
+        Ok((
+            Inst::IndirectBr {
+                ty,
+                address,
+                targets: &lists.numbers,
+            },
+            false,
+        ))
     }
 }

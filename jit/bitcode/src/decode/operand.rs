@@ -50,13 +50,13 @@ impl Record<'_> {
     }
 
     /// A type id.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ty(&mut self) -> Result<TypeId> {
         self.ops.next_type(self.types.len())
     }
 
     /// A jump target. Block 0 is the entry, which nothing may jump to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn block(&mut self) -> Result<u32> {
         let block = self.ops.next_u32()?;
         if block == 0 || block >= self.bounds.blocks {
@@ -66,7 +66,7 @@ impl Record<'_> {
     }
 
     /// A value, followed by its type if it refers forward.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pair(&mut self) -> Result<Value> {
         let id = self.value()?;
         if id.0 < self.bounds.next {
@@ -77,14 +77,14 @@ impl Record<'_> {
     }
 
     /// A value whose type is implied.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&mut self) -> Result<ValueId> {
         let distance = self.ops.next_u32()?;
         self.absolute(ValueId(self.bounds.next.wrapping_sub(distance)))
     }
 
     /// A value of a phi: its distance is a signed number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn signed_value(&mut self) -> Result<ValueId> {
         let distance = unrotate(self.ops.next()?);
         let id = i64::from(self.bounds.next).checked_sub(distance);
@@ -95,22 +95,22 @@ impl Record<'_> {
     }
 
     /// Bounds a value id.
-    #[inline]
+    #[inline(always)]
     pub(super) fn absolute(&mut self, id: ValueId) -> Result<ValueId> {
-        if id.0 < self.bounds.next {
-            Ok(id)
-        } else {
-            self.forward(id)
+        if id.0 >= self.bounds.next {
+            self.forward(id)?;
         }
+        Ok(id)
     }
 
     /// Bounds a forward reference, and remembers the farthest: it must be defined by the end (B2).
-    pub(super) fn forward(&mut self, id: ValueId) -> Result<ValueId> {
+    #[inline(always)]
+    pub(super) fn forward(&mut self, id: ValueId) -> Result<()> {
         if id.0 >= self.bounds.limit {
             return Err(self.ops.malformed("value out of range"));
         }
         self.bounds.referenced = self.bounds.referenced.max(id.0.wrapping_add(1));
-        Ok(id)
+        Ok(())
     }
 
     /// Bounds a value id that cannot refer forward.
@@ -124,7 +124,7 @@ impl Record<'_> {
     }
 
     /// The optional last operand of arithmetic.
-    #[inline]
+    #[inline(always)]
     pub(super) fn flags(&mut self) -> Result<u32> {
         if self.ops.is_empty() {
             Ok(0)
@@ -134,6 +134,7 @@ impl Record<'_> {
     }
 
     /// What the atomic forms of load and store have at their end.
+    #[inline(always)]
     pub(super) fn atomic(&mut self, present: bool) -> Result<Atomic> {
         if present {
             Ok(Some((self.ordering()?, self.scope()?)))
@@ -143,12 +144,14 @@ impl Record<'_> {
     }
 
     /// A memory ordering.
+    #[inline(always)]
     pub(super) fn ordering(&mut self) -> Result<AtomicOrdering> {
         AtomicOrdering::from_code(self.ops.next()?)
             .ok_or_else(|| self.ops.malformed("atomic ordering"))
     }
 
     /// An index into the table of synchronisation scopes, which the module lists by name.
+    #[inline(always)]
     pub(super) fn scope(&mut self) -> Result<SyncScope> {
         let index = self.ops.next_u32()? as usize;
         self.scopes
