@@ -35,6 +35,8 @@ pub(super) struct Node {
     clusters: u32,
     /// Time of the last change.
     pub(super) changed: FatDateTime,
+    /// First cluster of the directory, 0 for the root, if the file was removed: it is gone when it is closed.
+    pub(super) removed_from: Option<u16>,
     /// Whether the directory record is out of date.
     dirty: bool,
     /// Cluster number `(i + 1) * STRIDE` of the file; the first `marked` of them are known.
@@ -119,6 +121,7 @@ impl Node {
         first: 0,
         clusters: 0,
         changed: FatDateTime::EPOCH,
+        removed_from: None,
         dirty: false,
         marks: [0; MARKS],
         marked: 0,

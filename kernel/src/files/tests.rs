@@ -188,14 +188,6 @@ fn names_are_made_listed_moved_and_removed() {
     for name in ["dir/b", "dir/a long name.txt", "dir/c"] {
         put(&mut tree, name, name.as_bytes());
     }
-    let list = |tree: &mut Tree<MemoryDisk>, path: &str| -> Vec<String> {
-        let mut name = [0; 255];
-        let entry = |index| match tree.entry(path, index, &mut name).unwrap() {
-            0 => None,
-            length => Some(String::from_utf8(name[..length].to_vec()).unwrap()),
-        };
-        (0..).map_while(entry).collect()
-    };
     assert_eq!(list(&mut tree, "dir"), ["b", "a long name.txt", "c"]);
     tree.rename("dir/b", "moved out").unwrap();
     tree.rename("dir/a long name.txt", "dir/c").unwrap();
@@ -245,7 +237,6 @@ fn an_open_file_keeps_its_record_and_clusters() {
     assert_eq!(id, same);
     tree.write(id, None, &pattern(5000, 1)).unwrap();
     assert_eq!(tree.stat("old").unwrap().size, 5000, "before any sync");
-    assert_eq!(tree.remove("old"), Err(Errno::NoAccess));
     put(&mut tree, "other", b"y");
     assert_eq!(tree.rename("other", "old"), Err(Errno::NoAccess));
     tree.rename("old", "a new and long name").unwrap();
@@ -257,6 +248,62 @@ fn an_open_file_keeps_its_record_and_clusters() {
     expected.extend(pattern(5000, 2));
     assert_eq!(get(&mut tree, "a new and long name"), expected);
     check(&mut tree, "open");
+}
+
+fn free_clusters(tree: &mut Tree<MemoryDisk>) -> u32 {
+    let volume = FileSystem::new(Cursor::new(image(tree)), FsOptions::new()).unwrap();
+    volume.stats().unwrap().free_clusters()
+}
+
+/// Names in the directory at `path`.
+fn list(tree: &mut Tree<MemoryDisk>, path: &str) -> Vec<String> {
+    let mut name = [0; 255];
+    let entry = |index| match tree.entry(path, index, &mut name).unwrap() {
+        0 => None,
+        length => Some(String::from_utf8(name[..length].to_vec()).unwrap()),
+    };
+    (0..).map_while(entry).collect()
+}
+
+#[test]
+fn an_open_file_that_is_removed_lives_until_it_is_closed() {
+    let mut tree = tree();
+    tree.make_directory("dir").unwrap();
+    // Enough records that the long names reach over clusters.
+    let name = |number| format!("dir/a rather long name of a file, number {number}");
+    for number in 0..40 {
+        put(&mut tree, &name(number), b"kept");
+    }
+    let open: Vec<_> = (100..120)
+        .map(|number| tree.open(&name(number), NEW).unwrap())
+        .collect();
+    let clusters = free_clusters(&mut tree);
+    for (number, &id) in (100..120).zip(&open) {
+        tree.remove(&name(number)).unwrap();
+        tree.write(id, None, &pattern(9000, number)).unwrap();
+        assert_eq!(tree.open(&name(number), READ), Err(Errno::NoEntry));
+        assert_eq!(tree.stat(&name(number)), Err(Errno::NoEntry));
+        assert_eq!(tree.remove(&name(number)), Err(Errno::NoEntry));
+        assert_eq!(tree.open(&name(number), NEW), Err(Errno::Exists));
+    }
+    assert_eq!(list(&mut tree, "dir").len(), 40);
+    tree.rename("dir", "moved").unwrap();
+    tree.sync().unwrap();
+    check(&mut tree, "removed and open");
+    let mut bytes = [0; 9000];
+    for (number, &id) in (100..120).zip(&open) {
+        assert_eq!(tree.read(id, 0, &mut bytes), Ok(9000));
+        assert!(bytes == pattern(9000, number)[..]);
+        tree.close(id).unwrap();
+    }
+    assert_eq!(list(&mut tree, "moved").len(), 40);
+    assert_eq!(free_clusters(&mut tree), clusters);
+    put(
+        &mut tree,
+        "moved/a rather long name of a file, number 100",
+        b"new",
+    );
+    check(&mut tree, "removed and closed");
 }
 
 #[test]

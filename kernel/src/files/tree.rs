@@ -28,13 +28,19 @@ pub const MAX_NODES: usize = 128;
 /// A mounted volume.
 #[derive(Debug)]
 pub struct Tree<D> {
-    ground: Ground<D>,
-    nodes: Box<[Node]>,
+    pub(super) ground: Ground<D>,
+    pub(super) nodes: Box<[Node]>,
 }
 
 /// Names an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NodeId(u16);
+
+impl NodeId {
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
 
 /// Why a disk has no files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,10 +92,10 @@ pub fn set_clock(us: i64) {
 }
 
 /// What a path was found to be.
-struct Found {
+pub(super) struct Found {
     entry: FileEntry,
     /// First cluster of the directory it is in; 0 is the root.
-    directory: u16,
+    pub(super) directory: u16,
 }
 
 type Volume<'a, D> = FatVolume<Stream<'a, D>>;
@@ -139,15 +145,16 @@ impl<D: BlockDevice> Tree<D> {
         Ok(id)
     }
 
-    /// Gives an open file back; everything reaches the disk.
+    /// Gives an open file back; everything reaches the disk. If it was removed, it is gone now.
     ///
     /// # Errors
     /// The disk failed; the file is closed all the same.
     pub fn close(&mut self, id: NodeId) -> Result<(), Errno> {
-        let node = &mut self.nodes[usize::from(id.0)];
+        let node = &mut self.nodes[id.index()];
         let committed = node.commit(&mut self.ground);
         node.opens = node.opens.saturating_sub(1);
-        committed.and_then(|()| self.sync())
+        let finished = self.finish_removal(id);
+        committed.and(finished).and_then(|()| self.sync())
     }
 
     /// Fills `buffer` from byte `at` of an open file; returns how many bytes there were.
@@ -155,7 +162,7 @@ impl<D: BlockDevice> Tree<D> {
     /// # Errors
     /// The disk failed, or the volume is damaged.
     pub fn read(&mut self, id: NodeId, at: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
-        self.nodes[usize::from(id.0)].read(&mut self.ground, at, buffer)
+        self.nodes[id.index()].read(&mut self.ground, at, buffer)
     }
 
     /// Writes `bytes` at byte `at` of an open file, or at its end. Returns how many were written, and where they end.
@@ -168,7 +175,7 @@ impl<D: BlockDevice> Tree<D> {
         at: Option<u64>,
         bytes: &[u8],
     ) -> Result<(usize, u64), Errno> {
-        let node = &mut self.nodes[usize::from(id.0)];
+        let node = &mut self.nodes[id.index()];
         let at = at.unwrap_or(node.size);
         let count = node.write(&mut self.ground, at, bytes, CLOCK.now())?;
         Ok((count, at + count as u64))
@@ -179,7 +186,7 @@ impl<D: BlockDevice> Tree<D> {
     /// # Errors
     /// As [`Self::write`].
     pub fn set_size(&mut self, id: NodeId, size: u64) -> Result<(), Errno> {
-        self.nodes[usize::from(id.0)].set_size(&mut self.ground, size, CLOCK.now())
+        self.nodes[id.index()].set_size(&mut self.ground, size, CLOCK.now())
     }
 
     /// Brings everything to the disk (F1).
@@ -203,7 +210,7 @@ impl<D: BlockDevice> Tree<D> {
     /// What an open file is.
     #[must_use]
     pub fn node_stat(&self, id: NodeId) -> Stat {
-        let node = &self.nodes[usize::from(id.0)];
+        let node = &self.nodes[id.index()];
         stat(Kind::File, node.size, node.changed)
     }
 
@@ -228,13 +235,17 @@ impl<D: BlockDevice> Tree<D> {
         Ok(stat(kind, found.entry.len(), found.entry.modified()))
     }
 
-    /// Removes a file, or a directory that is empty.
+    /// Removes a file, or a directory that is empty. A file that is open is gone when it is closed.
     ///
     /// # Errors
-    /// There is none, it is open, it is not empty, or the disk failed.
+    /// There is none, it is not empty, or the disk failed.
     pub fn remove(&mut self, path: &str) -> Result<(), Errno> {
         let found = self.find(path)?;
-        self.must_be_closed(&found)?;
+        let record = self.record(&found)?;
+        if let Some(id) = self.open_node(record) {
+            self.remove_later(id, &found);
+            return Ok(());
+        }
         self.ground.hint = 2;
         self.mounted(|volume| volume.delete(&found.entry))
     }
@@ -272,7 +283,7 @@ impl<D: BlockDevice> Tree<D> {
         }
         if let Some(id) = self.open_node(record) {
             // The new record is a copy of the old one, which has to be right.
-            self.nodes[usize::from(id.0)].commit(&mut self.ground)?;
+            self.nodes[id.index()].commit(&mut self.ground)?;
         }
         let moved = self.find(from)?;
         self.in_directory(to, |volume, directory, name| {
@@ -280,7 +291,7 @@ impl<D: BlockDevice> Tree<D> {
         })?;
         if let Some(id) = self.open_node(record) {
             let found = self.find(to)?;
-            self.nodes[usize::from(id.0)].record = self.record(&found)?;
+            self.nodes[id.index()].record = self.record(&found)?;
         }
         Ok(())
     }
@@ -290,14 +301,19 @@ impl<D: BlockDevice> Tree<D> {
     /// # Errors
     /// There is no such directory, the name does not fit, or the disk failed.
     pub fn entry(&mut self, path: &str, index: usize, name: &mut [u8]) -> Result<usize, Errno> {
+        let removed = self.removed_names()?;
         let found = self.mounted(|volume| {
-            let directory = enter(volume, parts(path))?.0;
+            let (directory, cluster) = enter(volume, parts(path))?;
+            let is_removed = |entry: &FileEntry| removed.contains(&(cluster, short_name(entry)));
             let mut left = index;
             for record in directory.entries() {
                 let record = record?;
                 let Some(entry) = record.as_entry().filter(|entry| is_name(entry)) else {
                     continue;
                 };
+                if is_removed(entry) {
+                    continue;
+                }
                 if left == 0 {
                     return Ok(Some(entry.clone()));
                 }
@@ -337,7 +353,11 @@ impl<D: BlockDevice> Tree<D> {
         })
         .and_then(|entry| {
             let directory = self.directory_of(path)?;
-            Ok(Found { entry, directory })
+            let found = Found { entry, directory };
+            if self.is_removed(&found)? {
+                return Err(Errno::NoEntry);
+            }
+            Ok(found)
         })
     }
 
@@ -389,53 +409,56 @@ impl<D: BlockDevice> Tree<D> {
 
     /// Where the directory record of what was found lies on the disk: the one with its short name, which no other in
     /// the directory has.
-    fn record(&mut self, found: &Found) -> Result<u64, Errno> {
-        let mut short = found.entry.short_name().raw_bytes();
-        if short[0] == 0xe5 {
-            // Stands for itself only like this: 0xe5 marks records that are free.
-            short[0] = 0x05;
-        }
-        let Geometry {
-            root_start,
-            data_start,
-            cluster_size,
-            max_cluster,
-            ..
-        } = self.ground.geometry;
-        if found.directory == 0 {
-            let root = root_start..data_start;
-            return self.record_in(root, short)?.ok_or(Errno::Device);
-        }
-        let mut cluster = found.directory;
-        for _ in 0..max_cluster {
-            let start = self.ground.geometry.cluster_start(cluster);
-            if let Some(at) = self.record_in(start..start + cluster_size, short)? {
-                return Ok(at);
-            }
-            cluster = self.ground.next(cluster)?.ok_or(Errno::Device)?;
-        }
-        Err(Errno::Device)
+    pub(super) fn record(&mut self, found: &Found) -> Result<u64, Errno> {
+        let short = short_name(&found.entry);
+        let mut place = 0;
+        let is_there = self.walk(found.directory, |at, record| {
+            let attributes = DirEntryAttrFlags::from_bits_retain(record[11]);
+            place = at;
+            record[..11] == short && !attributes.contains(DirEntryAttrFlags::VOLUME_ID)
+        })?;
+        is_there.then_some(place).ok_or(Errno::Device)
     }
 
-    fn record_in(
+    /// Shows `stop` the records of a directory in order, with their offsets on the disk, until it says so; whether
+    /// it did. The directory is named by its first cluster, 0 is the root.
+    pub(super) fn walk(
         &mut self,
-        range: core::ops::Range<u64>,
-        short: [u8; 11],
-    ) -> Result<Option<u64>, Errno> {
+        directory: u16,
+        mut stop: impl FnMut(u64, &[u8; RECORD as usize]) -> bool,
+    ) -> Result<bool, Errno> {
+        let geometry = self.ground.geometry;
         let mut record = [0; RECORD as usize];
-        for at in range.step_by(RECORD as usize) {
-            let read = self.ground.cache.read(at, &mut record);
-            read.map_err(|_| Errno::Device)?;
-            if record[0] == 0 {
-                // Behind the last record of a directory lies what was there before.
-                return Ok(None);
+        let mut cluster = directory;
+        for _ in 0..geometry.max_cluster {
+            let area = match cluster {
+                0 => geometry.root_start..geometry.data_start,
+                _ => {
+                    let start = geometry.cluster_start(cluster);
+                    start..start + geometry.cluster_size
+                }
+            };
+            for at in area.step_by(RECORD as usize) {
+                let read = self.ground.cache.read(at, &mut record);
+                read.map_err(|_| Errno::Device)?;
+                if record[0] == 0 {
+                    // Behind the last record of a directory lies what was there before.
+                    return Ok(false);
+                }
+                if stop(at, &record) {
+                    return Ok(true);
+                }
             }
-            let attributes = DirEntryAttrFlags::from_bits_retain(record[11]);
-            if record[..11] == short && !attributes.contains(DirEntryAttrFlags::VOLUME_ID) {
-                return Ok(Some(at));
+            // The root is one area, and has no chain.
+            if cluster == 0 {
+                return Ok(false);
             }
+            let Some(next) = self.ground.next(cluster)? else {
+                return Ok(false);
+            };
+            cluster = next;
         }
-        Ok(None)
+        Err(Errno::Device)
     }
 
     fn open_node(&self, record: u64) -> Option<NodeId> {
@@ -459,7 +482,7 @@ impl<D: BlockDevice> Tree<D> {
     fn take_node(&mut self, found: &Found) -> Result<NodeId, Errno> {
         let record = self.record(found)?;
         if let Some(id) = self.open_node(record) {
-            self.nodes[usize::from(id.0)].opens += 1;
+            self.nodes[id.index()].opens += 1;
             return Ok(id);
         }
         let free = self.nodes.iter().position(|node| node.opens == 0);
@@ -485,6 +508,16 @@ fn enter<'v, 'c, 'p, D: BlockDevice>(
         cluster = entry.cluster().0 as u16;
     }
     Ok((directory, cluster))
+}
+
+/// The short name of an entry as its record has it.
+fn short_name(entry: &FileEntry) -> [u8; 11] {
+    let mut short = entry.short_name().raw_bytes();
+    if short[0] == 0xe5 {
+        // Stands for itself only like this: 0xe5 marks records that are free.
+        short[0] = 0x05;
+    }
+    short
 }
 
 /// Whether a record is of a file or directory that has a name of its own.
