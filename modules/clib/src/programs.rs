@@ -60,21 +60,29 @@ pub struct Run {
 /// How a module is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// For file names: `O0`, `O2`, `O3-v3`.
+    /// For file names: `O0`, `O1`, `O2`, `O3`, `O3-v3`.
     pub name: &'static str,
     /// clang's flags.
     pub flags: &'static [&'static str],
 }
 
 /// The variants that everything is tested in.
-pub const VARIANTS: [Variant; 3] = [
+pub const VARIANTS: [Variant; 5] = [
     Variant {
         name: "O0",
         flags: &["-O0", "-march=x86-64", "-mfpmath=sse"],
     },
     Variant {
+        name: "O1",
+        flags: &["-O1", "-march=x86-64", "-mfpmath=sse"],
+    },
+    Variant {
         name: "O2",
         flags: &["-O2", "-march=x86-64", "-mfpmath=sse"],
+    },
+    Variant {
+        name: "O3",
+        flags: &["-O3", "-march=x86-64", "-mfpmath=sse"],
     },
     Variant {
         name: "O3-v3",

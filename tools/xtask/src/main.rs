@@ -62,7 +62,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "programs",
         help: "real programs at every tier against native ones: [--short] [--program NAME]... \
-               [--variant O0|O2|O3-v3]... [--tier TIER]...",
+               [--variant O0|O1|O2|O3|O3-v3]... [--tier TIER|kernel]...",
         run: programs::main,
     },
     #[cfg(feature = "guests")]

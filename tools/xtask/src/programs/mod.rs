@@ -62,6 +62,8 @@ struct Native {
 pub(crate) struct Sum {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
+    /// Functions compiled at a forced tier, once for each program, variant and tier.
+    functions: usize,
 }
 
 pub(crate) fn main(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {
@@ -86,9 +88,14 @@ pub(crate) fn main(mut parser: lexopt::Parser) -> Result<ExitCode, Failure> {
         list.push(parser.value()?.string()?);
     }
     let start = Instant::now();
-    let Sum { passed, failed } = run(&selection)?;
+    let Sum {
+        passed,
+        failed,
+        functions,
+    } = run(&selection)?;
     let seconds = start.elapsed().as_secs();
-    println!("{passed} passed, {failed} failed ({seconds} s)");
+    println!("{functions} functions at forced tiers, {seconds} s");
+    println!("{passed} passed, {failed} failed");
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
@@ -215,8 +222,9 @@ impl Host {
                 tier,
             };
             let start = Instant::now();
-            let complaints = case.check(&native.outcomes, selection.short)?;
+            let (complaints, functions) = case.check(&native.outcomes, selection.short)?;
             let title = format!("{} {} {tier}", program.name, variant.name);
+            sum.functions += functions;
             sum.add(&title, start, &complaints);
         }
         Ok(())
@@ -233,55 +241,57 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// What is wrong with the case's runs.
-    fn check(&self, expected: &[Outcome], short: bool) -> Result<Vec<String>, Failure> {
+    /// What is wrong with the case's runs, and how many functions were compiled at the tier.
+    fn check(&self, expected: &[Outcome], short: bool) -> Result<(Vec<String>, usize), Failure> {
         let (program, variant) = (self.program.name, self.variant.name);
         let place = workplace(&format!("{program}-{variant}-{}", self.tier))?;
         let log = place.with_extension("json");
-        let mut complaints = Vec::new();
+        let (mut complaints, mut functions) = (Vec::new(), 0);
         for (run, expected) in self.program.runs.iter().zip(expected) {
+            // What an earlier run said must not be taken for what this one says.
+            std::fs::write(&log, "")?;
             let mut command = Command::new(&self.host.bareflow);
-            command
-                .arg("run")
-                .arg(self.module)
-                .arg("--lib")
-                .arg(&self.host.library);
+            command.arg("run").arg(self.module);
+            command.arg("--lib").arg(&self.host.library);
             command.args(["--cores", "2", "--tier", self.tier]);
             command.arg("--json").arg(&log).arg("--dir").arg(&place);
             command.arg("--").args(words(run, short));
             let found = execute(&mut command, &place)?;
             complaints.extend(difference(expected, &found));
-            complaints.extend(self.declined(&log));
-        }
-        complaints.dedup();
-        Ok(complaints)
-    }
-
-    /// Functions that are not at the forced tier, from the run's JSON lines.
-    fn declined(&self, log: &Path) -> Option<String> {
-        if self.tier == "auto" {
-            return None;
-        }
-        let text = std::fs::read_to_string(log).unwrap_or_default();
-        let lines = text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok());
-        let mut others = Vec::new();
-        for line in lines.filter(|line: &Value| line["event"] == "function") {
-            let (tier, name) = (line["tier"].as_str()?, line["function"].as_str()?);
-            let stays = tier == LOWEST && line["returns_twice"] == true;
-            if !tier.eq_ignore_ascii_case(self.tier) && !stays {
-                others.push(format!("{name} ({tier})"));
+            if self.tier != "auto" {
+                match all_compiled(&std::fs::read_to_string(&log)?, self.tier) {
+                    Ok(count) => functions = count,
+                    Err(why) => complaints.push(why),
+                }
             }
         }
-        let first = others
-            .get(..others.len().min(5))
-            .filter(|names| !names.is_empty())?;
-        Some(format!(
-            "{} functions declined: {}",
-            others.len(),
-            first.join(" ")
-        ))
+        complaints.dedup();
+        Ok((complaints, functions))
+    }
+}
+
+/// How many functions a run has, if all are at the forced tier according to its JSON lines; else which are not.
+fn all_compiled(log: &str, forced: &str) -> Result<usize, String> {
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let (mut count, mut others) = (0, Vec::new());
+    for line in lines.filter(|line: &Value| line["event"] == "function") {
+        let text = |key: &str| line[key].as_str().unwrap_or("?").to_owned();
+        let tier = text("tier");
+        let stays = tier == LOWEST && line["returns_twice"] == true;
+        count += 1;
+        if !tier.eq_ignore_ascii_case(forced) && !stays {
+            others.push(format!("{} ({tier})", text("function")));
+        }
+    }
+    match others.len() {
+        0 if count == 0 => Err("no list of functions".to_owned()),
+        0 => Ok(count),
+        many => {
+            others.truncate(5);
+            Err(format!("{many} functions declined: {}", others.join(" ")))
+        }
     }
 }
 
@@ -350,6 +360,21 @@ mod tests {
             status: Some(status),
             output: output.to_owned(),
         }
+    }
+
+    #[test]
+    fn a_function_at_another_tier_or_no_list_at_all_is_noticed() {
+        let line = |name: &str, tier: &str, twice: bool| {
+            format!(
+                "{{\"event\":\"function\",\"function\":\"{name}\",\"tier\":\"{tier}\",\"returns_twice\":{twice}}}\n"
+            )
+        };
+        let log = line("f", "o2", false) + &line("g", "baseline", true);
+        assert_eq!(all_compiled(&log, "o2"), Ok(2));
+        let log = log + "noise\n" + &line("h", "baseline", false);
+        let why = all_compiled(&log, "o2").unwrap_err();
+        assert_eq!(why, "1 functions declined: h (baseline)");
+        assert!(all_compiled("", "o2").is_err());
     }
 
     #[test]
