@@ -82,8 +82,14 @@ int names(void)
         return 2;
     if (bf_seek(fd, 0, BF_SEEK_SET) != 0 || bf_write(fd, " world", 6) != 6)
         return 3;
-    if (bf_remove(NAME("folder/A file with a long name.txt")) != -BF_EACCES)
+    int gone = bf_open(NAME("folder/gone"), NEW);
+    if (gone < 0 || bf_remove(NAME("folder/gone")) || bf_write(gone, "x", 1) != 1)
         return 4;
+    struct bf_stat stat;
+    if (bf_stat(NAME("folder/gone"), &stat) != -BF_ENOENT || bf_fstat(gone, &stat) || stat.size != 1)
+        return 13;
+    if (bf_rename(NAME("folder/gone"), NAME("folder/x")) != -BF_ENOENT || bf_close(gone))
+        return 12;
     if (bf_truncate(fd, 8) || bf_close(fd))
         return 5;
     if (bf_rename(NAME("folder/A file with a long name.txt"), NAME("folder/b")))
@@ -91,7 +97,6 @@ int names(void)
     int dir = bf_open(NAME("folder"), BF_OPEN_READ | BF_OPEN_DIRECTORY);
     if (dir < 0 || bf_list(dir, name, sizeof name) != 1 || name[0] != 'b' || bf_list(dir, name, 1) != 0)
         return 7;
-    struct bf_stat stat;
     if (bf_stat(NAME("folder/b"), &stat) || stat.size != 8 || !stat.mtime_us)
         return 8;
     if (bf_stat(NAME("folder"), &stat) || stat.kind != BF_KIND_DIRECTORY)
