@@ -25,7 +25,7 @@ use super::symbols::{Place, Symbols};
 use super::users;
 use crate::abi;
 use crate::helpers::Helper;
-use crate::load::{self, LoadError};
+use crate::load::{self, LoadError, MAX_INIT_BYTES};
 use ::abi::HostCall;
 use alloc::string::String;
 use alloc::vec;
@@ -99,6 +99,8 @@ pub enum LinkError {
     Types(String, TypeError),
     /// The globals do not fit: so many bytes of so many.
     GlobalsTooLarge(u64, u32),
+    /// Initial values of all modules, with the gaps between them, are too many bytes, of so many.
+    InitialValuesTooLarge(u64, usize),
     /// The thread-local variables do not fit: so many bytes of so many.
     ThreadLocalsTooLarge(u64, u32),
     /// More functions than slots.
@@ -139,6 +141,9 @@ impl fmt::Display for LinkError {
             Self::GlobalsTooLarge(bytes, limit) => {
                 write!(f, "globals need {bytes} bytes, the limit is {limit}")
             }
+            Self::InitialValuesTooLarge(bytes, limit) => {
+                write!(f, "initial values need {bytes} bytes, the limit is {limit}")
+            }
             Self::ThreadLocalsTooLarge(bytes, limit) => {
                 write!(
                     f,
@@ -173,6 +178,8 @@ pub(super) struct Joined {
     pub(super) module: Module,
     pub(super) symbols: Symbols,
     pub(super) units: Vec<Unit>,
+    /// Of all initial values so far. A small file can have many, so they are counted before the next one is read.
+    init_bytes: u64,
 }
 
 impl Joined {
@@ -183,6 +190,7 @@ impl Joined {
             module: Module::default(),
             symbols: Symbols::default(),
             units: Vec::new(),
+            init_bytes: 0,
         };
         let mut archives = Vec::new();
         for input in inputs {
@@ -224,6 +232,14 @@ impl Joined {
     }
 
     fn add(&mut self, module: Module) -> Result<(), LinkError> {
+        let init = module.globals.iter().map(|global| global.init.len() as u64);
+        self.init_bytes += init.sum::<u64>();
+        if self.init_bytes > MAX_INIT_BYTES as u64 {
+            return Err(LinkError::InitialValuesTooLarge(
+                self.init_bytes,
+                MAX_INIT_BYTES,
+            ));
+        }
         self.begin_unit(module.name.clone());
         let name = module.name.clone();
         let at = self

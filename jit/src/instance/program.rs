@@ -10,6 +10,7 @@ use super::start;
 use crate::abi;
 use crate::helpers::Helper;
 use crate::legal::{self, LegalError};
+use crate::load::MAX_INIT_BYTES;
 use crate::tier::{Bindings, CpuFeatures};
 use ::abi::HostCall;
 use alloc::vec;
@@ -234,13 +235,24 @@ impl Layout {
         };
         let mut at = u64::from(abi::GLOBALS);
         let limit = u64::from(abi::GLOBALS + MAX_GLOBALS);
+        let too_large =
+            |end| LinkError::GlobalsTooLarge(end - u64::from(abi::GLOBALS), MAX_GLOBALS);
         for (end, constant) in [(0, true), (1, false)] {
-            let chosen = |global: &Global| !global.thread_local && global.constant == constant;
-            at = layout
-                .place(module, variables, chosen, at, limit)
-                .map_err(|end| {
-                    LinkError::GlobalsTooLarge(end - u64::from(abi::GLOBALS), MAX_GLOBALS)
-                })?;
+            let start = at;
+            // What is zero comes last: a segment's bytes end with the last variable that is not.
+            for zero in [false, true] {
+                let chosen = |global: &Global| {
+                    !global.thread_local
+                        && global.constant == constant
+                        && global.init.is_empty() == zero
+                };
+                at = layout
+                    .place(module, variables, chosen, at, limit)
+                    .map_err(too_large)?;
+                if !zero && at - start > MAX_INIT_BYTES as u64 {
+                    return Err(LinkError::InitialValuesTooLarge(at - start, MAX_INIT_BYTES));
+                }
+            }
             at = at.next_multiple_of(4096);
             layout.ends[end] = at as u32;
         }
@@ -427,6 +439,26 @@ mod tests {
         .unwrap();
         assert_eq!(program.segments[1].bytes, [7]);
         assert_eq!(program.segments[1].size, 8192);
+    }
+
+    #[test]
+    fn what_is_zero_takes_no_bytes_wherever_it_is_declared() {
+        let globals = vec![
+            global("zero", false, &[], 1 << 30),
+            global("a", false, &[7], 4),
+            global("more", true, &[], 1 << 20),
+            global("b", true, &[8], 4),
+        ];
+        let program = Program::new(Module {
+            globals,
+            ..Module::default()
+        })
+        .unwrap();
+        let [constants, globals] = &program.segments;
+        assert_eq!(
+            (&constants.bytes[..], &globals.bytes[..]),
+            (&[8][..], &[7][..])
+        );
     }
 
     #[test]

@@ -161,7 +161,12 @@ impl<'m, 'a> Loader<'m, 'a> {
         // A declaration may have a type whose size is nobody's business here.
         let layout = match self.types.find(global.ty) {
             Some(ty) if self.module.types.is_sized(ty) => self.layout(ty),
-            _ if defined => return Err(refuse("type without a size")),
+            _ if defined => {
+                let limit = self.types.limit(global.ty);
+                let limit =
+                    limit.map(|which| LoadError::limit(format!("{which}: variable {name}")));
+                return Err(limit.unwrap_or_else(|| refuse("type without a size")));
+            }
             _ => ir::types::Layout::default(),
         };
         let id = GlobalId(count(self.module.globals.len())?);

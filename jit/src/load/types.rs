@@ -10,11 +10,18 @@ use alloc::vec::Vec;
 
 use super::error::{LoadError, Result};
 use super::layout::OwnLayouts;
+use hashbrown::HashMap;
+use ir::types::TypeError;
+
+/// The limit that a type may be beyond.
+const SIZE: &str = "size of a type";
 
 /// IR types by the file's type ids.
 #[derive(Debug)]
 pub(super) struct TypeMap {
     ids: Vec<Option<ir::TypeId>>,
+    /// By type without an IR type: the limit that is in the way, if one is.
+    beyond: HashMap<bitcode::TypeId, &'static str>,
     /// Layouts in the file's sense.
     pub(super) layouts: OwnLayouts,
 }
@@ -24,6 +31,7 @@ impl TypeMap {
     pub(super) fn new(source: &bitcode::Types, types: &mut ir::Types, layouts: OwnLayouts) -> Self {
         let mut map = Self {
             ids: alloc::vec![None; source.len()],
+            beyond: HashMap::new(),
             layouts,
         };
         let is_function = |id| matches!(source.get(id), bitcode::Type::Function { .. });
@@ -37,9 +45,18 @@ impl TypeMap {
             .iter()
             .filter(|id| is_function(**id));
         for &id in values.chain(functions) {
-            let ty = map
-                .convert(source, source.get(id))
-                .and_then(|ty| types.intern(ty).ok());
+            let converted = map.convert(source, source.get(id));
+            let interned = converted.map(|ty| types.intern(ty));
+            let limit = match interned {
+                Some(Err(TypeError::TooLarge)) => Some(SIZE),
+                Some(Err(TypeError::TooMany)) => Some("number of types"),
+                Some(_) => None,
+                None => map.limit_of_parts(source, source.get(id)),
+            };
+            if let Some(limit) = limit {
+                map.beyond.insert(id, limit);
+            }
+            let ty = interned.and_then(core::result::Result::ok);
             if let Some(ty) = ty {
                 map.layouts.note(types, ty);
             }
@@ -61,7 +78,7 @@ impl TypeMap {
     pub(super) fn get(&self, source: &bitcode::Types, id: bitcode::TypeId) -> Result<ir::TypeId> {
         match self.find(id) {
             Some(ty) => Ok(ty),
-            None => Err(no_type(source, id)),
+            None => Err(self.no_type(source, id)),
         }
     }
 
@@ -108,15 +125,39 @@ impl TypeMap {
         })
     }
 
+    #[cold]
+    fn no_type(&self, source: &bitcode::Types, id: bitcode::TypeId) -> Box<LoadError> {
+        match self.limit(id) {
+            Some(which) => LoadError::limit(which),
+            None => LoadError::unsupported(format!("type {}", describe(source, id))),
+        }
+    }
+
+    /// The limit that a type without an IR type is beyond.
+    pub(super) fn limit(&self, id: bitcode::TypeId) -> Option<&'static str> {
+        self.beyond.get(&id).copied()
+    }
+
+    /// The limit that a part of a type is beyond, or an array's length.
+    fn limit_of_parts(&self, source: &bitcode::Types, ty: &bitcode::Type) -> Option<&'static str> {
+        use bitcode::Type as Bc;
+        match ty {
+            Bc::Array { len, element } => match self.find(*element) {
+                Some(_) => u32::try_from(*len).err().map(|_| SIZE),
+                None => self.limit(*element),
+            },
+            Bc::Struct { fields, .. } => {
+                let mut fields = source.list(fields).iter();
+                fields.find_map(|field| self.limit(*field))
+            }
+            _ => None,
+        }
+    }
+
     /// The types of a list, if the IR has them all.
     fn list(&self, source: &bitcode::Types, list: &bitcode::TypeList) -> Option<Vec<ir::TypeId>> {
         source.list(list).iter().map(|id| self.find(*id)).collect()
     }
-}
-
-#[cold]
-fn no_type(source: &bitcode::Types, id: bitcode::TypeId) -> Box<LoadError> {
-    LoadError::unsupported(format!("type {}", describe(source, id)))
 }
 
 /// Names a type in a message.
@@ -135,8 +176,8 @@ pub(super) fn describe(source: &bitcode::Types, id: bitcode::TypeId) -> String {
         Bc::Pointer { space, .. } => return format!("pointer into address space {space}"),
         Bc::Vector { scalable: true, .. } => "scalable vector",
         Bc::Vector { .. } => "vector of what is not supported",
-        Bc::Array { .. } => "array that is too large or of what is not supported",
-        Bc::Struct { .. } => "struct that is too large or holds what is not supported",
+        Bc::Array { .. } => "array of what is not supported",
+        Bc::Struct { .. } => "struct that holds what is not supported",
         Bc::Function { .. } => "function of what is not supported",
         _ => "that has no values",
     };

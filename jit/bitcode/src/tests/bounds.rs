@@ -122,9 +122,43 @@ fn abbreviations_and_their_operands() {
 }
 
 #[test]
+fn operands_of_a_record() {
+    // Both forms: each operand with a number in front, and an array of an abbreviation, of one bit an element.
+    let plain = |count: usize| file(|w| w.record(999, &vec![0; count]));
+    let array = |count: usize| {
+        file(|w| {
+            w.abbrev(2);
+            w.vbr(3, 5);
+            w.fixed(1, 1);
+            w.vbr(999, 8);
+            w.fixed(0, 1);
+            w.fixed(3, 3);
+            w.fixed(0, 1);
+            w.fixed(1, 3);
+            w.vbr(1, 5);
+            w.abbrev(4);
+            w.vbr(count as u64, 6);
+            (0..count).for_each(|_| w.fixed(1, 1));
+        })
+    };
+    for of in [&plain as &dyn Fn(usize) -> Vec<u8>, &array] {
+        exceeds("operands of a record", &of(limits::RECORD_OPS + 1));
+        assert_eq!(outcome(&of(limits::RECORD_OPS)), Ok(()));
+    }
+    // More than the file has bits for is refused before anything is made of it.
+    let claimed = file(|w| {
+        w.abbrev(3);
+        w.vbr(999, 6);
+        w.vbr(1 << 20, 6);
+    });
+    assert!(outcome(&claimed).is_err());
+}
+
+#[test]
 fn types_fields_widths_lanes() {
     let numbered = |count: usize| file(|w| types(w, |w| w.record(1, &[count as u64])));
     exceeds("number of types", &numbered(limits::TYPES + 1));
+    assert!(!outcome(&numbered(limits::TYPES)).is_err_and(|why| why.contains("limit")));
     let fields = |count: usize| {
         let mut ops = vec![0u64];
         ops.resize(count + 1, 1);
@@ -142,7 +176,7 @@ fn types_fields_widths_lanes() {
     let deep =
         |depth: u64| file(|w| types(w, |w| (0..depth).for_each(|at| w.record(11, &[1, at + 1]))));
     assert_eq!(outcome(&deep(u64::from(limits::TYPE_DEPTH) - 1)), Ok(()));
-    assert!(outcome(&deep(u64::from(limits::TYPE_DEPTH) + 1)).is_err());
+    exceeds("depth of a type", &deep(u64::from(limits::TYPE_DEPTH) + 1));
 }
 
 #[test]
@@ -157,6 +191,7 @@ fn attributes_of_all_groups() {
         })
     };
     exceeds("number of attributes", &group(limits::ATTRIBUTES + 1));
+    assert_eq!(outcome(&group(limits::ATTRIBUTES)), Ok(()));
 }
 
 #[test]
@@ -185,8 +220,10 @@ fn constants_blocks_and_metadata() {
         })
     };
     exceeds("number of constants", &constants(limits::CONSTANTS + 1));
+    assert_eq!(outcome(&constants(limits::CONSTANTS)), Ok(()));
     let metadata = |count| file(|w| many(w, METADATA, 3, count, &[]));
     exceeds("number of metadata nodes", &metadata(limits::METADATA + 1));
+    assert_eq!(outcome(&metadata(limits::METADATA)), Ok(()));
     let blocks = |count: u64| {
         file(|w| {
             types(w, |w| w.record(21, &[0, 0]));

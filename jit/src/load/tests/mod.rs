@@ -4,6 +4,7 @@
 //! the IR's interpreter for what was made of it, the verifier for its form.
 
 mod bits;
+mod bounds;
 mod clang;
 mod compiled;
 mod facts;
