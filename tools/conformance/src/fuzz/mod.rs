@@ -50,11 +50,12 @@ const MOST_HEADERS: usize = 4096;
 
 /// Bytes that an input of `len` bytes may hold at once, at most.
 ///
-/// Initial values are the one thing that is not in proportion to a file: they are bounded by
-/// [`jit::load::MAX_INIT_BYTES`], and exist in the module, in the program's segments, and while a vector grows.
+/// Two things are not in proportion to a file, and have bounds of their own: initial values
+/// ([`jit::load::MAX_INIT_BYTES`]), which exist in a module, in the copy that is linked, and in two segments that grow as
+/// vectors do; and a million words of IR, with what their compilation needs. Real modules hold 42 bytes a byte.
 #[must_use]
 pub fn most_memory(len: usize) -> usize {
-    4 * jit::load::MAX_INIT_BYTES + len * (8 << 10)
+    6 * jit::load::MAX_INIT_BYTES + len * (1 << 10)
 }
 
 /// How far an input came.
