@@ -34,12 +34,14 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(blocks: usize) -> Self {
+    /// With room for a body of about the size of `old`.
+    pub(super) fn new(old: &Body) -> Self {
+        let (insts, blocks) = (old.insts.len() + old.insts.len() / 8, old.blocks.len());
         Self {
-            insts: Vec::new(),
-            origin: Vec::new(),
-            pool: Vec::new(),
-            consts: Vec::new(),
+            insts: Vec::with_capacity(insts),
+            origin: Vec::with_capacity(insts),
+            pool: Vec::with_capacity(old.pool.len() + old.pool.len() / 8),
+            consts: Vec::with_capacity(old.consts.len()),
             numbers: HashMap::new(),
             objects: Vec::new(),
             blocks: vec![(0, 0); blocks],
@@ -387,8 +389,16 @@ fn side(old: &Body, body: &Body, origin: &[InstId]) -> Vec<(InstId, u32, u32)> {
     if old.side.is_empty() {
         return side;
     }
+    let mut first = 0;
     for (at, &from) in origin.iter().enumerate() {
-        let first = old.side.partition_point(|fact| fact.0 < from);
+        // Origins ascend but for blocks that changed places.
+        if first > 0 && old.side[first - 1].0 >= from {
+            first = old.side.partition_point(|fact| fact.0 < from);
+        }
+        first += old.side[first..]
+            .iter()
+            .take_while(|fact| fact.0 < from)
+            .count();
         let (stored, new) = (old.inst(from), &body.insts[at]);
         if (stored.op, stored.ty) != (new.op, new.ty) {
             continue;

@@ -115,6 +115,9 @@ fn library() -> Module {
 
 /// The functions of these helpers, as functions of a module with these types.
 pub(super) fn functions(types: &mut Types, wanted: &[Helper]) -> Option<alloc::vec::Vec<Function>> {
+    if wanted.is_empty() {
+        return Some(alloc::vec::Vec::new());
+    }
     let mut library = library();
     let mut list = alloc::vec::Vec::with_capacity(wanted.len());
     for &helper in wanted {

@@ -169,7 +169,7 @@ pub fn linked(
     }
     let stored = definitions.to_vec();
     let attr_sets = core::mem::take(&mut module.attr_sets);
-    let mut cx = Context::new(&mut module.types, &stored, attr_sets, cpu, rules);
+    let mut cx = Context::new(&mut module.types, &kinds, &stored, attr_sets, cpu, rules);
     let mut report = Report::default();
     let mut failed = None;
     for (func, wanted) in module.funcs.iter_mut().zip(wanted) {
@@ -242,7 +242,8 @@ pub fn needed(kinds: &Kinds, func: &Function) -> bool {
     let Some(body) = &func.body else {
         return false;
     };
-    if !kinds.fma && body.insts.iter().any(|inst| is_fused(inst, func)) {
+    let fused = func.attrs.has(FuncAttrs::FMA);
+    if !kinds.fma && body.insts.iter().any(|inst| is_fused(inst, fused)) {
         return true;
     }
     let pair = |op| matches!(op, Op::Intrinsic | Op::CmpXchg);
@@ -259,11 +260,11 @@ fn is_float_exchange(inst: &Inst) -> bool {
     inst.op == Op::AtomicRmw && matches!(inst.ty, TypeId::F32 | TypeId::F64)
 }
 
-/// Whether `inst`, of function `func`, rounds a product and a sum once.
-fn is_fused(inst: &Inst, func: &Function) -> bool {
+/// Whether `inst`, of a function that is `fused` or not, rounds a product and a sum once.
+fn is_fused(inst: &Inst, fused: bool) -> bool {
     match inst.intrinsic().filter(|_| inst.op == Op::Intrinsic) {
         Some(Intrinsic::Fma) => true,
-        Some(Intrinsic::FMulAdd) => func.attrs.has(FuncAttrs::FMA),
+        Some(Intrinsic::FMulAdd) => fused,
         _ => false,
     }
 }
@@ -318,6 +319,11 @@ impl Kinds {
         }
     }
 
+    /// Whether values of a type stay as they are.
+    fn stays(&self, ty: TypeId) -> bool {
+        self.of(ty) == Self::NOTHING
+    }
+
     fn of(&self, ty: TypeId) -> u8 {
         self.of.get(ty.index()).copied().unwrap_or(Self::LEGALISED)
     }
@@ -329,6 +335,7 @@ const SPLIT: u32 = u32::MAX;
 /// What all functions of a module share while they are rewritten.
 struct Context<'a> {
     types: &'a mut Types,
+    kinds: &'a Kinds,
     cpu: CpuFeatures,
     rules: Rules,
     /// The types of all functions' definitions before.
@@ -350,6 +357,7 @@ struct Context<'a> {
 impl<'a> Context<'a> {
     fn new(
         types: &'a mut Types,
+        kinds: &'a Kinds,
         stored: &'a [TypeId],
         attr_sets: Vec<AttrSet>,
         cpu: CpuFeatures,
@@ -357,6 +365,7 @@ impl<'a> Context<'a> {
     ) -> Self {
         Self {
             types,
+            kinds,
             cpu,
             rules,
             stored,

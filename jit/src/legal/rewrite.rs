@@ -135,6 +135,8 @@ pub(super) struct Rewriter<'r, 'a> {
     /// By phi: the blocks it has entries for.
     entries: HashMap<u32, u32>,
     phis: HashMap<u32, Phi>,
+    /// Lists of new phis that still name stored values: where in the pool, and how many pairs.
+    copied: Vec<(u32, u32)>,
     /// What each phi receives from each block.
     fed: Vec<(InstId, BlockId, Parts)>,
     /// Where values are put to be read in another way, and its size.
@@ -149,15 +151,16 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Self {
             cx,
             old,
-            out: Output::new(old.blocks.len()),
+            out: Output::new(old),
             fused,
             places: vec![NOWHERE; old.insts.len()],
             args: Vec::new(),
             consts: vec![NOWHERE; old.consts.len()],
-            parts: Vec::new(),
+            parts: Vec::with_capacity(old.insts.len() + old.consts.len()),
             edges: vec![Vec::new(); old.blocks.len()],
             entries: HashMap::new(),
             phis: HashMap::new(),
+            copied: Vec::new(),
             fed: Vec::new(),
             scratch: None,
             ret: super::signature::Return::Void,
@@ -175,7 +178,8 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             if block != BlockId(0) {
                 self.out.start_block(block);
             }
-            self.block(block).map_err(|stop| (self.out.at, stop))?;
+            self.block(block, &cfg)
+                .map_err(|stop| (self.out.at, stop))?;
         }
         for block in (0..self.old.blocks.len() as u32).map(BlockId) {
             if !cfg.is_reachable(block) {
@@ -184,17 +188,20 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 self.out.emit(Op::Unreachable, 0, TypeId::VOID, [0; 3]);
             }
         }
-        self.fill_phis();
+        self.fill_phis().map_err(|stop| (self.out.at, stop))?;
         Ok(self.out.finish(self.old, params))
     }
 
-    /// Sorts the entries of phis by the block they come from: one a phi and block.
+    /// Sorts the entries of phis of several parts by the block they come from: one a phi and block.
     fn collect_edges(&mut self, cfg: &Cfg) {
         for &block in cfg.rpo() {
             for id in self.old.block(block).insts() {
                 let inst = self.old.inst(id);
                 if inst.op != Op::Phi {
                     break;
+                }
+                if self.cx.kinds.stays(inst.ty) {
+                    continue;
                 }
                 for pair in self
                     .old
@@ -233,9 +240,9 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Ok(params)
     }
 
-    fn block(&mut self, block: BlockId) -> Res {
+    fn block(&mut self, block: BlockId, cfg: &Cfg) -> Res {
         let insts = self.old.block(block);
-        self.phi_group(insts)?;
+        self.phi_group(insts, cfg);
         for id in insts.insts() {
             let inst = *self.old.inst(id);
             self.out.at = id;
@@ -255,7 +262,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
     }
 
     /// The phis of a block: all of their parts first, then what has to be done with them.
-    fn phi_group(&mut self, block: ir::Block) -> Res {
+    fn phi_group(&mut self, block: ir::Block, cfg: &Cfg) {
         let mut extended: SmallVec<[(Value, Parts); 2]> = SmallVec::new();
         for id in block.insts() {
             let inst = *self.old.inst(id);
@@ -263,6 +270,10 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 break;
             }
             self.out.at = id;
+            if self.cx.kinds.stays(inst.ty) {
+                self.copy_phi(id, &inst, cfg);
+                continue;
+            }
             let entries = self.entries.get(&id.0).copied().unwrap_or(0);
             let mut types = Vec::new();
             self.transport(inst.ty, &mut types);
@@ -280,7 +291,23 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         for (slot, words) in extended {
             self.store_extended(slot, &words);
         }
-        Ok(())
+    }
+
+    /// A phi of one part that stays as it is. What it receives is named by its stored number until all
+    /// values have their new ones.
+    fn copy_phi(&mut self, id: InstId, inst: &Inst, cfg: &Cfg) {
+        let pairs = self.old.words(inst.args[0], inst.args[1] * 2);
+        let start = self.out.pool.len() as u32;
+        for pair in pairs.chunks_exact(2) {
+            if cfg.is_reachable(BlockId(pair[0])) {
+                self.out.pool.extend_from_slice(pair);
+            }
+        }
+        let entries = (self.out.pool.len() as u32 - start) / 2;
+        self.copied.push((start, entries));
+        let flags = inst.flags.0;
+        let value = self.out.emit(Op::Phi, flags, inst.ty, [start, entries, 0]);
+        self.set_one(id, value);
     }
 
     /// Takes apart what the phis of all successors receive from `block`.
@@ -295,7 +322,13 @@ impl<'r, 'a> Rewriter<'r, 'a> {
     }
 
     /// Writes what was fed to phis into them, now that all exist.
-    fn fill_phis(&mut self) {
+    fn fill_phis(&mut self) -> Res {
+        for (start, entries) in core::mem::take(&mut self.copied) {
+            for entry in 0..entries as usize {
+                let at = start as usize + 2 * entry + 1;
+                self.out.pool[at] = self.scalar(Value(self.out.pool[at]))?.0;
+            }
+        }
         for (phi, block, parts) in core::mem::take(&mut self.fed) {
             let Some(state) = self.phis.get_mut(&phi.0) else {
                 continue;
@@ -308,10 +341,31 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             }
             state.filled += 1;
         }
+        Ok(())
+    }
+
+    /// Whether only the operands of an instruction have to be replaced. Nearly all are such.
+    fn stays(&self, inst: &Inst) -> bool {
+        let Context { kinds, .. } = &*self.cx;
+        let operation = match inst.op {
+            Op::AtomicRmw | Op::CmpXchg | Op::ExtractValue | Op::InsertValue => false,
+            Op::Intrinsic => kinds.fma || !super::is_fused(inst, self.fused),
+            Op::Call | Op::CallIndirect => self.is_plain_call(inst),
+            _ => true,
+        };
+        let mut stays = operation && kinds.stays(inst.ty);
+        if stays {
+            self.old
+                .for_each_operand(inst, |value| stays &= kinds.stays(self.old.type_of(value)));
+        }
+        stays
     }
 
     /// Any instruction but a phi.
     fn inst(&mut self, id: InstId, inst: &Inst) -> Res {
+        if self.stays(inst) {
+            return self.copy(id, inst);
+        }
         match inst.op {
             Op::Load | Op::Store | Op::AtomicRmw | Op::CmpXchg => self.memory(id, inst),
             Op::Call | Op::CallIndirect => self.call(id, inst),
@@ -337,7 +391,8 @@ impl<'r, 'a> Rewriter<'r, 'a> {
 
     /// Instructions that compute from their operands.
     fn pure(&mut self, id: InstId, inst: &Inst) -> Res {
-        let mut machine = matches!(self.shape(inst.ty), Shape::Machine | Shape::Void);
+        let mut machine = matches!(self.shape(inst.ty), Shape::Machine | Shape::Void)
+            && (self.cx.cpu.fma || !super::is_fused(inst, self.fused));
         self.old.for_each_operand(inst, |value| {
             let ty = self.old.type_of(value);
             machine &= matches!(self.shape(ty), Shape::Machine);
@@ -373,9 +428,12 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         let mut new = *inst;
         match inst.op {
             Op::Alloca | Op::Fence | Op::Br | Op::Unreachable => {}
-            Op::Intrinsic => {
-                let list = self.scalars(old.words(b, c))?;
-                new.args[1] = self.out.words(list);
+            Op::Intrinsic => new.args[1] = self.copy_list(&[], old.words(b, c))?,
+            Op::Call | Op::CallIndirect => {
+                if inst.op == Op::CallIndirect {
+                    new.args[0] = self.scalar(Value(a))?.0;
+                }
+                new.args[1] = self.copy_list(old.words(b, 2), old.words(b + 2, c))?;
             }
             Op::Select => {
                 for arg in &mut new.args {
@@ -395,7 +453,13 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 new.args[0] = self.scalar(Value(a))?.0;
                 new.args[1] = self.out.words(old.words(b, c).iter().copied());
             }
-            Op::PtrAdd | Op::FNeg | Op::Freeze | Op::DynAlloca | Op::CondBr => {
+            Op::PtrAdd
+            | Op::FNeg
+            | Op::Freeze
+            | Op::DynAlloca
+            | Op::CondBr
+            | Op::Load
+            | Op::Ret => {
                 new.args[0] = self.scalar(Value(a))?.0;
             }
             op if op.is_cast() => new.args[0] = self.scalar(Value(a))?.0,
@@ -411,11 +475,14 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Ok(())
     }
 
-    fn scalars(&mut self, words: &[u32]) -> Res<SmallVec<[u32; 4]>> {
-        words
-            .iter()
-            .map(|&word| Ok(self.scalar(Value(word))?.0))
-            .collect()
+    /// A new list of operands: `head` as it is, then the `values` replaced.
+    fn copy_list(&mut self, head: &[u32], values: &[u32]) -> Res<u32> {
+        let start = self.out.words(head.iter().copied());
+        for &value in values {
+            let value = self.scalar(Value(value))?;
+            self.out.pool.push(value.0);
+        }
+        Ok(start)
     }
 
     /// The only part of a stored value.

@@ -228,6 +228,18 @@ impl Rewriter<'_, '_> {
         (offsets, end)
     }
 
+    /// Whether nothing that a call passes changes, apart from its operands' numbers: not even whether the caller
+    /// knows that the callee is variadic.
+    pub(super) fn is_plain_call(&self, inst: &Inst) -> bool {
+        let ty = self.old.pool[inst.args[1] as usize];
+        let ty = u16::try_from(ty).map_or(TypeId::VOID, TypeId);
+        let types = self.types();
+        self.cx.kinds.stays(ty)
+            && types.signature(ty).is_some_and(|(.., variadic)| {
+                variadic || inst.op != Op::Call || !self.cx.is_variadic(FuncId(inst.args[0]))
+            })
+    }
+
     /// Calls, direct and indirect.
     pub(super) fn call(&mut self, id: InstId, inst: &Inst) -> Res {
         let [callee, start, n] = inst.args;

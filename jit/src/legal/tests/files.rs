@@ -114,3 +114,14 @@ fn a_module_in_the_dialect_stays_in_it() {
         assert_eq!(run(&once, func, &[]).0, run(&twice, func, &[]).0);
     }
 }
+
+#[test]
+fn scalar_products_and_sums_rounded_once_become_calls_where_the_cpu_has_no_such_operation() {
+    let module = parse(
+        "define double @f(double %a, double %b) {\nentry:\n  %s = intrinsic fma double (double %a, double %b, double %a)\n  ret double %s\n}",
+    );
+    for cpu in cpus() {
+        let legal = legalised(&module, cpu);
+        assert_eq!(legal.funcs.len() > 1, !cpu.fma, "{cpu:?}");
+    }
+}
