@@ -14,7 +14,7 @@
 use super::lanes::Shape;
 use super::layout::{Layout, NONE};
 use super::phi::PhiInputs;
-use super::value::{Ix, Val};
+use super::value::{Ix, NO_IX, Val};
 use super::variable::Variable;
 use crate::abi::{self, Part};
 use crate::tier::{Declined, Job};
@@ -103,10 +103,11 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
     for &id in &layout.order {
         pass.block(id)?;
     }
+    pass.collect_candidates();
     pass.settle_variables();
-    let mut out = pass.out;
-    out.candidates.sort_unstable_by_key(|c| (c.start, c.ix));
-    Ok(out)
+    // One run or two that ascend already, unless the blocks are out of order: nearly free.
+    pass.out.candidates.sort_by_key(|c| (c.start, c.ix));
+    Ok(pass.out)
 }
 
 /// Whether some constant is the address of a thread-local variable.
@@ -147,8 +148,8 @@ impl Pass<'_> {
             site.position += 1;
         }
         site.position -= 1;
-        for at in 0..self.out.phis.from(id).len() {
-            let (phi, value) = self.out.phis.from(id)[at];
+        for at in self.out.phis.from(id) {
+            let (phi, value) = self.out.phis.at(at);
             self.use_value(value, site);
             self.hint(value, self.params + phi.0);
         }
@@ -286,11 +287,15 @@ impl Pass<'_> {
         val.weight = val.weight.saturating_add(site.weight);
         let known = val.has(Val::EXTENDED) && site.position <= val.end;
         val.end = val.end.max(site.position);
-        if val.def < site.base && !val.has(Val::CROSS) {
+        let outside = val.def < site.base;
+        if outside && !val.has(Val::CROSS) {
             self.cross(ix);
         }
+        if !outside && site.inner == NONE {
+            return;
+        }
         let val = &mut self.out.vals[ix as usize];
-        if self.layout.irreducible && val.def < site.base {
+        if self.layout.irreducible && outside {
             val.end = NONE;
         } else if !known
             && site.inner != NONE
@@ -311,11 +316,18 @@ impl Pass<'_> {
     }
 
     fn candidate(&mut self, ix: Ix) {
-        let val = &mut self.out.vals[ix as usize];
-        if !val.has(Val::CANDIDATE) {
-            val.flags |= Val::CANDIDATE;
-            let start = if self.layout.irreducible { 0 } else { val.def };
-            self.out.candidates.push(Candidate { start, ix });
+        self.out.vals[ix as usize].flags |= Val::CANDIDATE;
+    }
+
+    /// Lists the candidates but for variables.
+    fn collect_candidates(&mut self) {
+        let count = self.params as usize + self.body.insts.len();
+        for (ix, val) in (0..).zip(&self.out.vals[..count]) {
+            let variable = val.has(Val::ALLOCA) && val.extra != NO_IX;
+            if val.has(Val::CANDIDATE) && !variable {
+                let start = if self.layout.irreducible { 0 } else { val.def };
+                self.out.candidates.push(Candidate { start, ix });
+            }
         }
     }
 
@@ -330,22 +342,29 @@ impl Pass<'_> {
         }
     }
 
+    #[inline]
     fn define(&mut self, ix: Ix, ty: TypeId, def: u32, at: InstId) -> Result<(), Declined> {
-        let parts = match scalar_part(ty) {
-            Some(part) => (part, abi::Parts::new()),
-            None => parts_of(self.job, ty, at)?,
+        let part = match scalar_part(ty) {
+            Some(part) => part,
+            None => self.define_parts(ix, ty, at)?,
         };
-        let first = &mut self.out.vals[ix as usize];
-        first.def = def;
-        first.end = first.end.max(def);
-        first.part = parts.0;
-        self.out.has_wide_vectors |= parts.0 == Part::V256;
-        let later = parts.1;
+        let val = &mut self.out.vals[ix as usize];
+        val.def = def;
+        val.end = val.end.max(def);
+        val.part = part;
+        Ok(())
+    }
+
+    /// Makes the later parts of a value; its first part.
+    #[cold]
+    fn define_parts(&mut self, ix: Ix, ty: TypeId, at: InstId) -> Result<Part, Declined> {
+        let (first, later) = parts_of(self.job, ty, at)?;
+        self.out.has_wide_vectors |= first == Part::V256;
         if !later.is_empty() {
             let extra = self.out.vals.len() as u32;
-            let first = &mut self.out.vals[ix as usize];
-            first.more = later.len() as u8;
-            first.extra = extra;
+            let val = &mut self.out.vals[ix as usize];
+            val.more = later.len() as u8;
+            val.extra = extra;
             self.out.vals.extend(later.iter().map(|&part| Val {
                 part,
                 extra: ix,
@@ -353,7 +372,7 @@ impl Pass<'_> {
                 ..Val::EMPTY
             }));
         }
-        Ok(())
+        Ok(first)
     }
 
     /// Notes what the users of an instruction must know of it.

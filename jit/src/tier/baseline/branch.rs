@@ -81,15 +81,17 @@ impl Emitter<'_> {
         let test = self.test(cond)?;
         let (mut test, mut first, mut last) = (test, then, other);
         // The last edge falls through if it can; the first one should need no code of its own.
-        let swap = if self.is_simple(then) == self.is_simple(other) {
+        let mut simple = [self.is_simple(then), self.is_simple(other)];
+        let swap = if simple[0] == simple[1] {
             Some(then) == self.next()
         } else {
-            self.is_simple(other)
+            simple[1]
         };
         if swap {
             (test, first, last) = (test.invert(), other, then);
+            simple.swap(0, 1);
         }
-        if self.is_simple(first) {
+        if simple[0] {
             self.jump_if(test, self.labels[first.index()]);
         } else {
             let past = self.asm.label();
@@ -108,9 +110,10 @@ impl Emitter<'_> {
     /// Whether the edge to `to` is just a jump: it counts nothing, and each phi already lies where its
     /// value does.
     pub(super) fn is_simple(&self, to: BlockId) -> bool {
-        let inputs = self.phis.edge(self.block, self.body.block(to));
+        let mut inputs = self.phis.edge(self.block, self.body.block(to));
         !self.counts(to)
-            && inputs.iter().all(|&(phi, value)| {
+            && inputs.all(|at| {
+                let (phi, value) = self.phis.at(at);
                 let val = &self.vals[self.result(phi) as usize];
                 let settled =
                     val.fixed.is_some() && self.source(value, 0) == Source::Reg(val.fixed);
@@ -132,10 +135,9 @@ impl Emitter<'_> {
 
     /// Emits the phi moves of the edge to `to`.
     pub(super) fn edge(&mut self, to: BlockId) {
-        let count = self.phis.edge(self.block, self.body.block(to)).len();
         let mut last = None;
-        for at in 0..count {
-            let (phi, value) = self.phis.edge(self.block, self.body.block(to))[at];
+        for at in self.phis.edge(self.block, self.body.block(to)) {
+            let (phi, value) = self.phis.at(at);
             let ix = self.result(phi);
             // A predecessor with several edges may be listed once for each.
             if last == Some(phi) || !self.vals[ix as usize].has(Val::USED) {
@@ -205,8 +207,8 @@ impl Emitter<'_> {
     }
 
     pub(super) fn release_inputs(&mut self) {
-        for at in 0..self.phis.from(self.block).len() {
-            let value = self.phis.from(self.block)[at].1;
+        for at in self.phis.from(self.block) {
+            let value = self.phis.at(at).1;
             self.release(value);
         }
     }
@@ -218,9 +220,8 @@ impl Emitter<'_> {
             return;
         }
         self.carry = Carry::Keep;
-        let count = self.phis.edge(self.block, self.body.block(next)).len();
-        for at in 0..count {
-            let phi = self.phis.edge(self.block, self.body.block(next))[at].0;
+        for at in self.phis.edge(self.block, self.body.block(next)) {
+            let phi = self.phis.at(at).0;
             let reg = self.vals[self.result(phi) as usize].fixed;
             if reg.is_some() {
                 self.forget(reg);

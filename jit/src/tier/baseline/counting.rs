@@ -16,6 +16,9 @@ use alloc::vec::Vec;
 use asm::{Label, Mem};
 use ir::{BlockId, InstId, Op, Value};
 
+/// A value, the number of its part, what that is, and where it lies.
+type LiveHome = (Value, u8, abi::Part, i32);
+
 /// More live values at loop headers than this, all together, are not listed.
 pub(super) const MAX_LOOP_HOMES: usize = 1 << 20;
 
@@ -65,10 +68,7 @@ impl Emitter<'_> {
         if !self.job.counting {
             return;
         }
-        let mut homes = Vec::new();
-        for ix in self.live_at(id, range.start) {
-            self.list_homes(ix, id, &mut homes);
-        }
+        let homes = self.live_homes(id, range.start);
         let inner = self.layout.place(id).inner as usize;
         let label = match self.cold_loops[inner] {
             Some(label) => label,
@@ -89,31 +89,40 @@ impl Emitter<'_> {
         });
     }
 
-    /// Values that may live where `header` begins, at position `start`. None once the limit is
+    /// Homes of the values that live where `header` begins, at position `start`. None once the limit is
     /// reached: so the work is bounded by what is listed.
-    fn live_at(&mut self, header: BlockId, start: u32) -> Vec<Ix> {
-        let own = self.leading_phis(header).max(1);
+    fn live_homes(&mut self, header: BlockId, start: u32) -> Vec<LiveHome> {
+        let phis = self.leading_phis(header);
         let lives = &mut self.lives;
         if lives.listed > MAX_LOOP_HOMES {
             return Vec::new();
         }
         let rest = &lives.candidates[lives.next..];
         let begun = rest.partition_point(|candidate| candidate.start < start);
-        lives
-            .live
-            .extend(rest[..begun].iter().map(|candidate| candidate.ix));
+        let begin = |candidate: &Candidate| candidate.ix;
+        lives.live.extend(rest[..begun].iter().map(begin));
         lives.next += begun;
         let vals = &self.vals;
         lives.live.retain(|&ix| vals[ix as usize].end >= start);
-        let phis = rest[begun..].iter().take_while(|c| c.start < start + own);
-        let listed: Vec<Ix> = lives
-            .live
+        let own = rest[begun..]
             .iter()
-            .copied()
-            .chain(phis.map(|c| c.ix))
-            .collect();
-        lives.listed += listed.len();
-        listed
+            .take_while(|c| c.start < start + phis.max(1));
+        let kept = lives.live.len();
+        lives.live.extend(own.map(begin));
+        lives.listed += lives.live.len();
+        let first_phi = self.params + self.body.block(header).start;
+        let own_phis = first_phi..first_phi + phis;
+        let mut homes = Vec::with_capacity(self.lives.live.len());
+        for at in 0..self.lives.live.len() {
+            let ix = self.lives.live[at];
+            let val = &self.vals[ix as usize];
+            let defined = val.has(Val::ALLOCA) || val.def < start || own_phis.contains(&ix);
+            if defined && val.has(Val::USED) {
+                self.list_homes(ix, &mut homes);
+            }
+        }
+        self.lives.live.truncate(kept);
+        homes
     }
 
     fn leading_phis(&self, id: BlockId) -> u32 {
@@ -123,36 +132,17 @@ impl Emitter<'_> {
             .count() as u32
     }
 
-    /// Appends the homes of `ix`, if it is needed in the loop.
-    fn list_homes(
-        &mut self,
-        ix: Ix,
-        header: BlockId,
-        homes: &mut Vec<(Value, u8, abi::Part, i32)>,
-    ) {
-        let val = self.vals[ix as usize];
-        let start = self.layout.place(header).start;
-        let defined = val.has(Val::ALLOCA) || val.def < start || self.is_phi_of(ix, header);
-        if !defined || !val.has(Val::USED) {
-            return;
-        }
-        let value = if ix < self.params {
-            Value::arg(ix)
-        } else {
-            Value::inst(InstId(ix - self.params))
+    /// Appends the homes of the parts of `ix`.
+    fn list_homes(&mut self, ix: Ix, homes: &mut Vec<LiveHome>) {
+        let value = match ix.checked_sub(self.params) {
+            None => Value::arg(ix),
+            Some(id) => Value::inst(InstId(id)),
         };
-        let later = (0..u32::from(val.more)).map(|part| val.extra + part);
-        for (number, part) in (0u8..).zip(core::iter::once(ix).chain(later)) {
+        for number in 0..=self.vals[ix as usize].more {
+            let part = self.part_ix(ix, u32::from(number));
             let home = self.home_of(part);
             homes.push((value, number, self.vals[part as usize].part, home));
         }
-    }
-
-    fn is_phi_of(&self, ix: Ix, block: BlockId) -> bool {
-        let start = self.body.block(block).start;
-        let phis = start..start + self.leading_phis(block);
-        ix.checked_sub(self.params)
-            .is_some_and(|id| phis.contains(&id))
     }
 
     pub(super) fn cold(&mut self, cold: Cold) {

@@ -12,15 +12,22 @@
 //! then all of it lies inside that loop (L2) or after it.
 //!
 //! The body's own order usually keeps both promises and is taken then, because the front end chose good
-//! fall-throughs. Else blocks are sorted by reverse postorder with each loop kept together: a loop takes
-//! the place of its header, which is smaller than that of anything behind the loop.
+//! fall-throughs. To see it takes three walks and no graph. Say that the target of a backward edge begins an
+//! *interval* of blocks, which ends with the last source of such an edge, or with the interval that begins last
+//! inside. Intervals nest. If no edge enters one but at its beginning, then
 //!
-//! A graph with a retreating edge that is no back edge is *irreducible*: promise L2 means nothing there,
-//! so plain reverse postorder is used and every value that leaves its block lives for ever.
+//! * that block dominates the interval, so backward edges are back edges, which is L1;
+//! * the natural loop lies in the interval, and both have one header. Blocks that only leave the loop
+//!   may lie between; liveness takes them for part of it, which is L2 and costs nothing but registers.
+//!
+//! Else `sorted` makes an order from dominators and natural loops.
+
+mod sorted;
 
 use alloc::vec;
 use alloc::vec::Vec;
-use ir::cfg::{Cfg, Dominators, LoopId, Loops};
+use core::cell::OnceCell;
+use ir::cfg::{Cfg, Dominators};
 use ir::{BlockId, Body};
 
 /// No block, loop or position.
@@ -39,7 +46,7 @@ pub(super) struct Place {
     pub(super) edges: u32,
 }
 
-/// A natural loop in positions.
+/// A loop in positions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LoopRange {
     /// Its header.
@@ -67,8 +74,8 @@ pub(super) struct Layout {
     pub(super) loops: Vec<LoopRange>,
     /// Whether some cycle has no header.
     pub(super) irreducible: bool,
-    /// Made only if there is a backward edge.
-    pub(super) dominators: Option<Dominators>,
+    /// Made when somebody asks.
+    dominators: OnceCell<Dominators>,
 }
 
 impl Layout {
@@ -85,12 +92,27 @@ impl Layout {
             places: vec![unplaced; body.blocks.len()],
             loops: Vec::new(),
             irreducible: false,
-            dominators: None,
+            dominators: OnceCell::new(),
         };
-        if !layout.place_forward(body) {
-            layout.place_loops(body);
+        if !layout.keep_order(body) {
+            layout.loops.clear();
+            layout.sort(body);
         }
         layout
+    }
+
+    /// Whether all paths from the entry of `body`, which this is the layout of, to `b` pass `a`. Both are
+    /// reachable.
+    pub(super) fn dominates(&self, body: &Body, a: BlockId, b: BlockId) -> bool {
+        if a == b || a == BlockId(0) {
+            return true;
+        }
+        // What dominates comes first in any order without backward edges but back edges (L1).
+        if !self.irreducible && self.place(a).index > self.place(b).index {
+            return false;
+        }
+        let dominators = || Dominators::new(&Cfg::new(body));
+        self.dominators.get_or_init(dominators).dominates(a, b)
     }
 
     /// The place of `block`.
@@ -128,10 +150,23 @@ impl Layout {
         }
     }
 
-    /// Places a body without backward edges in its own order; false if there is one.
-    fn place_forward(&mut self, body: &Body) -> bool {
+    /// Takes the body's own order if it keeps L1 and L2; else false, and what was filled in means nothing.
+    fn keep_order(&mut self, body: &Body) -> bool {
+        let Some(backward) = self.place_blocks(body) else {
+            return false;
+        };
+        if backward.is_empty() {
+            return true;
+        }
+        self.find_intervals(body, backward);
+        self.is_entered_at_headers(body)
+    }
+
+    /// Places reachable blocks in body order. Backward edges, as (target, source); none if a block might be
+    /// reachable over such an edge only.
+    fn place_blocks(&mut self, body: &Body) -> Option<Vec<(u32, u32)>> {
+        let mut backward = Vec::new();
         let mut position = 0;
-        let mut forward = true;
         for at in 0..body.blocks.len() {
             if at != 0 && self.places[at].edges == 0 {
                 continue;
@@ -143,89 +178,84 @@ impl Layout {
             position += block.end - block.start;
             body.for_each_successor(body.inst(block.terminator()), |to| {
                 self.places[to.index()].edges += 1;
-                forward &= to.index() > at;
+                if to.index() <= at {
+                    backward.push((to.0, at as u32));
+                }
             });
-            if !forward {
-                break;
+        }
+        let placed = |&(to, _): &(u32, u32)| self.places[to as usize].index != NONE;
+        backward.iter().all(placed).then_some(backward)
+    }
+
+    /// Fills in `loops` and the innermost of each block from the backward edges.
+    fn find_intervals(&mut self, body: &Body, mut backward: Vec<(u32, u32)>) {
+        // By target, from the last: so what an interval swallows is known when it begins.
+        backward.sort_unstable_by(|a, b| b.cmp(a));
+        backward.dedup_by_key(|edge| edge.0);
+        let numbers = (0..backward.len() as u32).rev();
+        let mut lasts: Vec<u32> = Vec::with_capacity(backward.len());
+        let mut outermost: Vec<u32> = Vec::new();
+        for ((header, source), number) in backward.into_iter().zip(numbers) {
+            let id = self.loops.len() as u32;
+            let mut last = source;
+            while let Some(&inner) = outermost.last()
+                && self.loops[inner as usize].header.0 <= last
+            {
+                last = last.max(lasts[inner as usize]);
+                self.loops[inner as usize].parent = id;
+                outermost.pop();
             }
-        }
-        forward
-    }
-
-    fn place_loops(&mut self, body: &Body) {
-        let cfg = Cfg::new(body);
-        let dominators = Dominators::new(&cfg);
-        let loops = Loops::new(&cfg, &dominators);
-        self.irreducible = cfg.rpo().iter().any(|&from| {
-            let odd =
-                |&&to: &&BlockId| cfg.is_retreating(from, to) && !dominators.dominates(to, from);
-            cfg.succs(from).iter().any(|to| odd(&to))
-        });
-        self.order = if self.irreducible {
-            cfg.rpo().to_vec()
-        } else if in_body_order(&cfg, &dominators, &loops) {
-            let blocks = (0..body.blocks.len() as u32).map(BlockId);
-            blocks.filter(|&b| cfg.is_reachable(b)).collect()
-        } else {
-            nested_order(&cfg, &loops)
-        };
-        self.place_in_order(body, &cfg, &loops);
-        self.measure_loops(body, &loops);
-        self.dominators = Some(dominators);
-    }
-
-    fn place_in_order(&mut self, body: &Body, cfg: &Cfg, loops: &Loops) {
-        for place in &mut self.places {
-            place.index = NONE;
-            place.edges = 0;
-        }
-        let mut position = 0;
-        for (index, &id) in (0u32..).zip(&self.order) {
-            let block = body.block(id);
-            let place = &mut self.places[id.index()];
-            place.index = index;
-            place.start = position;
-            place.inner = loops.innermost(id).map_or(NONE, |inner| inner.0);
-            position += block.end - block.start;
-            for to in cfg.succs(id) {
-                self.places[to.index()].edges += 1;
-            }
-        }
-    }
-
-    /// Fills in `loops`.
-    fn measure_loops(&mut self, body: &Body, loops: &Loops) {
-        self.loops = loops
-            .all()
-            .iter()
-            .map(|l| LoopRange {
-                header: l.header,
-                start: NONE,
-                end: 0,
-                depth: l.depth,
-                number: 0,
-                parent: l.parent.map_or(NONE, |parent| parent.0),
+            outermost.push(id);
+            lasts.push(last);
+            let (end, block) = (self.places[last as usize].start, body.blocks[last as usize]);
+            self.loops.push(LoopRange {
+                header: BlockId(header),
+                start: self.places[header as usize].start,
+                end: end + (block.end - block.start) - 1,
+                depth: 0,
+                number,
+                parent: NONE,
                 skip: NONE,
-            })
-            .collect();
-        for &id in &self.order {
-            let place = self.places[id.index()];
-            if let Some(range) = self.loops.get_mut(place.inner as usize) {
-                let block = body.block(id);
-                range.start = range.start.min(place.start);
-                range.end = range.end.max(place.start + (block.end - block.start) - 1);
-            }
+            });
         }
-        for at in 0..self.loops.len() {
-            let inner = self.loops[at];
-            if let Some(outer) = self.loops.get_mut(inner.parent as usize) {
-                outer.start = outer.start.min(inner.start);
-                outer.end = outer.end.max(inner.end);
+        self.link_loops();
+        self.enter_intervals(&lasts);
+    }
+
+    /// Fills in the innermost loop of each block, given the last block of each loop.
+    fn enter_intervals(&mut self, lasts: &[u32]) {
+        let mut next = self.loops.len();
+        let mut inner = NONE;
+        for &BlockId(at) in &self.order {
+            while inner != NONE && at > lasts[inner as usize] {
+                inner = self.loops[inner as usize].parent;
             }
+            if next != 0 && self.loops[next - 1].header.0 == at {
+                next -= 1;
+                inner = next as u32;
+            }
+            self.places[at as usize].inner = inner;
         }
-        self.number_loops();
-        // Outer loops first: a loop's skip pointer is made from its parent's ("skew-binary" jumps,
-        // Myers 1983): two jumps of equal length merge into one.
+    }
+
+    /// Whether no edge leads into a loop but to its header.
+    fn is_entered_at_headers(&self, body: &Body) -> bool {
+        let mut good = true;
+        for &from in &self.order {
+            body.for_each_successor(body.inst(body.block(from).terminator()), |to| {
+                let mut inner = self.loops.get(self.place(to).inner as usize);
+                if let Some(own) = inner.filter(|l| l.header == to) {
+                    inner = self.loops.get(own.parent as usize);
+                }
+                good &= inner.is_none_or(|l| from >= l.header);
+            });
+        }
+        good
+    }
+
+    /// Depths and skip pointers, from the parents. Outer loops come first: a loop's skip pointer is made from
+    /// its parent's ("skew-binary" jumps, Myers 1983): two jumps of equal length merge into one.
+    fn link_loops(&mut self) {
         for at in (0..self.loops.len()).rev() {
             let parent = self.loops[at].parent;
             let depth = |id: u32| self.loops.get(id as usize).map_or(0, |l| l.depth);
@@ -233,90 +263,9 @@ impl Layout {
             let once = skip(parent);
             let twice = skip(once);
             let merges = once != NONE && depth(parent) - depth(once) == depth(once) - depth(twice);
+            let own = depth(parent) + 1;
             self.loops[at].skip = if merges { twice } else { parent };
+            self.loops[at].depth = own;
         }
     }
-
-    fn number_loops(&mut self) {
-        let mut by_header: Vec<(BlockId, usize)> = Vec::with_capacity(self.loops.len());
-        by_header.extend(self.loops.iter().enumerate().map(|(at, l)| (l.header, at)));
-        by_header.sort_unstable();
-        for (number, (_, at)) in (0u32..).zip(by_header) {
-            self.loops[at].number = number;
-        }
-    }
-}
-
-/// Whether the body's own order keeps L1 and L2.
-fn in_body_order(cfg: &Cfg, dominators: &Dominators, loops: &Loops) -> bool {
-    // By loop: first and last index among reachable blocks in body order, and number of blocks.
-    let mut spans = vec![(NONE, 0u32, 0u32); loops.all().len()];
-    let mut index = 0;
-    for from in (0..cfg.num_blocks() as u32).map(BlockId) {
-        if !cfg.is_reachable(from) {
-            continue;
-        }
-        let backward = |&&to: &&BlockId| to <= from && !dominators.dominates(to, from);
-        if cfg.succs(from).iter().any(|to| backward(&to)) {
-            return false;
-        }
-        if let Some(LoopId(inner)) = loops.innermost(from) {
-            let (first, last, count) = &mut spans[inner as usize];
-            *first = (*first).min(index);
-            *last = index;
-            *count += 1;
-        }
-        index += 1;
-    }
-    for (at, l) in loops.all().iter().enumerate() {
-        let (first, last, count) = spans[at];
-        if last - first + 1 != count {
-            return false;
-        }
-        if let Some(parent) = l.parent {
-            let outer = &mut spans[parent.index()];
-            *outer = (outer.0.min(first), outer.1.max(last), outer.2 + count);
-        }
-    }
-    true
-}
-
-/// Reverse postorder with each loop kept together.
-fn nested_order(cfg: &Cfg, loops: &Loops) -> Vec<BlockId> {
-    // Items are blocks, and loops as `blocks + loop`. List 0 is the function, list `1 + loop` a loop.
-    let blocks = cfg.num_blocks() as u32;
-    let mut next = vec![NONE; blocks as usize + loops.all().len()];
-    let mut ends = vec![(NONE, NONE); 1 + loops.all().len()];
-    let mut append = |list: usize, item: u32| {
-        let (first, last) = &mut ends[list];
-        match *last {
-            NONE => *first = item,
-            tail => next[tail as usize] = item,
-        }
-        *last = item;
-    };
-    for &block in cfg.rpo() {
-        let inner = loops.innermost(block);
-        if let Some(id) = inner
-            && loops.get(id).header == block
-        {
-            let parent = loops.get(id).parent;
-            append(parent.map_or(0, |p| p.index() + 1), blocks + id.0);
-        }
-        append(inner.map_or(0, |id| id.index() + 1), block.0);
-    }
-    let mut order = Vec::with_capacity(cfg.rpo().len());
-    let mut stack = vec![ends[0].0];
-    while let Some(item) = stack.pop() {
-        if item == NONE {
-            continue;
-        }
-        stack.push(next[item as usize]);
-        if item < blocks {
-            order.push(BlockId(item));
-        } else {
-            stack.push(ends[(item - blocks) as usize + 1].0);
-        }
-    }
-    order
 }

@@ -7,6 +7,7 @@
 use super::layout::Layout;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 use ir::{Block, BlockId, Body, InstId, Op, Value};
 
 /// What phis take from each block, by block and then by phi.
@@ -52,22 +53,31 @@ impl PhiInputs {
         Self { starts, list }
     }
 
-    /// All that phis take from `block`.
-    pub(super) fn from(&self, block: BlockId) -> &[(InstId, Value)] {
+    /// Where in the list all that phis take from `block` is.
+    #[inline]
+    pub(super) fn from(&self, block: BlockId) -> Range<usize> {
         match self.starts.get(block.index()..block.index() + 2) {
-            Some(ends) => &self.list[ends[0] as usize..ends[1] as usize],
-            None => &[],
+            Some(ends) => ends[0] as usize..ends[1] as usize,
+            None => 0..0,
         }
     }
 
-    /// What the phis of `to` take from `block`.
-    pub(super) fn edge(&self, block: BlockId, to: Block) -> &[(InstId, Value)] {
-        let all = self.from(block);
-        if all.is_empty() {
-            return all;
+    /// Where in the list what the phis of `to` take from `block` is.
+    #[inline]
+    pub(super) fn edge(&self, block: BlockId, to: Block) -> Range<usize> {
+        let Range { start, end } = self.from(block);
+        if start == end {
+            return 0..0;
         }
+        let all = &self.list[start..end];
         let first = all.partition_point(|(phi, _)| phi.0 < to.start);
         let len = all[first..].partition_point(|(phi, _)| phi.0 < to.end);
-        &all[first..first + len]
+        start + first..start + first + len
+    }
+
+    /// What is at `at` in the list: a phi, and what it takes.
+    #[inline]
+    pub(super) fn at(&self, at: usize) -> (InstId, Value) {
+        self.list[at]
     }
 }

@@ -259,12 +259,12 @@ impl Emitter<'_> {
     }
 
     fn kill(&mut self, ix: Ix) {
-        let val = self.vals[ix as usize];
         self.kill_part(ix);
-        for part in 0..u32::from(val.more) {
-            self.kill_part(val.extra + part);
-        }
-        if val.is_folded() {
+        let val = &self.vals[ix as usize];
+        if val.more != 0 {
+            let later = val.extra..val.extra + u32::from(val.more);
+            later.for_each(|part| self.kill_part(part));
+        } else if val.is_folded() {
             let inst = self.body.insts[(ix - self.params) as usize];
             self.release(ir::Value(inst.args[0]));
             self.release(ir::Value(inst.args[1]));
@@ -272,16 +272,20 @@ impl Emitter<'_> {
     }
 
     fn kill_part(&mut self, ix: Ix) {
-        let val = self.vals[ix as usize];
-        if val.reg.is_some() && val.reg != val.fixed {
-            if self.regs.owner[usize::from(val.reg.0)] == ix {
-                self.unbind(val.reg);
+        let val = &self.vals[ix as usize];
+        let Val {
+            reg, home, part, ..
+        } = *val;
+        let kept = val.flags & (Val::ALLOCA | Val::KEEP_HOME) != 0;
+        if reg.is_some() && reg != val.fixed {
+            if self.regs.owner[usize::from(reg.0)] == ix {
+                self.unbind(reg);
             } else {
                 self.drop_alias(ix);
             }
         }
-        if val.home != 0 && val.flags & (Val::ALLOCA | Val::KEEP_HOME) == 0 && !self.returns_twice {
-            self.frame.free(val.home, val.part.home_size());
+        if home != 0 && !kept && !self.returns_twice {
+            self.frame.free(home, part.home_size());
             self.vals[ix as usize].home = 0;
         }
     }

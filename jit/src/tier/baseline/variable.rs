@@ -62,9 +62,9 @@ impl Pass<'_> {
         if !later.is_empty() || part == Part::Int(0) || !fits {
             return false;
         }
-        // Without dominators there is no loop, and the difference does not matter.
+        // Without loops the difference does not matter.
         let store_first =
-            op == Op::Store && self.layout.dominators.is_some() && !self.layout.irreducible;
+            op == Op::Store && !self.layout.loops.is_empty() && !self.layout.irreducible;
         let val = &mut self.out.vals[ix as usize];
         let alloca = val.def;
         if store_first {
@@ -87,10 +87,7 @@ impl Pass<'_> {
 
     fn next_access(&mut self, ix: Ix, number: usize, ty: TypeId, site: Site) -> bool {
         let variable = &mut self.out.variables[number];
-        let dominators = self.layout.dominators.as_ref();
-        if variable.store_first
-            && !dominators.is_some_and(|d| d.dominates(variable.block, site.block))
-        {
+        if variable.store_first && !self.layout.dominates(self.body, variable.block, site.block) {
             variable.store_first = false;
             let val = &mut self.out.vals[ix as usize];
             val.def = variable.alloca;
