@@ -11,6 +11,7 @@ mod va_arg;
 mod x86;
 mod x86_bits;
 mod x86_lanes;
+mod x86_mixed;
 
 use bitcode::Predicate;
 use ir::{ConstKind, Intrinsic, Op, Type, TypeId, Value};

@@ -2,8 +2,8 @@
 //!
 //! Most `_mm_` functions are plain vector code by the time clang is done. Those that are not and
 //! whose result is a function of their operands are listed here and written out; each behaves as
-//! its instruction does on every processor. What is missing is refused by name: approximations
-//! (`rcpps`), control registers, counters, and instructions that would be long loops.
+//! its instruction does on every processor; approximations are exact ([`super::x86_mixed`]). What is missing is refused by
+//! name: control registers, counters, MMX, AES, and instructions that would be long loops (`pcmpistri`).
 //! (Intel SDM volume 2, the page of each instruction.)
 
 use bitcode::Predicate;
@@ -74,6 +74,36 @@ pub(in crate::load) enum X86 {
     GatherBits,
     /// Low bits, moved to the places that a mask names.
     ScatterBits,
+    /// Differences in even lanes, sums in odd ones.
+    AddSub,
+    /// The same of a product.
+    FmaAddSub,
+    /// Doubles to floats.
+    Narrow,
+    /// Floats to halves.
+    ToHalf,
+    /// One over a number or its root, of the first lane only or of all.
+    Reciprocal { root: bool, first: bool },
+    /// Products added up.
+    Dot,
+    /// Lanes chosen by number within 128 bits.
+    PermuteWithin,
+    /// As `Test`, of the lanes' top bits.
+    TestSigns(u8),
+    /// Means, rounded up.
+    Average,
+    /// Bytes whose mask has its top bit set: `(vector, mask, ptr)`.
+    StoreBytes,
+    /// The smallest word and its number.
+    Smallest,
+    /// Distances of runs of bytes.
+    SumsOfDifferences,
+    /// A lane of another vector, and zeros.
+    Insert,
+    /// Lanes from anywhere: `(other, ptr, numbers, mask, scale)`.
+    Gather,
+    /// A product without carries.
+    Carryless,
 }
 
 /// Intrinsics by name without `llvm.x86.`.
@@ -248,6 +278,78 @@ const TABLE: &[(&str, X86)] = &[
     ("bmi.pdep.64", X86::ScatterBits),
     ("sse3.ldu.dq", X86::Load),
     ("avx.ldu.dq.256", X86::Load),
+    ("sse3.addsub.ps", X86::AddSub),
+    ("sse3.addsub.pd", X86::AddSub),
+    ("avx.addsub.ps.256", X86::AddSub),
+    ("avx.addsub.pd.256", X86::AddSub),
+    ("fma.vfmaddsub.ps", X86::FmaAddSub),
+    ("fma.vfmaddsub.pd", X86::FmaAddSub),
+    ("fma.vfmaddsub.ps.256", X86::FmaAddSub),
+    ("fma.vfmaddsub.pd.256", X86::FmaAddSub),
+    ("sse2.cvtpd2ps", X86::Narrow),
+    ("sse2.cvtsd2ss", X86::Narrow),
+    ("avx.cvt.pd2.ps.256", X86::Narrow),
+    ("vcvtps2ph.128", X86::ToHalf),
+    ("vcvtps2ph.256", X86::ToHalf),
+    ("sse41.dpps", X86::Dot),
+    ("sse41.dppd", X86::Dot),
+    ("avx.dp.ps.256", X86::Dot),
+    ("avx.vpermilvar.ps", X86::PermuteWithin),
+    ("avx.vpermilvar.pd", X86::PermuteWithin),
+    ("avx.vpermilvar.ps.256", X86::PermuteWithin),
+    ("avx.vpermilvar.pd.256", X86::PermuteWithin),
+    ("sse2.pavg.b", X86::Average),
+    ("sse2.pavg.w", X86::Average),
+    ("avx2.pavg.b", X86::Average),
+    ("avx2.pavg.w", X86::Average),
+    ("sse2.maskmov.dqu", X86::StoreBytes),
+    ("sse41.phminposuw", X86::Smallest),
+    ("sse41.mpsadbw", X86::SumsOfDifferences),
+    ("avx2.mpsadbw", X86::SumsOfDifferences),
+    ("sse41.insertps", X86::Insert),
+    ("pclmulqdq", X86::Carryless),
+    (
+        "sse.rcp.ps",
+        X86::Reciprocal {
+            root: false,
+            first: false,
+        },
+    ),
+    (
+        "sse.rcp.ss",
+        X86::Reciprocal {
+            root: false,
+            first: true,
+        },
+    ),
+    (
+        "avx.rcp.ps.256",
+        X86::Reciprocal {
+            root: false,
+            first: false,
+        },
+    ),
+    (
+        "sse.rsqrt.ps",
+        X86::Reciprocal {
+            root: true,
+            first: false,
+        },
+    ),
+    (
+        "sse.rsqrt.ss",
+        X86::Reciprocal {
+            root: true,
+            first: true,
+        },
+    ),
+    (
+        "avx.rsqrt.ps.256",
+        X86::Reciprocal {
+            root: true,
+            first: false,
+        },
+    ),
 ];
 
 /// What the intrinsic with this name (without `x86.`) does.
@@ -286,6 +388,10 @@ fn family(name: &str) -> Option<X86> {
         "hadd" => horizontal(Op::FAdd),
         "hsub" => horizontal(Op::FSub),
         "psign" => Some(X86::Sign),
+        "gather" => Some(X86::Gather),
+        "vtestz" => Some(X86::TestSigns(0)),
+        "vtestc" => Some(X86::TestSigns(1)),
+        "vtestnzc" => Some(X86::TestSigns(2)),
         _ => {
             let pred = base
                 .strip_prefix('u')
@@ -360,11 +466,39 @@ impl BodyLoader<'_, '_, '_> {
             (X86::Field, &[value, field]) => self.x86_field(value, field),
             (X86::GatherBits, &[value, mask]) => self.x86_gather_bits(value, mask),
             (X86::ScatterBits, &[value, mask]) => self.x86_scatter_bits(value, mask),
+            (X86::Reciprocal { root, first }, &[a]) => {
+                self.x86_first(first, a, a, |body, a, _| body.x86_reciprocal(root, a))
+            }
             (X86::Comi(pred), &[a, b]) => {
                 let (a, b) = (self.lane(a, 0), self.lane(b, 0));
                 let holds = self.test(pred, a, b)?;
                 Ok(self.convert(Op::ZExt, holds, ty))
             }
+            _ => self.x86_mixed(which, ty, args),
+        }
+    }
+
+    /// The same for those that mix lanes.
+    fn x86_mixed(&mut self, which: X86, ty: TypeId, args: &[Value]) -> Result<Value> {
+        match (which, args) {
+            (X86::AddSub, &[a, b]) => self.x86_add_sub(a, b),
+            (X86::FmaAddSub, &[a, b, c]) => self.x86_fma_add_sub(a, b, c),
+            (X86::Narrow, _) => self.x86_narrow(args, ty),
+            (X86::ToHalf, &[value, mode]) => self.x86_to_half(value, mode),
+            (X86::Dot, &[a, b, lanes]) => self.x86_dot(a, b, lanes),
+            (X86::PermuteWithin, &[vector, numbers]) => self.x86_permute_within(vector, numbers),
+            (X86::TestSigns(which), &[a, b]) => self.x86_test_signs(which, a, b, ty),
+            (X86::Average, &[a, b]) => self.x86_average(a, b),
+            (X86::StoreBytes, &[bytes, mask, ptr]) => self.x86_store_bytes(bytes, mask, ptr),
+            (X86::Smallest, &[words]) => self.x86_smallest(words),
+            (X86::SumsOfDifferences, &[a, b, which]) => {
+                self.x86_sums_of_differences(a, b, which, ty)
+            }
+            (X86::Insert, &[a, b, which]) => self.x86_insert(a, b, which),
+            (X86::Gather, &[other, ptr, numbers, mask, scale]) => {
+                self.x86_gather([other, ptr, numbers, mask, scale], ty)
+            }
+            (X86::Carryless, &[a, b, which]) => self.x86_carryless(a, b, which),
             _ => Err(LoadError::malformed("intrinsic with other arguments")),
         }
     }
@@ -391,7 +525,7 @@ mod tests {
             Some(X86::Comi(Predicate::FcmpOlt))
         );
         for refused in [
-            "sse.rsqrt.ps",
+            "sse42.pcmpistri128",
             "rdtsc",
             "aesni.aesenc",
             "bmi.pdep.16",

@@ -336,7 +336,7 @@ const INTRINSICS: &[Row] = &[
         "%a = call ptr @llvm.frameaddress.p0(i32 0)\n%b = call i64 @llvm.readcyclecounter()",
     ),
     (
-        "processor intrinsics whose result follows from their operands (see `load/lower/x86.rs`)",
+        "processor intrinsics whose result follows from their operands (see `load/lower/x86.rs`), approximations included",
         "call void @llvm.x86.sse2.pause()\n%a = call i32 @llvm.x86.sse42.crc32.32.8(i32 %n, i8 1)\n%b = call i32 @llvm.x86.avx.movmsk.ps.256(<8 x float> %y)",
     ),
     (
