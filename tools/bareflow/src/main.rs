@@ -53,6 +53,7 @@ exit status: 64 wrong usage, 65 rejected module, 66 unreadable file, 69 a missin
 ";
 
 fn main() -> ExitCode {
+    hosted::heap::use_huge_pages();
     let mut args = std::env::args_os().skip(1);
     let Some(command) = args.next() else {
         eprint!("{USAGE}");

@@ -7,6 +7,7 @@
 //! * [`space`]: the address space; the only writable mapping of code is a window elsewhere.
 //! * [`cores`]: a thread becomes a core: GS base, signal stack, entering and leaving modules.
 //! * [`process`]: one instance with its JIT workers; `calls`: its host calls.
+//! * [`heap`]: large pages for what loading and compiling allocate.
 //! * `tasks`: threads as tasks of the module; `files`: descriptors and granted directories.
 //!
 //! # What it contains, and what not
@@ -26,6 +27,7 @@ mod calls;
 mod copy;
 pub mod cores;
 mod files;
+pub mod heap;
 pub mod process;
 pub mod space;
 mod tasks;

@@ -17,7 +17,7 @@ use asm::{CodeBuffer, Cond, Enc, Label, Mem, Size, Unary};
 use ir::{BlockId, Body, Inst, InstId, Op, Value, ValueKind};
 
 /// About the mean length of the code of an instruction.
-const BYTES_PER_INST: usize = 6;
+const BYTES_PER_INST: usize = 9;
 
 /// Everything that is known while code is emitted.
 #[derive(Debug)]
