@@ -46,7 +46,7 @@ programs: setup ## real programs at every tier against native ones, on the host 
 stress: setup ## call functions while all of them are recompiled, in QEMU and on the host
 	@$(XTASK) stress --smp $(SMP) --accel $(ACCEL)
 
-bench: setup ## measure the engine's code next to clang's, on the host (about five minutes)
+bench: setup ## measure the engine's code and compile times next to clang's, on the host (about ten minutes)
 	@cargo run --quiet --release --package bench
 
 conformance: setup ## compare generated programs at every tier with native ones (COUNT=1000 SEED=1 OPTIONS=)

@@ -293,9 +293,17 @@ impl Program {
     /// # Errors
     /// The sources cannot be fetched, or do not compile.
     pub fn module(&self, variant: Variant) -> Result<PathBuf, Error> {
+        self.module_as(variant.name, variant.flags)
+    }
+
+    /// As [`Self::module`], compiled with these flags; `variant` names them in the cache.
+    ///
+    /// # Errors
+    /// As for [`Self::module`].
+    pub fn module_as(&self, variant: &str, flags: &[&'static str]) -> Result<PathBuf, Error> {
         let include = headers()?;
-        let flags: Vec<&str> = MODULE_FLAGS.iter().chain(variant.flags).copied().collect();
-        let name = format!("{}-{}", self.name, variant.name);
+        let flags: Vec<&str> = MODULE_FLAGS.iter().chain(flags).copied().collect();
+        let name = format!("{}-{variant}", self.name);
         let mut key = self.key(&name, &flags)?;
         // Its name has the hash of what the headers were made from.
         key.text(&include.to_string_lossy());
@@ -316,10 +324,18 @@ impl Program {
     /// # Errors
     /// As for [`Self::module`], or `gcc-multilib` is missing.
     pub fn native(&self) -> Result<PathBuf, Error> {
-        let key = self.key(&format!("{}-native", self.name), &NATIVE_FLAGS)?;
+        self.native_as("native", &NATIVE_FLAGS)
+    }
+
+    /// The same program for Linux, compiled with these flags; `variant` names them in the cache.
+    ///
+    /// # Errors
+    /// As for [`Self::native`].
+    pub fn native_as(&self, variant: &str, flags: &[&str]) -> Result<PathBuf, Error> {
+        let key = self.key(&format!("{}-{variant}", self.name), flags)?;
         let place = cache::product(&key, |product| {
             let mut clang = Command::new(CLANG);
-            clang.args(NATIVE_FLAGS);
+            clang.args(flags);
             let jobs = self.jobs(product)?;
             for job in &jobs[..1] {
                 clang.args(&job.flags);
@@ -329,6 +345,25 @@ impl Program {
             compile::run(clang.arg("-o").arg(product.path().join("program")))
         })?;
         Ok(place.join("program"))
+    }
+
+    /// The first source of the library, and the flags with which it is compiled besides [`MODULE_FLAGS`]: to
+    /// measure how long compiling it takes. `None` where the driver is the whole program.
+    ///
+    /// # Errors
+    /// The source cannot be fetched, or there are no headers.
+    pub fn source(&self) -> Result<Option<(PathBuf, Vec<String>)>, Error> {
+        let Some(source) = self.sources.first() else {
+            return Ok(None);
+        };
+        let root = self.root()?;
+        let mut flags: Vec<String> = self.flags.iter().map(|&flag| flag.to_owned()).collect();
+        for folder in self.include {
+            flags.push(format!("-I{}", root.join(folder).display()));
+        }
+        flags.push("-nostdlibinc".to_owned());
+        flags.push(format!("-isystem{}", headers()?.display()));
+        Ok(Some((root.join(source), flags)))
     }
 
     /// Everything that a build of the program depends on.

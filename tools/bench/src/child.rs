@@ -5,11 +5,14 @@
 //! also gives the *path*: the wall time since the file was in memory at call counts that grow by a
 //! quarter, compile time included; from it the report tells when tiering overtakes other code.
 //!
+//! `child program FILE TIER LIBC DIR REPORT ARG…` runs `main` of a program with the C library and one directory, and
+//! writes its line to the file REPORT: what it prints itself is the program's.
+//!
 //! `child compile FILE TIER` loads the file and compiles every function, counters on.
 
 use crate::Error;
-use hosted::{Core, Left, Options, Process};
-use jit::instance::Program;
+use hosted::{Core, Directory, Left, Options, Process};
+use jit::instance::{Archive, Input, Program};
 use jit::tier::Tier;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -26,10 +29,23 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Result<(), Error> {
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let [
+        "program",
+        file,
+        tier,
+        library,
+        place,
+        report,
+        ref arguments @ ..,
+    ] = words[..]
+    {
+        let line = program([file, library], tier, place, arguments)?;
+        return Ok(fs::write(report, line.to_string())?);
+    }
     let line = match words[..] {
         ["run", file, tier, ms] => run(file, tier, ms.parse()?)?,
         ["compile", file, tier] => compile(file, tier)?,
-        _ => return Err("child: run FILE TIER MS | compile FILE TIER".into()),
+        _ => return Err("child: run, compile or program, and their arguments".into()),
     };
     println!("{line}");
     Ok(())
@@ -56,6 +72,48 @@ fn run(file: &str, tier: &str, budget_ms: u32) -> Result<Value, Error> {
     Ok(json!({
         "check": check, "ns": ns, "load_us": load_us, "compile_us": compile_us,
         "code_bytes": code_bytes(process), "peak_kib": peak_kib(), "path": path,
+    }))
+}
+
+/// Runs `main` of a module with a library.
+fn program(
+    [file, library]: [&str; 2],
+    tier: &str,
+    place: &str,
+    arguments: &[&str],
+) -> Result<Value, Error> {
+    let (bytes, library) = (fs::read(file)?, fs::read(library)?);
+    let start = Instant::now();
+    let module = jit::load::module(abi::Container::parse(&bytes)?.bitcode)
+        .map_err(|error| error.to_string())?;
+    let archive = Archive::parse("libc.a", &library).map_err(|error| error.to_string())?;
+    let inputs = vec![Input::Module(module), Input::Archive(archive)];
+    let program = Program::link(inputs, "main").map_err(|error| error.to_string())?;
+    let entry = program.start("main").ok_or("no function `main`")?;
+    let load_us = start.elapsed().as_micros() as u64;
+    let directory = Directory {
+        path: place.into(),
+        name: None,
+    };
+    let options = Options {
+        directories: vec![directory],
+        ..options(tier)?
+    };
+    let process = Process::start(program, options).map_err(|error| error.to_string())?;
+    let compile_us = start.elapsed().as_micros() as u64 - load_us;
+    let core = process.attach(0)?;
+    let words: Vec<&str> = [file].iter().chain(arguments).copied().collect();
+    let before = cpu_ns();
+    let left = process
+        .call_main(&core, entry, &words)
+        .map_err(|_| "too many arguments")?;
+    let ns = cpu_ns() - before;
+    if !matches!(left, Left::Returned(0, _) | Left::Exited(0)) {
+        return Err(format!("the program ended with {left:?}").into());
+    }
+    Ok(json!({
+        "ns": ns, "load_us": load_us, "compile_us": compile_us,
+        "code_bytes": code_bytes(process), "peak_kib": peak_kib(),
     }))
 }
 
@@ -114,22 +172,26 @@ fn leave_unresolved(module: &mut ir::Module) {
 
 /// The engine with the program, and how many microseconds loading took.
 fn start_process(bytes: &[u8], tier: &str) -> Result<(&'static Process, u64), Error> {
-    let forced = match tier {
-        "auto" => None,
-        name => Some(Tier::from_name(name).ok_or("no such tier")?),
-    };
     let start = Instant::now();
     let module = jit::load::module(abi::Container::parse(bytes)?.bitcode)
         .map_err(|error| error.to_string())?;
     let program = Program::new(module).map_err(|error| error.to_string())?;
     let load_us = start.elapsed().as_micros() as u64;
-    let options = Options {
+    let process = Process::start(program, options(tier)?).map_err(|error| error.to_string())?;
+    Ok((process, load_us))
+}
+
+/// Every function at this tier, or `auto`.
+fn options(tier: &str) -> Result<Options, Error> {
+    let forced = match tier {
+        "auto" => None,
+        name => Some(Tier::from_name(name).ok_or("no such tier")?),
+    };
+    Ok(Options {
         forced,
         workers: usize::from(forced.is_none()),
         ..Options::default()
-    };
-    let process = Process::start(program, options).map_err(|error| error.to_string())?;
-    Ok((process, load_us))
+    })
 }
 
 fn call(process: &Process, core: &Core, func: u32, n: u32) -> Result<u32, Error> {
@@ -203,6 +265,16 @@ fn cpu_ns() -> u64 {
     // SAFETY: `time` is a timespec to write to, and the clock exists on every Linux.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// CPU time of all child processes that have ended, in nanoseconds.
+pub(crate) fn children_ns() -> f64 {
+    // SAFETY: an all-zero rusage is a valid value of a plain C struct.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is a rusage to write to.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    let ns = |time: libc::timeval| time.tv_sec as f64 * 1e9 + time.tv_usec as f64 * 1e3;
+    ns(usage.ru_utime) + ns(usage.ru_stime)
 }
 
 /// Most memory this process has had, in KiB (`VmHWM`); 0 if the system does not say.

@@ -5,9 +5,10 @@
 //! process on the same bitcode, and V8's Liftoff on the same source as WebAssembly where `node`,
 //! and clang's `wasm-ld` are installed (`WebAssembly.Module`, lazy compilation off, CPU time).
 
+use crate::Error;
+use crate::child::children_ns;
 use crate::contender::bitcode;
 use crate::stats::median;
-use crate::{Error, contender};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,18 +31,46 @@ const V8_FLAGS: &[&str] = &[
     "--single-threaded",
 ];
 
+/// A large C file, and what clang needs besides to compile it.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Definitions and folders of headers.
+    pub(crate) flags: Vec<String>,
+}
+
+impl Source {
+    /// A file of the user's, with the words of the environment variable `BENCH_CFLAGS`.
+    pub(crate) fn file(file: PathBuf) -> Self {
+        let words = env::var("BENCH_CFLAGS").unwrap_or_default();
+        let flags = words.split_whitespace().map(str::to_owned).collect();
+        Self { file, flags }
+    }
+
+    /// SQLite as `make programs` tests it, with the C library's headers.
+    ///
+    /// # Errors
+    /// cargo cannot fetch the source, or the library's sources are missing.
+    pub(crate) fn sqlite() -> Result<Self, Error> {
+        let program = clib::programs::find("sqlite").ok_or("no such program")?;
+        let (file, flags) = program.source()?.ok_or("it has no source")?;
+        Ok(Self { file, flags })
+    }
+}
+
 /// Measures `source` and prints a table; writes `compile.json` to `out`.
 ///
 /// # Errors
 /// A compiler is missing or refuses the source.
-pub(crate) fn run(source: &Path, out: &Path, rounds: usize) -> Result<(), Error> {
+pub(crate) fn run(source: &Source, out: &Path, rounds: usize) -> Result<(), Error> {
     let mut lines = Vec::new();
     println!(
         "{:<6} {:>9} {:>10} {:>10} {:>10} {:>9} {:>10} {:>10}",
         "level", "insts", "load ms", "code ms", "ns/inst", "KiB", "llc -O0", "Liftoff"
     );
     for level in ["-O0", "-O2"] {
-        let file = bitcode(source, out, level)?;
+        let file = bitcode(&source.file, out, level, &source.flags)?;
         let wasm = wasm(source, out, level);
         if let Err(why) = &wasm {
             println!("no Liftoff: {why}");
@@ -121,7 +150,7 @@ fn json_of(command: &mut Command) -> Result<Value, Error> {
 
 /// CPU milliseconds of one whole `llc -O0` process.
 fn llc_ms(file: &Path, out: &Path) -> Result<f64, Error> {
-    let before = children_ms();
+    let before = children_ns();
     let status = Command::new("llc-19")
         .args(["-O0", "-filetype=obj", "-o"])
         .arg(out.join("compile.o"))
@@ -130,35 +159,25 @@ fn llc_ms(file: &Path, out: &Path) -> Result<f64, Error> {
     if !status.success() {
         return Err(format!("llc-19 ended with {status}").into());
     }
-    Ok(children_ms() - before)
-}
-
-/// CPU milliseconds of all child processes so far.
-fn children_ms() -> f64 {
-    // SAFETY: an all-zero rusage is a valid value of a plain C struct.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: `usage` is a rusage to write to.
-    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
-    let ms = |time: libc::timeval| time.tv_sec as f64 * 1e3 + time.tv_usec as f64 / 1e3;
-    ms(usage.ru_utime) + ms(usage.ru_stime)
+    Ok((children_ns() - before) / 1e6)
 }
 
 /// The source as a WebAssembly module, optimised like the engine's input.
-fn wasm(source: &Path, out: &Path, level: &str) -> Result<PathBuf, Error> {
+fn wasm(source: &Source, out: &Path, level: &str) -> Result<PathBuf, Error> {
     if Command::new("node").arg("--version").output().is_err() {
         return Err("node is not installed".into());
     }
     let target = out.join(format!("compile{level}.wasm"));
     let mut clang = Command::new("clang-19");
     clang.args(["--target=wasm32-unknown-unknown", level, "-msimd128", "-w"]);
-    clang.args(contender::extra_flags());
+    clang.args(&source.flags);
     clang.args([
         "-nostdlib",
         "-Wl,--no-entry",
         "-Wl,--export-all",
         "-Wl,--allow-undefined",
     ]);
-    let status = clang.arg(source).arg("-o").arg(&target).status()?;
+    let status = clang.arg(&source.file).arg("-o").arg(&target).status()?;
     if status.success() {
         Ok(target)
     } else {

@@ -96,7 +96,7 @@ impl Contender {
                 let tier = tier.map_or("auto", Tier::name);
                 command.args(["child", "run"]);
                 command
-                    .arg(bitcode(source, out, level)?)
+                    .arg(bitcode(source, out, level, &[])?)
                     .args([tier, &budget]);
                 command
             }
@@ -104,28 +104,24 @@ impl Contender {
     }
 }
 
-/// The source's bitcode for the engine at `level`.
+/// The source's bitcode for the engine at `level`; `flags` are for sources that need headers or definitions.
 ///
 /// # Errors
 /// clang refuses it.
-pub(crate) fn bitcode(source: &Path, out: &Path, level: &str) -> Result<PathBuf, Error> {
+pub(crate) fn bitcode(
+    source: &Path,
+    out: &Path,
+    level: &str,
+    flags: &[String],
+) -> Result<PathBuf, Error> {
     let target = artefact(source, out, &format!("{level}.bc"));
     build(&target, source, || {
         let mut clang = Command::new("clang-19");
-        clang
-            .args(MODULE_FLAGS)
-            .args([level, "-w"])
-            .args(extra_flags());
+        clang.args(MODULE_FLAGS).args([level, "-w"]).args(flags);
         clang.arg(source).arg("-o").arg(&target);
         clang
     })?;
     Ok(target)
-}
-
-/// Words of the environment variable `BENCH_CFLAGS`, for sources that need headers or definitions.
-pub(crate) fn extra_flags() -> Vec<String> {
-    let words = env::var("BENCH_CFLAGS").unwrap_or_default();
-    words.split_whitespace().map(str::to_owned).collect()
 }
 
 fn native(source: &Path, out: &Path, flags: &[&str]) -> Result<PathBuf, Error> {

@@ -7,6 +7,7 @@
 //! * [`contender`]: who runs, and how each is built.
 //! * [`child`]: a process that measures one program in the engine.
 //! * [`measure`]: the rounds.
+//! * [`workload`]: the same for runs of real programs.
 //! * [`compile`]: from bitcode bytes to code of every function, next to `llc` and V8.
 //! * [`report`], [`page`]: table, JSON and HTML.
 
@@ -22,13 +23,26 @@ mod measure;
 mod page;
 mod report;
 mod stats;
+mod workload;
 
+use compile::Source;
 use lexopt::{Arg, ValueExt as _};
+use measure::Row;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs};
 
 type Error = Box<dyn std::error::Error>;
+
+/// All that was measured of running code.
+#[derive(Debug, Default)]
+struct Results {
+    /// The programs in `programs`.
+    programs: Vec<Row>,
+    /// Runs of real programs.
+    workloads: Vec<Row>,
+}
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -42,7 +56,7 @@ struct Request {
     /// Where reports and built programs go.
     out: PathBuf,
     /// A large C source to compile instead of running programs.
-    compile: Option<PathBuf>,
+    compile: Option<Source>,
 }
 
 impl Default for Request {
@@ -59,7 +73,7 @@ impl Default for Request {
 
 const USAGE: &str = "\
 bench [--rounds N] [--budget-ms N] [--filter NAME] [--out DIR]   run times of all programs
-bench --compile FILE.c                                           compile times of one large source";
+bench --compile [FILE.c]                                         compile times of one large source: SQLite's";
 
 fn main() -> ExitCode {
     match run() {
@@ -81,10 +95,21 @@ fn run() -> Result<(), Error> {
     if let Some(source) = &request.compile {
         return compile::run(source, &request.out, request.rounds);
     }
-    let results = measure::all(&request)?;
-    print!("{}", report::table(&results));
+    let results = Results {
+        programs: measure::all(&request)?,
+        workloads: workload::all(&request)?,
+    };
+    if results.programs.is_empty() && results.workloads.is_empty() {
+        let filter = &request.filter;
+        return Err(format!("no program has `{filter}` in its name").into());
+    }
+    print!("{}", report::text(&results));
     let written = report::write(&results, &request.out)?;
     println!("written: {written}");
+    if request.filter.is_empty() {
+        println!("compile time of SQLite, one file, CPU milliseconds");
+        compile::run(&Source::sqlite()?, &request.out, request.rounds)?;
+    }
     Ok(())
 }
 
@@ -98,7 +123,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Request, Error> {
             }
             Arg::Long("filter") => request.filter = args.value()?.string()?,
             Arg::Long("out") => request.out = args.value()?.into(),
-            Arg::Long("compile") => request.compile = Some(args.value()?.into()),
+            Arg::Long("compile") => request.compile = Some(source(&mut args)?),
             Arg::Long("help") => {
                 println!("{USAGE}");
                 std::process::exit(0);
@@ -107,4 +132,27 @@ fn parse(mut args: lexopt::Parser) -> Result<Request, Error> {
         }
     }
     Ok(request)
+}
+
+/// The file that comes next, or else SQLite.
+fn source(args: &mut lexopt::Parser) -> Result<Source, Error> {
+    let is_file = |word: &OsStr| !word.as_encoded_bytes().starts_with(b"-");
+    let given = args
+        .try_raw_args()
+        .and_then(|mut rest| rest.next_if(is_file));
+    given.map_or_else(Source::sqlite, |file| Ok(Source::file(file.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_behind_compile_is_the_file_unless_it_is_an_option() {
+        let words = ["--compile", "x.c", "--rounds", "2"];
+        let request = parse(lexopt::Parser::from_args(words)).unwrap();
+        let file = request.compile.map(|source| source.file);
+        assert_eq!((file, request.rounds), (Some(PathBuf::from("x.c")), 2));
+        assert!(parse(lexopt::Parser::from_args(["x.c"])).is_err());
+    }
 }

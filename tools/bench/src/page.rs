@@ -1,5 +1,6 @@
 //! The report as one self-contained HTML page with plots (SVG, no scripts).
 
+use crate::Results;
 use crate::contender::Contender;
 use crate::measure::Row;
 use crate::report::{mean, of};
@@ -16,7 +17,8 @@ th{font-weight:600;vertical-align:bottom}td:first-child,th:first-child{text-alig
 .dots{fill:#2463c7;fill-opacity:.75}";
 
 /// The page.
-pub(crate) fn html(rows: &[Row]) -> String {
+pub(crate) fn html(results: &Results) -> String {
+    let rows = &results.programs;
     let mut page = String::new();
     let _ = write!(
         page,
@@ -37,6 +39,14 @@ pub(crate) fn html(rows: &[Row]) -> String {
     overtaking(&mut page, rows);
     page.push_str("<h2>Every program</h2>");
     details(&mut page, rows);
+    if !results.workloads.is_empty() {
+        page.push_str(
+            "<h2>Real programs</h2><p>Whole runs of Lua, SQLite, zlib, zstd, bzip2 and QuickJS with the C library; CPU \
+             time of the thread that runs <code>main</code>. Geometric mean, then each.</p>",
+        );
+        bars(&mut page, &results.workloads);
+        details(&mut page, &results.workloads);
+    }
     page.push_str("</html>\n");
     page
 }
