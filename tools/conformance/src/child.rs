@@ -4,13 +4,12 @@
 //! parent starts this program again for every run. What the guest prints goes to standard output; the
 //! exit status says how it ended, and standard error says why.
 
+use crate::interpreted;
 use hosted::{Left, Options, Process, StartError};
-use ir::interp::{Arg, FaultKind, FlatMemory, Host, Image, Interp, Limits, Memory, Val};
-use ir::{FuncId, Module};
+use ir::Module;
 use jit::instance::Program;
 use jit::tier::Tier;
 use std::fmt;
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -28,10 +27,6 @@ pub(crate) const BROKEN: i32 = 105;
 
 /// CPU time of a program; its native twin took a fraction of a second.
 const BUDGET: Duration = Duration::from_secs(10);
-/// Instructions of an interpreted program.
-const STEPS: u64 = 30_000_000;
-/// The interpreter's stack.
-const STACK: std::ops::Range<u32> = 0x7010_0000..0x7020_0000;
 
 /// What runs a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +75,7 @@ pub(crate) fn run(path: &Path, engine: Engine) -> i32 {
         Err(why) => return complain(REFUSED, &why),
     };
     match engine {
-        Engine::Interpreter => interpret(&module),
+        Engine::Interpreter => interpreted::run(module),
         Engine::Forced(tier) => compiled(module, tier),
     }
 }
@@ -106,7 +101,7 @@ pub(crate) fn text(module: &Module) -> String {
     kept.collect()
 }
 
-fn complain(status: i32, why: &str) -> i32 {
+pub(crate) fn complain(status: i32, why: &str) -> i32 {
     eprintln!("{why}");
     status
 }
@@ -116,7 +111,7 @@ fn compiled(module: Module, tier: Tier) -> i32 {
         Ok(program) => program,
         Err(why) => return complain(REFUSED, &why.to_string()),
     };
-    let Some(main) = program.entry("main") else {
+    let Some(main) = program.start("main") else {
         return complain(REFUSED, "there is no main");
     };
     let options = Options {
@@ -146,74 +141,5 @@ fn compiled(module: Module, tier: Tier) -> i32 {
             complain(FAULTED, &process.report(fault, pc, caller).to_string())
         }
         Err(_) => complain(BROKEN, "the arguments do not fit"),
-    }
-}
-
-fn interpret(module: &Module) -> i32 {
-    let Some(image) = Image::new(module) else {
-        return complain(REFUSED, "1 GiB of globals");
-    };
-    let Some(main) = module.func_by_name("main") else {
-        return complain(REFUSED, "there is no main");
-    };
-    let mut memory = FlatMemory::new();
-    let range = image.range();
-    memory.map(range.start, range.end - range.start);
-    memory.map(STACK.start, STACK.end - STACK.start);
-    if image.load(module, &mut memory).is_err() {
-        return complain(BROKEN, "globals do not fit their range");
-    }
-    let limits = Limits {
-        steps: STEPS,
-        depth: 10_000,
-        stack: STACK,
-    };
-    // argc and argv, as far as main takes them; the programs do not look behind a null argv.
-    let count = module
-        .types
-        .signature(module.func(main).ty)
-        .map_or(0, |(_, params, _)| params.len());
-    let args = &[Val::Bits(1), Val::Bits(0)][..count.min(2)];
-    let mut host = Console;
-    let mut interp = Interp::new(module, &mut memory, &image, &mut host, limits);
-    match interp.call(main, args).map_err(|fault| (fault.kind, fault)) {
-        Ok(status) => (status.addr() & 255) as i32,
-        Err((FaultKind::Exit(status), _)) => status & 255,
-        Err((FaultKind::StepLimit, _)) => complain(ENDLESS, "step limit reached"),
-        Err((FaultKind::Unsupported(what), _)) => {
-            complain(DECLINED, &format!("unsupported: {what}"))
-        }
-        Err((_, fault)) => {
-            let name = &module.func(fault.func).name;
-            complain(FAULTED, &format!("{fault} ({name})"))
-        }
-    }
-}
-
-/// The host calls that the runtime of generated programs makes.
-struct Console;
-
-impl Host for Console {
-    fn call(
-        &mut self,
-        module: &Module,
-        func: FuncId,
-        args: &[Arg],
-        memory: &mut dyn Memory,
-    ) -> Result<Val, FaultKind> {
-        let arg = |at: usize| args.get(at).map_or(0, |arg| arg.value.addr());
-        match module.func(func).name.as_str() {
-            "bf_exit" => Err(FaultKind::Exit(arg(0) as i32)),
-            "bf_write" => {
-                let mut bytes = vec![0; (arg(2) as usize).min(1 << 20)];
-                memory.load(arg(1), &mut bytes)?;
-                // Nobody listens any more: the program goes on.
-                let _ = io::stdout().write_all(&bytes);
-                Ok(Val::Bits(bytes.len() as u128))
-            }
-            // Frames of the interpreter cannot be left this way.
-            "setjmp" | "longjmp" => Err(FaultKind::Unsupported("setjmp")),
-            _ => Err(FaultKind::BadCall(func.0)),
-        }
     }
 }

@@ -24,6 +24,7 @@ mod compile;
 mod corpus;
 mod fuzzer;
 mod generate;
+mod interpreted;
 mod judge;
 mod options;
 mod process;

@@ -1,6 +1,7 @@
 //! Cases that once failed, reduced to text IR: the interpreter and every tier agree on each.
 //!
-//! `conformance reduce` makes these files; each is run in child processes, one for each engine.
+//! `conformance reduce` makes these files; each is run in child processes, one for each engine. `host-calls.bfir` never
+//! failed: it is a program of the calls that the interpreter serves (`src/interpreted.rs`), heap, clock, console, waiting.
 
 #![expect(
     clippy::unwrap_used,
