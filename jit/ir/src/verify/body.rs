@@ -29,6 +29,7 @@ use crate::text::type_text;
 use crate::types::{Type, TypeId};
 use alloc::format;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// A failed check with the instruction at which it failed.
 type Located = (Option<InstId>, Message);
@@ -38,10 +39,10 @@ pub(super) fn check(
     verifier: &Verifier<'_>,
     func: &Function,
     body: &Body,
-    block_of: &mut Vec<u32>,
+    scratch: &mut Scratch,
 ) -> Result<(), Located> {
     let whole = |what| (None, what);
-    check_blocks(body, block_of).map_err(whole)?;
+    check_blocks(body).map_err(whole)?;
     let mut budget = Budget::new(body);
     for block in &body.blocks {
         let last = block.terminator();
@@ -57,13 +58,16 @@ pub(super) fn check(
         ret: signature.map_or(TypeId::VOID, |(ret, ..)| ret),
         cfg: None,
         dominators: None,
-        block_of,
-        entries: Vec::new(),
+        scratch,
         budget,
         frame_bytes: 0,
+        entry_end: body.blocks.first().map_or(0, |entry| entry.end),
         block: BlockId(0),
+        range: 0..0,
         inst: InstId(0),
     };
+    checker.scratch.block_of.clear();
+    checker.scratch.entries.clear();
     for at in 0..body.consts.len() {
         checker
             .check_const(at)
@@ -72,8 +76,9 @@ pub(super) fn check(
     checker.walk()
 }
 
-/// B1 and the position of terminators; fills in the block of each instruction.
-fn check_blocks(body: &Body, block_of: &mut Vec<u32>) -> Check {
+/// B1: the blocks cover the instructions without gaps, and each ends with a terminator. That it has
+/// no other is seen when its instructions are looked at.
+fn check_blocks(body: &Body) -> Check {
     let limit = Value::MAX_INDEX as usize;
     let lists = [
         body.insts.len(),
@@ -87,29 +92,18 @@ fn check_blocks(body: &Body, block_of: &mut Vec<u32>) -> Check {
     if body.blocks.is_empty() {
         return fail("the body has no blocks");
     }
-    block_of.clear();
-    block_of.reserve(body.insts.len());
-    for (id, &block) in (0u32..).zip(&body.blocks) {
-        check_block(body, id, block, block_of.len() as u32)?;
-        block_of.resize(block.end as usize, id);
+    let mut expected_start = 0;
+    for (id, &Block { start, end }) in body.blocks.iter().enumerate() {
+        if start != expected_start || start >= end || end as usize > body.insts.len() {
+            return Err(format!("block {id} is empty or does not follow the one before").into());
+        }
+        if !body.insts[end as usize - 1].op.is_terminator() {
+            return other_terminator(BlockId(id as u32));
+        }
+        expected_start = end;
     }
-    if block_of.len() != body.insts.len() {
+    if expected_start as usize != body.insts.len() {
         return fail("the blocks do not cover the instructions");
-    }
-    Ok(())
-}
-
-/// B1 and B2 for one block: it begins where the one before ended, holds something, and has a
-/// terminator at its end and nowhere else.
-fn check_block(body: &Body, id: u32, block: Block, expected_start: u32) -> Check {
-    let Block { start, end } = block;
-    if start != expected_start || start >= end || end as usize > body.insts.len() {
-        return Err(format!("block {id} is empty or does not follow the one before").into());
-    }
-    let insts = &body.insts[start as usize..end as usize];
-    let first_terminator = insts.iter().position(|inst| inst.op.is_terminator());
-    if first_terminator != Some(insts.len() - 1) {
-        return Err(format!("block {id} does not end with its only terminator").into());
     }
     Ok(())
 }
@@ -187,6 +181,15 @@ fn check_tables(module: &Module, body: &Body) -> Check {
     Ok(())
 }
 
+/// Buffers that serve for many bodies.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// The block of each instruction; empty until it is asked for.
+    block_of: Vec<u32>,
+    /// By block: 1 + the phi that last named it, and with which value.
+    entries: Vec<(u32, Value)>,
+}
+
 /// The walk over constants and instructions.
 pub(super) struct Checker<'a> {
     pub(super) module: &'a Module,
@@ -198,14 +201,16 @@ pub(super) struct Checker<'a> {
     /// Made when a phi or a use in another block asks: most functions of clang's -O0 have neither.
     cfg: Option<Cfg>,
     dominators: Option<Dominators>,
-    block_of: &'a [u32],
-    /// By block: 1 + the phi that last named it, and with which value.
-    entries: Vec<(u32, Value)>,
+    scratch: &'a mut Scratch,
     budget: Budget,
     /// Bytes of static allocas so far, with what their alignment may take.
     pub(super) frame_bytes: u64,
+    /// One past the last instruction of the entry, which dominates all blocks.
+    entry_end: u32,
     /// Where the walk is.
     block: BlockId,
+    /// Instructions of that block.
+    range: Range<u32>,
     pub(super) inst: InstId,
 }
 
@@ -213,12 +218,14 @@ impl<'a> Checker<'a> {
     /// Every instruction of every block, in order.
     fn walk(&mut self) -> Result<(), Located> {
         for (id, block) in (0u32..).map(BlockId).zip(&self.body.blocks) {
-            self.block = id;
+            (self.block, self.range) = (id, block.start..block.end);
             let mut phis = true;
             for at in block.insts() {
                 self.inst = at;
                 let inst = self.body.inst(at);
-                let checked = if inst.op != Op::Phi {
+                let checked = if inst.op.is_terminator() && at != block.terminator() {
+                    other_terminator(id)
+                } else if inst.op != Op::Phi {
                     phis = false;
                     self.check_inst(inst)
                 } else if phis {
@@ -233,6 +240,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The class of a type that may be out of range.
+    #[inline(always)]
     pub(super) fn class(&self, id: TypeId) -> Check<Class> {
         match self.classes.get(id.index()) {
             Some(&class) => Ok(class),
@@ -241,13 +249,19 @@ impl<'a> Checker<'a> {
     }
 
     /// The class of a type that has values.
+    #[inline(always)]
     pub(super) fn value_class(&self, id: TypeId) -> Check<Class> {
         let class = self.class(id)?;
         if class.is_value() {
             Ok(class)
         } else {
-            Err(format!("{} is not a type of values", self.name(id)).into())
+            self.not_a_value_type(id)
         }
+    }
+
+    #[cold]
+    fn not_a_value_type(&self, id: TypeId) -> Check<Class> {
+        Err(format!("{} is not a type of values", self.name(id)).into())
     }
 
     /// `n` pool words from `start`.
@@ -261,15 +275,15 @@ impl<'a> Checker<'a> {
     }
 
     /// The type of an operand, which must exist and be defined wherever the instruction runs.
+    #[inline(always)]
     pub(super) fn operand(&mut self, raw: u32) -> Check<TypeId> {
         let value = Value(raw);
         let ty = self.defined_type(value)?;
-        if let ValueKind::Inst(def) = value.kind() {
-            let block = self.block_of[def.index()];
-            let fine = if block == self.block.0 {
+        if let Some(def) = value.as_inst() {
+            let fine = if self.range.contains(&def.0) {
                 def < self.inst
             } else {
-                self.block_dominates(BlockId(block), self.block)
+                def.0 < self.entry_end || self.dominates(def, self.block)
             };
             if !fine {
                 return not_dominated(def);
@@ -279,6 +293,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks an operand of known type.
+    #[inline(always)]
     pub(super) fn operand_of(&mut self, raw: u32, expected: TypeId) -> Check {
         let ty = self.operand(raw)?;
         if ty == expected {
@@ -299,12 +314,13 @@ impl<'a> Checker<'a> {
     }
 
     /// The type of a value, wherever it is defined.
+    #[inline(always)]
     fn defined_type(&self, value: Value) -> Check<TypeId> {
         let found = match value.kind() {
-            ValueKind::Inst(id) => {
-                let inst = self.body.insts.get(id.index());
-                inst.filter(|inst| inst.has_result()).map(|inst| inst.ty)
-            }
+            ValueKind::Inst(id) => match self.body.insts.get(id.index()) {
+                Some(inst) if inst.has_result() => Some(inst.ty),
+                _ => None,
+            },
             ValueKind::Arg(n) => self.body.params.get(n as usize).copied(),
             ValueKind::Const(id) => self.body.consts.get(id.index()).map(|c| c.ty),
             ValueKind::None => None,
@@ -315,14 +331,25 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether every path to `b` passes `a`; the entry needs no computation.
-    fn block_dominates(&mut self, a: BlockId, b: BlockId) -> bool {
-        if a == BlockId(0) {
-            return true;
+    /// Whether every path to block `to` passes the block of the existing instruction `def`.
+    #[inline(never)]
+    fn dominates(&mut self, def: InstId, to: BlockId) -> bool {
+        let block_of = &mut self.scratch.block_of;
+        if block_of.is_empty() {
+            block_of.reserve(self.body.insts.len());
+            for (id, block) in (0u32..).zip(&self.body.blocks) {
+                block_of.resize(block.end as usize, id);
+            }
         }
-        let cfg = self.cfg.get_or_insert_with(|| Cfg::new(self.body));
-        let dominators = self.dominators.get_or_insert_with(|| Dominators::new(cfg));
-        dominators.dominates(a, b)
+        let from = BlockId(block_of[def.index()]);
+        match &self.dominators {
+            Some(dominators) => dominators.dominates(from, to),
+            None => {
+                let cfg = self.cfg.get_or_insert_with(|| Cfg::new(self.body));
+                let dominators = self.dominators.insert(Dominators::new(cfg));
+                dominators.dominates(from, to)
+            }
+        }
     }
 
     /// B2 for phis: every predecessor has an entry, and only predecessors do. One that has several
@@ -332,8 +359,8 @@ impl<'a> Checker<'a> {
         self.value_class(inst.ty)?;
         let cfg = self.cfg.get_or_insert_with(|| Cfg::new(self.body));
         let edges = cfg.preds(self.block).len();
-        self.entries
-            .resize(self.body.blocks.len(), (0, Value::NONE));
+        let entries = &mut self.scratch.entries;
+        entries.resize(self.body.blocks.len(), (0, Value::NONE));
         if n == 0 || n as usize > edges {
             return fail("the phi has no entries, or more than there are edges");
         }
@@ -342,7 +369,7 @@ impl<'a> Checker<'a> {
         for pair in self.words(start, n * 2)?.chunks_exact(2) {
             let (from, value) = (pair[0], Value(pair[1]));
             self.check_phi_value(inst.ty, BlockId(from), value)?;
-            let entry = &mut self.entries[from as usize];
+            let entry = &mut self.scratch.entries[from as usize];
             if entry.0 != mark {
                 *entry = (mark, value);
                 named += 1;
@@ -357,7 +384,7 @@ impl<'a> Checker<'a> {
             .as_ref()
             .map_or(&[][..], |cfg| cfg.preds(self.block));
         for &from in edges {
-            if self.entries[from.index()].0 != mark {
+            if self.scratch.entries[from.index()].0 != mark {
                 return Err(format!("the phi has no entry for block {}", from.0).into());
             }
             // Equal predecessors are side by side.
@@ -372,9 +399,9 @@ impl<'a> Checker<'a> {
 
     /// An entry's type, and that its value is there at the end of the predecessor.
     fn check_phi_value(&mut self, ty: TypeId, from: BlockId, value: Value) -> Check {
-        if from.index() >= self.body.blocks.len() {
+        let Some(&Block { start, end }) = self.body.blocks.get(from.index()) else {
             return Err(format!("the phi names block {}, which is none", from.0).into());
-        }
+        };
         let found = self.defined_type(value)?;
         if found != ty {
             return Err(format!(
@@ -384,9 +411,9 @@ impl<'a> Checker<'a> {
             )
             .into());
         }
-        if let ValueKind::Inst(def) = value.kind() {
-            let block = BlockId(self.block_of[def.index()]);
-            if block != from && !self.block_dominates(block, from) {
+        if let Some(def) = value.as_inst() {
+            let inside = def.0 < self.entry_end || (start..end).contains(&def.0);
+            if !inside && !self.dominates(def, from) {
                 return Err(format!(
                     "the phi's entry %{} does not dominate the end of block {}",
                     def.0, from.0
@@ -482,6 +509,11 @@ impl<'a> Checker<'a> {
 }
 
 // Messages are made out of line, so that checks stay small.
+
+#[cold]
+fn other_terminator(id: BlockId) -> Check {
+    Err(format!("block {} does not end with its only terminator", id.0).into())
+}
 
 #[cold]
 fn not_dominated(def: InstId) -> Check<TypeId> {

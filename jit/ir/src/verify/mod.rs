@@ -90,11 +90,11 @@ pub fn module(module: &Module) -> Result<(), VerifyError> {
         what: *message.0,
     };
     verifier.check_tables().map_err(at_module)?;
-    let mut block_of = Vec::new();
+    let mut scratch = body::Scratch::default();
     for (id, func) in (0u32..).map(FuncId).zip(&module.funcs) {
         verifier.check_signature(func).map_err(in_function(id))?;
         if let Some(body) = &func.body {
-            verifier.body_with(func, id, body, &mut block_of)?;
+            verifier.body_with(func, id, body, &mut scratch)?;
         }
     }
     Ok(())
@@ -162,18 +162,18 @@ impl<'a> Verifier<'a> {
             ));
         };
         self.check_signature(func).map_err(in_function(id))?;
-        self.body_with(func, id, body, &mut Vec::new())
+        self.body_with(func, id, body, &mut body::Scratch::default())
     }
 
-    /// As [`Verifier::body`], with a buffer that serves for many bodies.
+    /// As [`Verifier::body`], with buffers that serve for many bodies.
     fn body_with(
         &self,
         func: &Function,
         id: FuncId,
         body: &crate::Body,
-        block_of: &mut Vec<u32>,
+        scratch: &mut body::Scratch,
     ) -> Result<(), VerifyError> {
-        body::check(self, func, body, block_of).map_err(|(inst, message)| VerifyError {
+        body::check(self, func, body, scratch).map_err(|(inst, message)| VerifyError {
             func: Some(id),
             inst,
             what: *message.0,

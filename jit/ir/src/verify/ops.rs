@@ -52,9 +52,16 @@ impl Checker<'_> {
             }
             Op::ICmp | Op::FCmp => self.check_compare(inst),
             Op::Select => self.check_select(inst),
-            Op::Load | Op::Store | Op::AtomicRmw | Op::CmpXchg | Op::Fence => {
-                self.check_memory(inst)
+            Op::Load => {
+                self.operand_of(a, TypeId::PTR)?;
+                self.check_access(inst.ty, MemFlags(b).ordering(), &[RELEASE, ACQ_REL])
             }
+            Op::Store => {
+                self.operand_of(a, TypeId::PTR)?;
+                self.operand_of(b, inst.ty)?;
+                self.check_access(inst.ty, MemFlags(c).ordering(), &[ACQUIRE, ACQ_REL])
+            }
+            Op::AtomicRmw | Op::CmpXchg | Op::Fence => self.check_atomic(inst),
             Op::Alloca => self.check_alloca(inst),
             Op::DynAlloca => self.check_dyn_alloca(inst),
             Op::PtrAdd => self.check_ptr_add(inst),
@@ -97,6 +104,7 @@ impl Checker<'_> {
     }
 
     /// `T × T → T` with integers or floats.
+    #[inline(always)]
     fn check_binary(&mut self, inst: &Inst, shape: Shape) -> Check {
         self.expect_shape(inst.ty, shape)?;
         self.operand_of(inst.args[0], inst.ty)?;
@@ -171,21 +179,12 @@ impl Checker<'_> {
         self.operand_of(other, inst.ty)
     }
 
-    /// Accesses: the address is a `ptr`, the type has values, the ordering makes sense for the
-    /// access.
-    fn check_memory(&mut self, inst: &Inst) -> Check {
+    /// Atomic operations: the address is a `ptr`, the type has values, the ordering makes sense for
+    /// the access.
+    fn check_atomic(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         let ordering = |flags: u32| MemFlags(flags).ordering();
         match inst.op {
-            Op::Load => {
-                self.operand_of(a, TypeId::PTR)?;
-                self.check_access(inst.ty, ordering(b), &[RELEASE, ACQ_REL])
-            }
-            Op::Store => {
-                self.operand_of(a, TypeId::PTR)?;
-                self.operand_of(b, inst.ty)?;
-                self.check_access(inst.ty, ordering(c), &[ACQUIRE, ACQ_REL])
-            }
             Op::AtomicRmw => {
                 self.operand_of(a, TypeId::PTR)?;
                 self.operand_of(b, inst.ty)?;
@@ -241,8 +240,16 @@ impl Checker<'_> {
 
     /// A type in memory with an ordering that is not among `excluded`. Ordered accesses are of
     /// sizes that x86 does in one piece.
+    #[inline(always)]
     fn check_access(&self, ty: TypeId, ordering: u8, excluded: &[u8]) -> Check {
         let class = self.value_class(ty)?;
+        if ordering == 0 {
+            return Ok(());
+        }
+        self.check_ordered(ty, class, ordering, excluded)
+    }
+
+    fn check_ordered(&self, ty: TypeId, class: Class, ordering: u8, excluded: &[u8]) -> Check {
         if ordering > SEQ_CST || excluded.contains(&ordering) {
             return fail("no such memory ordering for this access");
         }
