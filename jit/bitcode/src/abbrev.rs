@@ -24,17 +24,16 @@ use crate::limits;
 
 /// A field with one value.
 ///
-/// One form serves all encodings, so that reading a record takes no case distinction: the value is
-/// the bits under `mask`, or the literal, for which there are none. If the bit `more` is set in it,
-/// it is the first chunk of a VBR number that goes on.
+/// One form serves the usual encodings, so that reading a record takes no case distinction: the
+/// value is the bits under `mask`, and if the bit `more` is set in it, the first chunk of a VBR number
+/// that goes on. Other encodings are not *plain*, which an abbreviation says of all its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
-    literal: u64,
-    /// The low `width` bits.
+    /// The low `width` bits; of a literal, its value.
     mask: u64,
     /// Bit by which a chunk of a VBR number says that another follows; 0 for other encodings.
     more: u32,
-    /// At most 64.
+    /// At most 64; 0 for a literal.
     width: u8,
     is_char6: bool,
 }
@@ -43,20 +42,18 @@ impl Field {
     /// Not in the stream at all.
     const fn literal(literal: u64) -> Self {
         Self {
-            literal,
-            mask: 0,
+            mask: literal,
             more: 0,
             width: 0,
             is_char6: false,
         }
     }
 
-    /// So many bits.
+    /// So many bits, 1 to 64.
     const fn fixed(width: u8) -> Self {
         Self {
-            mask: u64::MAX.wrapping_shr(64u32.wrapping_sub(width as u32)),
             width,
-            ..Self::literal(0)
+            ..Self::literal(u64::MAX.wrapping_shr(64u32.wrapping_sub(width as u32)))
         }
     }
 
@@ -74,15 +71,15 @@ impl Field {
         ..Self::fixed(6)
     };
 
-    /// Whether [`Field::read`] may be used, as for all that stands in front of a list in practice.
-    fn is_plain(self) -> bool {
-        !self.is_char6 && u32::from(self.width) <= Bits::MAX_WIDTH
-    }
-
     /// The value, if it is a literal.
     #[inline(always)]
     pub(crate) fn as_literal(self) -> Option<u64> {
-        (self.width == 0).then_some(self.literal)
+        (self.width == 0).then_some(self.mask)
+    }
+
+    /// Whether [`Field::read`] may be used.
+    fn is_plain(self) -> bool {
+        !self.is_char6 && (1..=Bits::MAX_WIDTH).contains(&u32::from(self.width))
     }
 
     /// Reads a plain field.
@@ -90,7 +87,7 @@ impl Field {
     pub(crate) fn read(self, bits: &mut Bits, cursor: &mut Cursor<'_>) -> u64 {
         let value = bits.masked(cursor, u32::from(self.width), self.mask);
         if value & u64::from(self.more) == 0 {
-            value | self.literal
+            value
         } else {
             bits.rest_of_vbr(cursor, u32::from(self.width), value)
         }
@@ -99,24 +96,40 @@ impl Field {
     /// Reads any field.
     pub(crate) fn read_slowly(self, cursor: &mut Cursor<'_>) -> u64 {
         match self.width {
+            0 => self.mask,
             6 if self.is_char6 => cursor.char6(),
             width if self.more != 0 => cursor.vbr(u32::from(width)),
-            width => cursor.fixed(u32::from(width)) | self.literal,
+            width => cursor.fixed(u32::from(width)),
         }
     }
 
     /// Reads so many fields. The choice is outside the loop: strings are long.
     #[inline(always)]
     pub(crate) fn read_list(self, bits: &mut Bits, cursor: &mut Cursor<'_>, to: &mut [u64]) {
-        if self.is_plain() {
-            to.iter_mut()
-                .for_each(|slot| *slot = self.read(bits, cursor));
+        if self == Self::vbr(6) {
+            for slot in to {
+                *slot = bits.vbr6(cursor);
+            }
         } else {
             bits.give_back(cursor);
-            to.iter_mut()
-                .for_each(|slot| *slot = self.read_slowly(cursor));
+            self.read_others(cursor, to);
             *bits = cursor.bits();
         }
+    }
+
+    /// The rest of [`Field::read_list`], of which code has little.
+    #[inline(never)]
+    fn read_others(self, cursor: &mut Cursor<'_>, to: &mut [u64]) {
+        if !self.is_plain() {
+            to.iter_mut()
+                .for_each(|slot| *slot = self.read_slowly(cursor));
+            return;
+        }
+        let mut bits = cursor.bits();
+        for slot in to {
+            *slot = self.read(&mut bits, cursor);
+        }
+        bits.give_back(cursor);
     }
 }
 
@@ -137,7 +150,7 @@ pub(crate) struct Abbrev {
     start: u32,
     end: u32,
     pub(crate) tail: Tail,
-    /// Whether all fields are, see [`Field::is_plain`].
+    /// Whether all fields are plain, see [`Field`].
     pub(crate) is_plain: bool,
 }
 
@@ -212,10 +225,11 @@ pub(crate) fn define(cursor: &mut Cursor<'_>, pool: &mut Vec<Field>) -> Result<A
         left = left.wrapping_sub(1);
         match operand(cursor)? {
             Operand::Field(field) => {
-                is_plain &= field.is_plain();
-                match code {
-                    None => code = Some(field),
-                    Some(_) => pool.push(field),
+                if code.is_none() {
+                    code = Some(field);
+                } else {
+                    is_plain &= field.is_plain();
+                    pool.push(field);
                 }
             }
             Operand::Blob if left == 0 => tail = Tail::Blob,

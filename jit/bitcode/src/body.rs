@@ -64,8 +64,6 @@ pub struct BodyReader<'m, 'a> {
     lists: Lists,
     bounds: Bounds,
     name: &'a [u8],
-    /// Code of a record that `open` has read and `next_event` has to decode.
-    pending: Option<u32>,
     /// Blocks not yet ended.
     blocks_left: u32,
     open: bool,
@@ -87,7 +85,6 @@ impl<'m, 'a> BodyReader<'m, 'a> {
                 blocks: 0,
             },
             name: &[],
-            pending: None,
             blocks_left: 0,
             open: false,
             attachments: false,
@@ -185,7 +182,8 @@ impl<'m, 'a> BodyReader<'m, 'a> {
     /// Reads up to the first instruction.
     fn read_head(&mut self, head: &BlockHead, constants: &mut Constants) -> Result<()> {
         self.stream.enter(head)?;
-        let code = loop {
+        let first = loop {
+            let mark = self.stream.mark();
             match self.stream.next()? {
                 Entry::End => {
                     return Err(Error::malformed(
@@ -199,7 +197,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
                 Entry::Block(inner) => self.stream.skip(&inner),
                 Entry::Record(code::DECLARE_BLOCKS) => self.declare_blocks()?,
                 Entry::Record(code) if code::is_silent(code) => {}
-                Entry::Record(code) => break code,
+                Entry::Record(_) => break mark,
             }
         };
         if self.bounds.blocks == 0 {
@@ -216,7 +214,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         let left = u32::try_from(left).map_err(|_| too_many())?;
         self.bounds.next = next;
         self.bounds.limit = next.checked_add(left).ok_or_else(too_many)?;
-        self.pending = Some(code);
+        self.stream.back_to(first);
         Ok(())
     }
 
@@ -241,9 +239,6 @@ impl<'m, 'a> BodyReader<'m, 'a> {
     /// Code of the next record that means something; `None` at the end.
     #[inline(always)]
     fn next_record(&mut self) -> Result<Option<u32>> {
-        if let Some(code) = self.pending.take() {
-            return Ok(Some(code));
-        }
         loop {
             match self.stream.next_inlined()? {
                 Entry::Record(code) if code::is_silent(code) => {}
@@ -287,20 +282,22 @@ impl<'m, 'a> BodyReader<'m, 'a> {
 
     #[inline(always)]
     fn event<'r, R>(&'r mut self, code: u32, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
-        let ops = Operands::new(self.stream.ops(), self.stream.bit());
+        let (stream, lists) = (&self.stream, &mut self.lists);
+        // Made anew where they are handed on, so that those of common records stay in registers.
+        let ops = || Operands::new(stream.ops(), stream.bit());
         if self.attachments {
-            return Ok(each(attached(ops, &mut self.lists)?));
+            return Ok(each(attached(ops(), lists)?));
         }
-        let record = Record {
-            ops,
+        let mut record = Record {
+            ops: ops(),
             types: self.module.types(),
             scopes: self.module.sync_scopes(),
             bounds: &mut self.bounds,
         };
         match code {
-            code::DEBUG_LOC => return Ok(each(debug_loc(record.ops)?)),
+            code::DEBUG_LOC => return Ok(each(debug_loc(ops())?)),
             code::DEBUG_LOC_AGAIN => return Ok(each(Event::LocAgain)),
-            code::OPERAND_BUNDLE => return Ok(each(bundle(record, &mut self.lists)?)),
+            code::OPERAND_BUNDLE => return Ok(each(bundle(record.again(), lists)?)),
             _ => {}
         }
         if self.blocks_left == 0 {
@@ -309,7 +306,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         if is_terminator(code) {
             self.blocks_left = self.blocks_left.wrapping_sub(1);
         }
-        record.decode(code, &mut self.lists, each)
+        record.decode(code, lists, each)
     }
 }
 

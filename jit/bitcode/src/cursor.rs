@@ -96,11 +96,8 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     fn window(&self) -> u64 {
         let byte = self.pos >> 3;
-        match self
-            .data
-            .get(byte..)
-            .and_then(|rest| rest.first_chunk::<8>())
-        {
+        let range = byte..byte.wrapping_add(8);
+        match self.data.get(range).and_then(<[u8]>::first_chunk::<8>) {
             Some(chunk) => u64::from_le_bytes(*chunk) >> (self.pos & 7),
             None => self.window_at_end(byte),
         }
@@ -166,6 +163,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The rare case of [`Cursor::vbr`]: more than one chunk.
+    #[inline(never)]
     fn vbr_long(&mut self, width: u32) -> u64 {
         let start = self.pos;
         let payload = width.wrapping_sub(1);
@@ -274,15 +272,39 @@ impl Bits {
         value
     }
 
-    /// Reads a VBR6 number, which is what most of a file consists of.
+    /// Reads a VBR6 number, which is what most of a file consists of: nearly always of one chunk to
+    /// three.
     #[inline(always)]
     pub(crate) fn vbr6(&mut self, cursor: &mut Cursor<'_>) -> u64 {
-        let chunk = self.fixed(cursor, 6);
-        if chunk < 32 {
-            chunk
-        } else {
-            self.rest_of_vbr(cursor, 6, chunk)
+        if self.used > Self::SURE.wrapping_sub(18) {
+            cursor.advance(self.used);
+            *self = cursor.bits();
         }
+        let window = self.window;
+        let (value, width) = if window & 0x20 == 0 {
+            (window & 0x1F, 6)
+        } else if window & 0x800 == 0 {
+            (window & 0x1F | window >> 1 & 0x3E0, 12)
+        } else if window & 0x2_0000 == 0 {
+            (
+                window & 0x1F | window >> 1 & 0x3E0 | window >> 2 & 0x7C00,
+                18,
+            )
+        } else {
+            return self.long_vbr6(cursor);
+        };
+        self.window = window >> width;
+        self.used = self.used.wrapping_add(width);
+        value
+    }
+
+    /// The rare case of [`Bits::vbr6`].
+    #[inline(always)]
+    fn long_vbr6(&mut self, cursor: &mut Cursor<'_>) -> u64 {
+        cursor.advance(self.used);
+        let value = cursor.vbr_long(6);
+        *self = cursor.bits();
+        value
     }
 
     /// Reads what follows the first chunk of a VBR number.

@@ -59,6 +59,17 @@ pub(crate) struct Record<'x> {
 }
 
 impl Record<'_> {
+    /// The same record, to be handed on: this one then stays in registers.
+    #[inline(always)]
+    pub(crate) fn again(&mut self) -> Record<'_> {
+        Record {
+            ops: self.ops,
+            types: self.types,
+            scopes: self.scopes,
+            bounds: self.bounds,
+        }
+    }
+
     /// Decodes the record; `code` is one of `bitc::FunctionCodes` that are instructions.
     ///
     /// Common records are decoded in arms of their own, each with a copy of `each` inside: what an
@@ -81,10 +92,15 @@ impl Record<'_> {
             3 => self.cast(each),
             16 => self.phi(lists, each),
             19 => self.alloca(each),
-            _ => match self.rare(code, lists)? {
-                (inst, true) => self.result(inst, each),
-                (inst, false) => self.effect(inst, each),
-            },
+            _ => {
+                let (inst, has_result) = self.again().rare(code, lists)?;
+                self.ops.skip();
+                if has_result {
+                    self.result(inst, each)
+                } else {
+                    self.effect(inst, each)
+                }
+            }
         }
     }
 
@@ -110,13 +126,13 @@ impl Record<'_> {
     /// unreachable [], va_arg [list type, list, result type], fence [ordering, scope], fneg [value, operator,
     /// flags?], freeze [value].
     #[inline(never)]
-    fn rare<'r>(&mut self, code: u32, lists: &'r mut Lists) -> Decoded<'r> {
-        Ok(match code {
-            10 => return self.ret(),
-            12 => return self.switch(lists),
+    fn rare<'r>(mut self, code: u32, lists: &'r mut Lists) -> Decoded<'r> {
+        let decoded = match code {
+            10 => self.ret()?,
+            12 => self.switch(lists)?,
             15 => (Inst::Unreachable, false),
-            29 => return self.select(),
-            6..=8 | 26 | 27 => return self.parts(code, lists),
+            29 => self.select()?,
+            6..=8 | 26 | 27 => self.parts(code, lists)?,
             23 => {
                 let (list_type, list, ty) = (self.ty()?, self.value()?, self.ty()?);
                 (
@@ -128,12 +144,12 @@ impl Record<'_> {
                     true,
                 )
             }
-            31 => return self.indirect_branch(lists),
+            31 => self.indirect_branch(lists)?,
             36 => {
                 let (ordering, scope) = (self.ordering()?, self.scope()?);
                 (Inst::Fence { ordering, scope }, false)
             }
-            46 => return self.cmpxchg(),
+            46 => self.cmpxchg()?,
             56 => {
                 let value = self.pair()?;
                 if self.ops.next()? != 0 {
@@ -146,9 +162,11 @@ impl Record<'_> {
                 let value = self.pair()?;
                 (Inst::Freeze(value), true)
             }
-            59 => return self.atomic_rmw(),
-            _ => return self.unusual(code),
-        })
+            59 => self.atomic_rmw()?,
+            _ => self.unusual(code)?,
+        };
+        self.ops.finish()?;
+        Ok(decoded)
     }
 
     /// What takes vectors and aggregates apart or puts them together.

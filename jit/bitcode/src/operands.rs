@@ -67,6 +67,7 @@ impl<'r> Operands<'r> {
     }
 
     /// Takes the last operand.
+    #[inline(always)]
     pub(crate) fn pop_last(&mut self) -> Option<u64> {
         let (last, rest) = self.rest.split_last()?;
         self.rest = rest;
@@ -98,6 +99,7 @@ impl<'r> Operands<'r> {
     }
 
     /// The next operand as a list index that is stored plus one, 0 meaning none.
+    #[inline(always)]
     pub(crate) fn next_index(&mut self) -> Result<Option<u32>> {
         Ok(self.next_u32()?.checked_sub(1))
     }
@@ -121,6 +123,7 @@ impl<'r> Operands<'r> {
     }
 
     /// Passes over the operands left.
+    #[inline(always)]
     pub(crate) fn skip(&mut self) {
         self.rest = &[];
     }
@@ -141,8 +144,9 @@ impl<'r> Operands<'r> {
         Error::malformed(self.bit, what)
     }
 
-    #[cold]
-    pub(crate) fn unsupported(&self, what: &str) -> Error {
+    /// As [`Operands::malformed`].
+    #[inline(always)]
+    pub(crate) fn unsupported(self, what: &str) -> Error {
         Error::unsupported(self.bit, what)
     }
 }

@@ -76,8 +76,9 @@ pub(crate) enum Entry {
 struct Scope {
     /// Kind of the block.
     id: u32,
-    /// Width of abbreviation ids.
+    /// Width of abbreviation ids, and a mask of so many bits.
     width: u32,
+    mask: u64,
     /// First bit after the block.
     end: usize,
     /// The first of the [`BlockInfo`]'s abbreviations that the block inherits, and how many there are.
@@ -115,6 +116,7 @@ impl<'a> Stream<'a> {
         let top = Scope {
             id: u32::MAX,
             width: 2,
+            mask: 3,
             end: cursor.end(),
             inherited: (0, 0),
             first_abbrev: 0,
@@ -140,6 +142,16 @@ impl<'a> Stream<'a> {
         self.abbrevs.clear();
         self.pool.clear();
         self.cursor.set(head.start, self.scope.end);
+    }
+
+    /// Where the next entry begins.
+    pub(crate) fn mark(&self) -> usize {
+        self.cursor.pos()
+    }
+
+    /// Back to an entry of the innermost block, whose mark was taken since it was entered.
+    pub(crate) fn back_to(&mut self, mark: usize) {
+        self.cursor.set(mark, self.scope.end);
     }
 
     /// What the BLOCKINFO blocks said so far.
@@ -184,7 +196,7 @@ impl<'a> Stream<'a> {
     pub(crate) fn next_inlined(&mut self) -> Result<Entry> {
         loop {
             let mut bits = self.cursor.bits();
-            let id = bits.fixed(&mut self.cursor, self.scope.width);
+            let id = bits.masked(&mut self.cursor, self.scope.width, self.scope.mask);
             let code = match id {
                 3 => self.unabbreviated(bits)?,
                 4.. => self.abbreviated(id, bits)?,
@@ -226,6 +238,7 @@ impl<'a> Stream<'a> {
         let scope = Scope {
             id: head.id,
             width: head.width,
+            mask: 1u64.wrapping_shl(head.width).wrapping_sub(1),
             end: head.end,
             inherited: self.info.inherited(head.id),
             first_abbrev: self.abbrevs.len(),
@@ -391,25 +404,27 @@ impl<'a> Stream<'a> {
         let undefined = || Error::malformed(cursor.bit(), "abbreviation is not defined");
         let abbrev = abbrev.ok_or_else(undefined)?;
         self.blob = None;
-        let (code, fields) = (&abbrev.code, abbrev.fields(pool));
-        let code = if abbrev.is_plain {
-            let code = match code.as_literal() {
-                Some(code) => code,
-                None => code.read(&mut bits, cursor),
-            };
+        let fields = abbrev.fields(pool);
+        let code = match abbrev.code.as_literal() {
+            Some(code) => code,
+            None => {
+                bits.give_back(cursor);
+                let code = abbrev.code.read_slowly(cursor);
+                bits = cursor.bits();
+                code
+            }
+        };
+        if abbrev.is_plain {
             for (slot, field) in ops.iter_mut().zip(fields) {
                 *slot = field.read(&mut bits, cursor);
             }
-            code
         } else {
             bits.give_back(cursor);
-            let code = code.read_slowly(cursor);
             for (slot, field) in ops.iter_mut().zip(fields) {
                 *slot = field.read_slowly(cursor);
             }
             bits = cursor.bits();
-            code
-        };
+        }
         self.count = fields.len();
         match abbrev.tail {
             Tail::Nothing => bits.give_back(cursor),

@@ -4,6 +4,8 @@
 //! number of bytes if it is constant, and a stride otherwise; only constants choose struct fields.
 //! Constant expressions and instructions walk alike.
 
+use alloc::boxed::Box;
+
 use bitcode::{Type, TypeId};
 
 use super::error::{LoadError, Result};
@@ -35,6 +37,7 @@ impl TypeWalk {
     }
 
     /// Takes one index; its value if it is a constant.
+    #[inline(always)]
     pub(super) fn step(
         &mut self,
         loader: &Loader<'_, '_>,
@@ -70,16 +73,21 @@ impl TypeWalk {
     }
 }
 
+#[inline(always)]
 fn stride(loader: &Loader<'_, '_>, element: TypeId, index: Option<i64>) -> Result<IndexStep> {
-    let ty = loader.types.get(loader.source.types(), element)?;
-    if !loader.module.types.is_sized(ty) {
-        return Err(LoadError::malformed(
-            "getelementptr over a type without a size",
-        ));
-    }
-    let stride = loader.layout(ty).size;
+    let Some(stride) = loader.types.stride(element) else {
+        return Err(no_stride(loader, element));
+    };
     // Addresses have 32 bits, so only the low half of an index counts.
     let low = |index: i64| (index.cast_unsigned() & 0xFFFF_FFFF) as u32;
     let bytes = index.map_or(0, |index| low(index).wrapping_mul(stride));
     Ok(IndexStep { bytes, stride })
+}
+
+#[cold]
+fn no_stride(loader: &Loader<'_, '_>, element: TypeId) -> Box<LoadError> {
+    match loader.types.get(loader.source.types(), element) {
+        Ok(_) => LoadError::malformed("getelementptr over a type without a size"),
+        Err(error) => error,
+    }
 }

@@ -6,8 +6,9 @@
 
 use ir::{ConstKind, MemFlags, Op, Type, TypeId, Value};
 
-use super::body::{BodyLoader, Values};
+use super::body::BodyLoader;
 use super::error::{LoadError, Result};
+use super::memory::Indices;
 
 /// Which masked access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +96,8 @@ impl BodyLoader<'_, '_, '_> {
             .map(|(_, lanes)| lanes)
             .max();
         let Some(lanes) = lanes else {
-            return self.scalar_address(element, base, indices, flags);
+            let indices: Indices = indices.iter().map(|index| self.index_of(*index)).collect();
+            return self.scalar_address(element, base, &indices, flags);
         };
         let ty = self.intern(Type::Vector {
             elem: TypeId::PTR,
@@ -104,11 +106,12 @@ impl BodyLoader<'_, '_, '_> {
         let mut whole = self.zero(ty);
         for lane in 0..lanes {
             let base = self.lane(base, lane);
-            let indices: Values = indices
-                .iter()
-                .map(|index| self.lane(*index, lane))
-                .collect();
-            let at = self.scalar_address(element, base, &indices, flags)?;
+            let mut parts = Indices::new();
+            for &index in indices {
+                let part = self.lane(index, lane);
+                parts.push(self.index_of(part));
+            }
+            let at = self.scalar_address(element, base, &parts, flags)?;
             whole = self.with_lane(whole, lane, at);
         }
         Ok(whole)

@@ -5,16 +5,27 @@
 
 use alloc::format;
 
-use bitcode::{AtomicOrdering, Inst, RmwOp, ValueId};
+use bitcode::{AtomicOrdering, ConstantKind, Inst, RmwOp, ValueId};
 use ir::facts::kind;
 use ir::types::MAX_BYTES;
 use ir::{Atomic, Flags, MemFlags, Op, Type, TypeId, Value};
+use smallvec::SmallVec;
 
 use super::body::{BodyLoader, Values};
 use super::error::{LoadError, Result};
-use super::fold::sign_extend;
+use super::fold::{sign_extend, zero_extend};
 use super::gep::TypeWalk;
 use super::module::align_log2;
+
+/// An index of a `getelementptr`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Index {
+    Number(i64),
+    Value(Value),
+}
+
+/// Those of one.
+pub(super) type Indices = SmallVec<[Index; 4]>;
 
 impl BodyLoader<'_, '_, '_> {
     /// Loads, stores, addresses, stack memory.
@@ -138,11 +149,58 @@ impl BodyLoader<'_, '_, '_> {
         indices: &[bitcode::Value],
         flags: u32,
     ) -> Result<Value> {
-        let mut values = Values::new();
-        for index in indices {
-            values.push(self.operand(*index)?);
+        let mut list = Indices::new();
+        let mut has_vector = self.is_vector(base);
+        for &index in indices {
+            list.push(match self.plain_int(index.id) {
+                Some((number, _)) => Index::Number(number),
+                None => {
+                    let value = self.operand(index)?;
+                    has_vector |= self.is_vector(value);
+                    Index::Value(value)
+                }
+            });
         }
-        self.address(element, base, &values, flags)
+        if !has_vector {
+            return self.scalar_address(element, base, &list, flags);
+        }
+        let values: Result<Values> = indices.iter().map(|index| self.operand(*index)).collect();
+        self.address(element, base, &values?, flags)
+    }
+
+    /// The number, and its width, that an operand is if it is an integer constant of at most 64 bits. As an operand of
+    /// this kind it need not become a constant of the body.
+    #[inline(always)]
+    fn plain_int(&self, id: ValueId) -> Option<(i64, u32)> {
+        if id >= self.head.first_result {
+            return None;
+        }
+        let constant = self.loader.constant(id, Some(self.constants()))?;
+        let bitcode::Type::Integer(bits @ ..=64) = *self.loader.source.types().get(constant.ty)
+        else {
+            return None;
+        };
+        match constant.kind {
+            ConstantKind::Int(number) => Some((number, bits)),
+            ConstantKind::Null => Some((0, bits)),
+            _ => None,
+        }
+    }
+
+    /// Whether a value is one for each lane.
+    #[inline(always)]
+    fn is_vector(&self, value: Value) -> bool {
+        let ty = self.type_of(value);
+        ty != TypeId::PTR && self.loader.module.types.vector(ty).is_some()
+    }
+
+    /// A value as an index.
+    pub(super) fn index_of(&self, value: Value) -> Index {
+        let bits = self.loader.module.types.int_bits(self.type_of(value));
+        match self.builder.body().const_int(value) {
+            Some(number) => Index::Number(sign_extend(number, bits.unwrap_or(0))),
+            None => Index::Value(value),
+        }
     }
 
     /// Flags of an access. The file gives an alignment for every one; the type's own stands in for none.
@@ -195,16 +253,16 @@ impl BodyLoader<'_, '_, '_> {
         }
         let layout = self.loader.layout(ty);
         let align = u32::from(align_log2(align).unwrap_or(layout.align_log2));
-        let count = self.operand_like(count, self.ty(count_type)?)?;
         let in_entry = self.builder.body().blocks.len() <= 1;
-        if let (true, Some(number)) = (in_entry, self.builder.body().const_int(count)) {
+        if let (true, Some((number, bits))) = (in_entry, self.plain_int(count)) {
             let bytes = u64::from(layout.size)
-                .checked_mul(number)
+                .checked_mul(zero_extend(number.cast_unsigned(), bits))
                 .filter(|bytes| *bytes <= MAX_BYTES);
             let bytes = bytes.and_then(|bytes| u32::try_from(bytes).ok());
             let bytes = bytes.ok_or_else(|| LoadError::limit("size of an alloca"))?;
             return Ok(self.emit(Op::Alloca, 0, TypeId::PTR, [bytes, align, u32::from(ty.0)]));
         }
+        let count = self.operand_like(count, self.ty(count_type)?)?;
         Ok(self.emit(Op::DynAlloca, 0, TypeId::PTR, [count.0, align, layout.size]))
     }
 
@@ -213,7 +271,7 @@ impl BodyLoader<'_, '_, '_> {
         &mut self,
         element: bitcode::TypeId,
         base: Value,
-        indices: &[Value],
+        indices: &[Index],
         flags: u32,
     ) -> Result<Value> {
         let no_wrap = flags & bitcode::flags::GEP_NUW != 0;
@@ -221,18 +279,14 @@ impl BodyLoader<'_, '_, '_> {
         let mut walk = TypeWalk::new(element);
         let (mut at, mut add, mut pending) = (base, 0u32, None);
         for &index in indices {
-            let ty = self.type_of(index);
-            let types = &self.loader.module.types;
-            let bits = types.int_bits(ty).unwrap_or(0);
-            let known = self
-                .builder
-                .body()
-                .const_int(index)
-                .map(|value| sign_extend(value, bits));
+            let known = match index {
+                Index::Number(number) => Some(number),
+                Index::Value(_) => None,
+            };
             let step = walk.step(self.loader, known)?;
             add = add.wrapping_add(step.bytes);
-            if known.is_none() && step.stride != 0 {
-                let index = self.index(index, bits);
+            if let (Index::Value(index), 1..) = (index, step.stride) {
+                let index = self.index(index);
                 if let Some((before, stride)) = pending.replace((index, step.stride)) {
                     at = self.ptr_add(at, Some((before, stride)), 0, flags);
                 }
@@ -247,8 +301,9 @@ impl BodyLoader<'_, '_, '_> {
 
     /// An index in the width of addresses. Indices are signed, and address arithmetic wraps in 32 bits,
     /// so the low half of a wider one is enough.
-    fn index(&mut self, index: Value, bits: u32) -> Value {
-        match bits {
+    fn index(&mut self, index: Value) -> Value {
+        let bits = self.loader.module.types.int_bits(self.type_of(index));
+        match bits.unwrap_or(0) {
             32 => index,
             0..=31 => self.emit(Op::SExt, 0, TypeId::I32, [index.0, 0, 0]),
             _ => self.emit(Op::Trunc, 0, TypeId::I32, [index.0, 0, 0]),
@@ -256,6 +311,7 @@ impl BodyLoader<'_, '_, '_> {
     }
 
     /// One step of address arithmetic; none at all for a step of 0 bytes.
+    #[inline]
     pub(super) fn ptr_add(
         &mut self,
         base: Value,

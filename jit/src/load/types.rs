@@ -16,12 +16,17 @@ use ir::types::TypeError;
 /// The limit that a type may be beyond.
 const SIZE: &str = "size of a type";
 
+/// More than the size of any type.
+const NO_STRIDE: u32 = u32::MAX;
+
 /// IR types by the file's type ids.
 #[derive(Debug)]
 pub(super) struct TypeMap {
     ids: Vec<Option<ir::TypeId>>,
     /// By type without an IR type: the limit that is in the way, if one is.
     beyond: HashMap<bitcode::TypeId, &'static str>,
+    /// Distances of array elements in bytes, in the file's sense; [`NO_STRIDE`] without a size.
+    strides: Vec<u32>,
     /// Layouts in the file's sense.
     pub(super) layouts: OwnLayouts,
 }
@@ -32,6 +37,7 @@ impl TypeMap {
         let mut map = Self {
             ids: alloc::vec![None; source.len()],
             beyond: HashMap::new(),
+            strides: alloc::vec![NO_STRIDE; source.len()],
             layouts,
         };
         let is_function = |id| matches!(source.get(id), bitcode::Type::Function { .. });
@@ -63,6 +69,11 @@ impl TypeMap {
             if let Some(slot) = map.ids.get_mut(id.0 as usize) {
                 *slot = ty;
             }
+            if let (Some(ty), Some(slot)) = (ty, map.strides.get_mut(id.0 as usize))
+                && types.is_sized(ty)
+            {
+                *slot = map.layouts.layout(types, ty).size;
+            }
         }
         map
     }
@@ -71,6 +82,14 @@ impl TypeMap {
     #[inline(always)]
     pub(super) fn find(&self, id: bitcode::TypeId) -> Option<ir::TypeId> {
         self.ids.get(id.0 as usize).copied().flatten()
+    }
+
+    /// Distance of two elements of this type in an array; `None` if it has no size or is not in the
+    /// IR.
+    #[inline(always)]
+    pub(super) fn stride(&self, id: bitcode::TypeId) -> Option<u32> {
+        let stride = self.strides.get(id.0 as usize).copied();
+        stride.filter(|stride| *stride != NO_STRIDE)
     }
 
     /// The IR type of something that has to have one.

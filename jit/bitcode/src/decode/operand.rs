@@ -28,7 +28,7 @@ impl Record<'_> {
     }
 
     /// An argument of a named parameter. Metadata is not a value: its id is only made absolute.
-    #[inline]
+    #[inline(always)]
     pub(super) fn argument(&mut self, param: TypeId) -> Result<Value> {
         Ok(Value::known(match self.types.get(param) {
             Type::Label => ValueId(self.block()?),
@@ -114,7 +114,7 @@ impl Record<'_> {
     }
 
     /// Bounds a value id that cannot refer forward.
-    #[inline]
+    #[inline(always)]
     pub(super) fn earlier(&self, id: ValueId) -> Result<ValueId> {
         if id.0 < self.bounds.next {
             Ok(id)
