@@ -329,7 +329,8 @@ fn attached<'r>(mut ops: Operands<'_>, lists: &'r mut Lists) -> Result<Event<'r>
     };
     lists.facts.clear();
     while !ops.is_empty() {
-        lists.facts.push((ops.next_u32()?, ops.next_u32()?));
+        let fact = (ops.next_u32()?, ops.next_u32()?);
+        lists.facts.push(fact);
     }
     Ok(Event::Attached(inst, &lists.facts))
 }

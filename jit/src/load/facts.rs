@@ -24,6 +24,9 @@ const MAX_LIST: usize = 1 << 12;
 pub(super) struct FactMemo {
     /// Kinds of facts by the file's numbers, made when first needed.
     kinds: Option<Vec<Option<u32>>>,
+    /// By metadata id of the module: kind and payload, as the node was met last. Hardly any says
+    /// something in two ways.
+    last: Vec<(u32, Option<u32>)>,
     /// By kind and metadata id of the module.
     module: HashMap<(u32, u32), Option<u32>>,
     /// By kind and metadata id of the function.
@@ -77,20 +80,21 @@ impl BodyLoader<'_, '_, '_> {
         let Some(made) = self.builder.body().insts.get(at as usize) else {
             return Ok(());
         };
-        let carries = matches!(
-            made.op,
-            Op::Load
-                | Op::Store
-                | Op::Call
-                | Op::CallIndirect
-                | Op::Intrinsic
-                | Op::Br
-                | Op::CondBr
-                | Op::Switch
-                | Op::Select
-                | Op::AtomicRmw
-                | Op::CmpXchg
-        ) || made.op.is_float_binary();
+        let carries = made.op.is_float_binary()
+            || matches!(
+                made.op,
+                Op::Load
+                    | Op::Store
+                    | Op::Call
+                    | Op::CallIndirect
+                    | Op::Intrinsic
+                    | Op::Br
+                    | Op::CondBr
+                    | Op::Switch
+                    | Op::Select
+                    | Op::AtomicRmw
+                    | Op::CmpXchg
+            );
         if !carries {
             return Ok(());
         }
@@ -117,6 +121,7 @@ impl BodyLoader<'_, '_, '_> {
 
 impl Loader<'_, '_> {
     /// What the kind with this number in the file says by this node.
+    #[inline(always)]
     fn fact(&mut self, number: u32, node: u32) -> Result<Option<(u32, u32)>> {
         let source = self.source;
         let kinds = self.facts.kinds.get_or_insert_with(|| {
@@ -127,22 +132,39 @@ impl Loader<'_, '_> {
         let Some(kind) = kinds.get(number as usize).copied().flatten() else {
             return Ok(None);
         };
-        let key = (kind, node);
-        let memo = self
-            .facts
-            .module
-            .get(&key)
-            .or_else(|| self.facts.function.get(&key));
-        if let Some(known) = memo {
-            return Ok(known.map(|payload| (kind, payload)));
-        }
-        let payload = self.payload(kind, node)?;
-        if node < self.metadata(0)?.module_len() {
-            self.facts.module.insert(key, payload);
-        } else {
-            self.facts.function.insert(key, payload);
-        }
+        let payload = match self.facts.last.get(node as usize) {
+            Some(&(last, payload)) if last == kind => payload,
+            _ => self.remembered(kind, node)?,
+        };
         Ok(payload.map(|payload| (kind, payload)))
+    }
+
+    /// What a node says, translated if that was not done yet.
+    fn remembered(&mut self, kind: u32, node: u32) -> Result<Option<u32>> {
+        let key = (kind, node);
+        let of_module = node < self.metadata(0)?.module_len();
+        let memo = if of_module {
+            &self.facts.module
+        } else {
+            &self.facts.function
+        };
+        let payload = match memo.get(&key) {
+            Some(known) => *known,
+            None => self.payload(kind, node)?,
+        };
+        if !of_module {
+            self.facts.function.insert(key, payload);
+            return Ok(payload);
+        }
+        self.facts.module.insert(key, payload);
+        let (last, index) = (&mut self.facts.last, node as usize);
+        if last.len() <= index {
+            last.resize(index.saturating_add(1), (0, None));
+        }
+        if let Some(slot) = last.get_mut(index) {
+            *slot = (kind, payload);
+        }
+        Ok(payload)
     }
 
     /// Translates a node. `None` if it does not have the form that the kind demands.

@@ -72,6 +72,9 @@ impl<'m, 'a> Loader<'m, 'a> {
         check_layout(source.data_layout())?;
         let mut module = ir::Module {
             name: String::from(source.source_file()),
+            // Both are long, and would be copied as they grow.
+            funcs: Vec::with_capacity(source.functions().len()),
+            globals: Vec::with_capacity(source.globals().len()),
             ..ir::Module::default()
         };
         let layouts = OwnLayouts::new(source.data_layout());
@@ -80,7 +83,7 @@ impl<'m, 'a> Loader<'m, 'a> {
             source,
             module,
             types,
-            symbols: Vec::new(),
+            symbols: Vec::with_capacity(source.constants().first().0 as usize),
             attr_sets: alloc::vec![None; source.attributes().len()],
             memo: Memo::default(),
             meta: Meta::default(),
