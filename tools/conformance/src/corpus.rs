@@ -25,7 +25,12 @@ const LIBRARY: [&str; 2] = [
     include_str!("../seeds/library-a.c"),
     include_str!("../seeds/library-b.c"),
 ];
-const FEATURES: &str = include_str!("../seeds/features.c");
+/// Modules of one file, by name.
+const FILES: [(&str, &str); 3] = [
+    ("features", include_str!("../seeds/features.c")),
+    ("large", include_str!("../seeds/large.c")),
+    ("intrinsics", include_str!("../seeds/intrinsics.c")),
+];
 const RUST: &str = include_str!("../../../jit/src/load/tests/program.rs");
 /// Grants, and paths that are resolved in them.
 const PATHS: [(&str, &[&[u8]]); 3] = [
@@ -62,10 +67,12 @@ pub(crate) fn make(dir: &Path) -> Result<(), Failure> {
                 level,
                 target,
             };
-            put(
-                format!("features-{config}.bc"),
-                &compiled(&shop, config, FEATURES)?,
-            )?;
+            for (name, text) in FILES {
+                put(
+                    format!("{name}-{config}.bc"),
+                    &compiled(&shop, config, text)?,
+                )?;
+            }
             put(format!("linked-{config}.parcel"), &linked(&shop, config)?)?;
         }
     }
