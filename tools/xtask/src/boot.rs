@@ -2,7 +2,7 @@
 //!
 //! The program is one module or several (`.bc`, `.llbc`), which are linked with each other and with
 //! the C library. `--dir FOLDER` gives it a folder of the volume; if the host has a directory of this
-//! name, its files are put there first. `--disk IMAGE` keeps the volume in a file: what a program
+//! name, its files and directories are put there first. `--disk IMAGE` keeps the volume in a file: what a program
 //! writes is there at the next boot.
 //!
 //! QEMU's exit device carries seven bits, too few for a status, so the status comes through the
@@ -30,6 +30,11 @@ const FAULT: u8 = 134;
 const REJECTED: u8 = 65;
 /// Time limit of a program: the kernel's own budget ends it earlier.
 const LIMIT: Duration = Duration::from_secs(1800);
+
+/// Directories in directories that are copied from the host.
+const MAX_DEPTH: usize = 16;
+/// Files and directories that are copied at most.
+const MAX_ENTRIES: usize = 4096;
 
 /// What the command line asked for.
 #[derive(Debug, Default)]
@@ -89,7 +94,7 @@ fn prepare_disk(options: &Options) -> Result<PathBuf, Failure> {
             name: format!("{name}/"),
             bytes,
         });
-        add_files(Path::new(path), name, &mut entries)?;
+        add_directory(Path::new(path), name, &mut entries)?;
     }
     match image::library() {
         Ok(library) => entries.push(library),
@@ -111,18 +116,52 @@ fn prepare_disk(options: &Options) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The files of a directory of the host, if there is one; directories in it are left out.
-fn add_files(host: &Path, folder: &str, entries: &mut Vec<Entry>) -> Result<(), Failure> {
-    let Ok(listing) = std::fs::read_dir(host) else {
+/// What is in a directory of the host, if there is one, with all that is in its directories. A link to a file
+/// stands for the file; links to directories are left out, since they may lead in circles.
+fn add_directory(host: &Path, folder: &str, entries: &mut Vec<Entry>) -> Result<(), Failure> {
+    if !host.is_dir() {
         return Ok(());
-    };
-    for file in listing {
-        let path = file?.path();
+    }
+    let mut room = image::VOLUME_BYTES;
+    add_files(host, folder, MAX_DEPTH, &mut room, entries)
+}
+
+/// As [`add_directory`], at most `depth` directories deep and `room` bytes.
+fn add_files(
+    host: &Path,
+    folder: &str,
+    depth: usize,
+    room: &mut u64,
+    entries: &mut Vec<Entry>,
+) -> Result<(), Failure> {
+    let failed = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let listing = std::fs::read_dir(host).map_err(|why| failed(host, &why))?;
+    let mut paths = listing
+        .map(|file| Ok(file?.path()))
+        .collect::<std::io::Result<Vec<PathBuf>>>()
+        .map_err(|why| failed(host, &why))?;
+    // In the order of their names: the same files give the same volume.
+    paths.sort();
+    for path in paths {
+        let name = format!("{folder}/{}", disk_name(&path));
         if path.is_file() {
+            let size = path.metadata().map_err(|why| failed(&path, &why))?.len();
+            if size > *room || entries.len() >= MAX_ENTRIES {
+                return Err(failed(&path, &"the volume is too small for that").into());
+            }
+            *room -= size;
+            let bytes = std::fs::read(&path).map_err(|why| failed(&path, &why))?;
+            entries.push(Entry { name, bytes });
+        } else if path.is_dir() && !path.is_symlink() {
+            if depth == 0 {
+                return Err(failed(&path, &format!("deeper than {MAX_DEPTH} directories")).into());
+            }
+            let bytes = Vec::new();
             entries.push(Entry {
-                name: format!("{folder}/{}", disk_name(&path)),
-                bytes: std::fs::read(&path)?,
+                name: format!("{name}/"),
+                bytes,
             });
+            add_files(&path, &name, depth - 1, room, entries)?;
         }
     }
     Ok(())
@@ -259,6 +298,64 @@ mod tests {
             "run=x.bc limit=1800 link=y.bc args=3,a%20b%2cc,z.bc"
         );
         assert!(parse(lexopt::Parser::from_args(["--smp", "2"])).is_err());
+    }
+
+    /// A directory of its own for a test.
+    fn scratch(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    #[test]
+    fn directories_of_the_host_are_copied_with_all_that_is_in_them() {
+        let host = scratch("tree");
+        std::fs::create_dir_all(host.join("in/deep er/empty")).unwrap();
+        std::fs::write(host.join("a.txt"), "a").unwrap();
+        std::fs::write(host.join("in/deep er/b"), "bb").unwrap();
+        std::os::unix::fs::symlink("..", host.join("in/circle")).unwrap();
+        std::os::unix::fs::symlink("in/deep er/b", host.join("link")).unwrap();
+        let mut entries = Vec::new();
+        add_directory(&host, "data", &mut entries).unwrap();
+        let found: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.name.as_str(), entry.bytes.as_slice()))
+            .collect();
+        let expected: [(&str, &[u8]); 6] = [
+            ("data/a.txt", b"a"),
+            ("data/in/", b""),
+            ("data/in/deep er/", b""),
+            ("data/in/deep er/b", b"bb"),
+            ("data/in/deep er/empty/", b""),
+            ("data/link", b"bb"),
+        ];
+        assert_eq!(found, expected);
+        let disk = host.join("disk.img");
+        image::write(&disk, &entries).unwrap();
+        assert_eq!(image::read(&disk, "data/in/deep er/b").unwrap(), b"bb");
+        assert_eq!(image::list(&disk, "data/in").unwrap(), ["deep er"]);
+        std::fs::remove_dir_all(host).unwrap();
+        assert!(add_directory(Path::new("no-such-directory"), "x", &mut entries).is_ok());
+    }
+
+    #[test]
+    fn directories_that_are_too_deep_or_too_large_are_refused() {
+        let host = scratch("deep");
+        let inner = (0..=MAX_DEPTH).fold(host.clone(), |path, _| path.join("d"));
+        std::fs::create_dir_all(&inner).unwrap();
+        let why = add_directory(&host, "x", &mut Vec::new()).unwrap_err();
+        assert!(why.to_string().contains("deeper than 16"), "{why}");
+        std::fs::remove_dir(inner).unwrap();
+        assert!(add_directory(&host, "x", &mut Vec::new()).is_ok());
+        let large = std::fs::File::create(host.join("large")).unwrap();
+        large.set_len(image::VOLUME_BYTES + 1).unwrap();
+        let why = add_directory(&host, "x", &mut Vec::new()).unwrap_err();
+        assert!(why.to_string().contains("large: the volume"), "{why}");
+        large.set_len(image::VOLUME_BYTES).unwrap();
+        std::fs::write(host.join("more"), "m").unwrap();
+        let why = add_directory(&host, "x", &mut Vec::new()).unwrap_err();
+        assert!(why.to_string().contains("more: the volume"), "{why}");
+        std::fs::remove_dir_all(host).unwrap();
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Size of the volume in bytes; the file is sparse.
-const VOLUME_BYTES: u64 = 64 << 20;
+pub(crate) const VOLUME_BYTES: u64 = 64 << 20;
 /// Size of a cluster in bytes.
 const CLUSTER_BYTES: u32 = 4096;
 /// Volume serial number: "BFLW".
