@@ -399,7 +399,7 @@ mod tests {
             ("trunc.f64", Action::Emit(Intrinsic::FTrunc, all)),
             ("ctlz.i32", Action::Emit(Intrinsic::CtLz, 1)),
             ("x86.sse2.pause", Action::X86(X86::Nothing)),
-            ("x86.sse.rsqrt.ps", Action::Unknown),
+            ("x86.sse4a.extrq", Action::Unknown),
             ("exp2.f64", Action::Libm("exp2")),
             (
                 "experimental.constrained.fadd.f64",
