@@ -3,7 +3,7 @@
 //! A [`BodyReader`] holds the buffers; [`BodyReader::open`] goes to a function and reads what
 //! stands before its instructions (block count, constants), [`BodyReader::next_event`] then yields one
 //! [`Event`] per record. Blocks inside the body that say nothing about execution (value names,
-//! use-list orders) are skipped by their length; attached metadata comes as events of its own.
+//! use-list orders) are skipped by their length; attached metadata comes as one event.
 //!
 //! # Value numbers
 //! Numbers continue where the module's end: parameters, then the function's constants, then each
@@ -18,11 +18,13 @@
 //!
 //! Whether definitions dominate uses, and all typing, is for the verifier of the IR made from it.
 
+use alloc::vec::Vec;
+
 use crate::constants::Constants;
 use crate::container::block;
 use crate::decode::{Bounds, Lists, Record, is_terminator};
 use crate::error::{Error, Result};
-use crate::inst::{DebugLoc, Event, ValueId};
+use crate::inst::{Attachment, DebugLoc, Event, ValueId};
 use crate::limits;
 use crate::module::Module;
 use crate::operands::Operands;
@@ -67,8 +69,15 @@ pub struct BodyReader<'m, 'a> {
     /// Blocks not yet ended.
     blocks_left: u32,
     open: bool,
-    /// Whether the block of attachments is being read.
-    attachments: bool,
+}
+
+/// What comes next in a body.
+enum Next {
+    /// A record with this code.
+    Record(u32),
+    /// A block of attachments, which was read.
+    Attachments,
+    End,
 }
 
 impl<'m, 'a> BodyReader<'m, 'a> {
@@ -87,7 +96,6 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             name: &[],
             blocks_left: 0,
             open: false,
-            attachments: false,
         }
     }
 
@@ -108,7 +116,6 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         };
         self.name = module.name(function.name);
         self.open = false;
-        self.attachments = false;
         let params = match module.types().get(function.ty) {
             Type::Function { params, .. } => module.types().list(params).len(),
             _ => 0,
@@ -151,9 +158,10 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         if !self.open {
             return Ok(None);
         }
-        let code = match self.next_record() {
-            Ok(Some(code)) => code,
-            Ok(None) => {
+        let code = match self.next() {
+            Ok(Next::Record(code)) => code,
+            Ok(Next::Attachments) => return Ok(Some(each(Event::Attached(&self.lists.facts)))),
+            Ok(Next::End) => {
                 self.open = false;
                 return Ok(None);
             }
@@ -236,35 +244,40 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         Ok(())
     }
 
-    /// Code of the next record that means something; `None` at the end.
+    /// Reads on to something that has a meaning.
     #[inline(always)]
-    fn next_record(&mut self) -> Result<Option<u32>> {
+    fn next(&mut self) -> Result<Next> {
         loop {
             match self.stream.next_inlined()? {
                 Entry::Record(code) if code::is_silent(code) => {}
-                Entry::Record(code) => return Ok(Some(code)),
-                Entry::Block(inner) => self.inner_block(&inner)?,
-                Entry::End if self.attachments => self.attachments = false,
-                Entry::End => return self.check_end().map(|()| None),
+                Entry::Record(code) => return Ok(Next::Record(code)),
+                Entry::Block(inner) if inner.id == block::METADATA_ATTACHMENT => {
+                    self.read_attachments(&inner)?;
+                    return Ok(Next::Attachments);
+                }
+                Entry::Block(inner) if inner.id == block::CONSTANTS => {
+                    let what = "constants after an instruction";
+                    return Err(Error::malformed(self.stream.bit(), what));
+                }
+                Entry::Block(inner) => self.stream.skip(&inner),
+                Entry::End => return self.check_end().map(|()| Next::End),
             }
         }
     }
 
-    /// A block between instructions: only attachments are looked at.
-    #[cold]
-    fn inner_block(&mut self, inner: &BlockHead) -> Result<()> {
-        match inner.id {
-            block::CONSTANTS => {
-                let what = "constants after an instruction";
-                return Err(Error::malformed(self.stream.bit(), what));
+    /// Reads a block of attachments, to its end.
+    #[inline(never)]
+    fn read_attachments(&mut self, head: &BlockHead) -> Result<()> {
+        let (stream, facts) = (&mut self.stream, &mut self.lists.facts);
+        facts.clear();
+        stream.enter(head)?;
+        loop {
+            match stream.next_inlined()? {
+                Entry::End => return Ok(()),
+                Entry::Block(inner) => stream.skip(&inner),
+                Entry::Record(_) => attached(Operands::new(stream.ops(), stream.bit()), facts)?,
             }
-            block::METADATA_ATTACHMENT if !self.attachments => {
-                self.stream.enter(inner)?;
-                self.attachments = true;
-            }
-            _ => self.stream.skip(inner),
         }
-        Ok(())
     }
 
     /// B1 and B2, at the end.
@@ -285,9 +298,6 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         let (stream, lists) = (&self.stream, &mut self.lists);
         // Made anew where they are handed on, so that those of common records stay in registers.
         let ops = || Operands::new(stream.ops(), stream.bit());
-        if self.attachments {
-            return Ok(each(attached(ops(), lists)?));
-        }
         let mut record = Record {
             ops: ops(),
             types: self.module.types(),
@@ -322,17 +332,17 @@ fn debug_loc<'r>(mut ops: Operands<'_>) -> Result<Event<'r>> {
 }
 
 /// [instruction?, (kind, node)…]: an odd number of operands says that there is an instruction.
-fn attached<'r>(mut ops: Operands<'_>, lists: &'r mut Lists) -> Result<Event<'r>> {
+#[inline(always)]
+fn attached(mut ops: Operands<'_>, facts: &mut Vec<Attachment>) -> Result<()> {
     let inst = match ops.len() & 1 {
         1 => Some(ops.next_u32()?),
         _ => None,
     };
-    lists.facts.clear();
     while !ops.is_empty() {
-        let fact = (ops.next_u32()?, ops.next_u32()?);
-        lists.facts.push(fact);
+        let (kind, node) = (ops.next_u32()?, ops.next_u32()?);
+        facts.push(Attachment { inst, kind, node });
     }
-    Ok(Event::Attached(inst, &lists.facts))
+    Ok(())
 }
 
 /// [tag, inputs…].

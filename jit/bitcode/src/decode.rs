@@ -14,7 +14,7 @@ mod operand;
 use alloc::vec::Vec;
 
 use crate::error::Result;
-use crate::inst::{Event, Inst, Value, ValueId};
+use crate::inst::{Attachment, Event, Inst, Value, ValueId};
 use crate::module::SyncScope;
 use crate::operands::Operands;
 use crate::types::Types;
@@ -24,7 +24,7 @@ use crate::types::Types;
 pub(crate) struct Lists {
     pub(crate) values: Vec<Value>,
     edges: Vec<(ValueId, u32)>,
-    pub(crate) facts: Vec<(u32, u32)>,
+    pub(crate) facts: Vec<Attachment>,
     numbers: Vec<u32>,
 }
 

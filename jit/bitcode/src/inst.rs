@@ -257,6 +257,17 @@ pub struct DebugLoc {
     pub inlined_at: Option<u32>,
 }
 
+/// A fact about an instruction or a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// Number of the instruction, counted from 0 in the function; `None`: it is about the function.
+    pub inst: Option<u32>,
+    /// Number of its kind ([`crate::Module::metadata_kinds`]).
+    pub kind: u32,
+    /// Metadata id of what it says.
+    pub node: u32,
+}
+
 /// What [`crate::BodyReader::next_event`] yields.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event<'r> {
@@ -268,8 +279,6 @@ pub enum Event<'r> {
     LocAgain,
     /// An operand bundle of the next call: index into [`crate::Module::bundle_tags`], and inputs.
     Bundle(u32, &'r [Value]),
-    /// Facts about the instruction with this number, counted from 0 in the function, or about the
-    /// function: kinds ([`crate::Module::metadata_kinds`]) and metadata ids. They come after all
-    /// instructions.
-    Attached(Option<u32>, &'r [(u32, u32)]),
+    /// Facts about instructions and the function, from one block. It comes after all instructions.
+    Attached(&'r [Attachment]),
 }

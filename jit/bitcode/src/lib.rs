@@ -65,7 +65,7 @@ pub use body::{BodyHead, BodyReader};
 pub use constants::{Constant, ConstantKind, Constants, Span};
 pub use error::{Error, ErrorKind, Result};
 pub use globals::{Alias, Function, GlobalId, GlobalVar, Linkage, Name, ThreadLocal, Visibility};
-pub use inst::{Atomic, CallFlags, DebugLoc, Event, Inst, Value, ValueId};
+pub use inst::{Atomic, Attachment, CallFlags, DebugLoc, Event, Inst, Value, ValueId};
 pub use metadata::{Location, Metadata};
 pub use module::{Module, SyncScope};
 pub use opcode::{AtomicOrdering, BinOp, CastOp, Predicate, RmwOp, flags};

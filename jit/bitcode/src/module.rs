@@ -159,7 +159,7 @@ impl<'a> Module<'a> {
         &self.bundle_tags
     }
 
-    /// Names of kinds of metadata attachments, by the number in [`crate::Event::Attached`].
+    /// Names of kinds of metadata attachments, by the number in [`crate::Attachment::kind`].
     pub fn metadata_kinds(&self) -> &[Vec<u8>] {
         &self.metadata_kinds
     }

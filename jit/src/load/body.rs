@@ -280,7 +280,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
     fn aside(&mut self, event: Event<'_>, places: &mut Places<'a>) -> Result<()> {
         match event {
             Event::Loc(loc) => self.place(places, loc)?,
-            Event::Attached(inst, facts) => self.attach(inst, facts)?,
+            Event::Attached(facts) => self.attach(facts)?,
             Event::Bundle(tag, _) => self.bundle = Some(tag),
             // The position before goes on by itself.
             Event::LocAgain | Event::Inst(..) => {}

@@ -8,6 +8,7 @@
 
 use alloc::vec::Vec;
 
+use bitcode::Attachment;
 use hashbrown::HashMap;
 use ir::facts::{LoopHints, TbaaTag, TbaaType, kind};
 use ir::{InstId, Op};
@@ -70,36 +71,19 @@ const KINDS: &[(&[u8], u32)] = &[
 ];
 
 impl BodyLoader<'_, '_, '_> {
-    /// Adds the facts attached to an instruction of the file.
-    pub(super) fn attach(&mut self, inst: Option<u32>, facts: &[(u32, u32)]) -> Result<()> {
-        // What is attached to the function itself is its debug information.
-        let Some(inst) = inst else { return Ok(()) };
-        let Some(&at) = self.records.get(inst as usize) else {
-            return Ok(());
-        };
-        let Some(made) = self.builder.body().insts.get(at as usize) else {
-            return Ok(());
-        };
-        let carries = made.op.is_float_binary()
-            || matches!(
-                made.op,
-                Op::Load
-                    | Op::Store
-                    | Op::Call
-                    | Op::CallIndirect
-                    | Op::Intrinsic
-                    | Op::Br
-                    | Op::CondBr
-                    | Op::Switch
-                    | Op::Select
-                    | Op::AtomicRmw
-                    | Op::CmpXchg
-            );
-        if !carries {
-            return Ok(());
-        }
-        for &(number, node) in facts {
-            if let Some((kind, payload)) = self.loader.fact(number, node)? {
+    /// Adds the facts attached to instructions of the file.
+    pub(super) fn attach(&mut self, facts: &[Attachment]) -> Result<()> {
+        for fact in facts {
+            // What is attached to the function itself is its debug information.
+            let record = fact.inst.and_then(|inst| self.records.get(inst as usize));
+            let Some(&at) = record else { continue };
+            let Some(made) = self.builder.body().insts.get(at as usize) else {
+                continue;
+            };
+            if !carries_facts(made.op) {
+                continue;
+            }
+            if let Some((kind, payload)) = self.loader.fact(fact.kind, fact.node)? {
                 self.note(InstId(at), kind, payload);
             }
         }
@@ -398,6 +382,25 @@ impl Loader<'_, '_> {
         self.facts.scopes.insert(node, number);
         number
     }
+}
+
+/// Whether there are facts about instructions of this kind.
+fn carries_facts(op: Op) -> bool {
+    op.is_float_binary()
+        || matches!(
+            op,
+            Op::Load
+                | Op::Store
+                | Op::Call
+                | Op::CallIndirect
+                | Op::Intrinsic
+                | Op::Br
+                | Op::CondBr
+                | Op::Switch
+                | Op::Select
+                | Op::AtomicRmw
+                | Op::CmpXchg
+        )
 }
 
 /// Index of the element pushed last. Tables are bounded by the file.

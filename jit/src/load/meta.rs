@@ -67,8 +67,9 @@ impl<'a> Loader<'_, 'a> {
             .ok()??;
         let mut nodes: Vec<u32> = Vec::new();
         while let Ok(Some(event)) = reader.next_event() {
-            if let bitcode::Event::Attached(None, facts) = event {
-                nodes.extend(facts.iter().map(|fact| fact.1));
+            if let bitcode::Event::Attached(facts) = event {
+                let own = facts.iter().filter(|fact| fact.inst.is_none());
+                nodes.extend(own.map(|fact| fact.node));
             }
         }
         self.meta.begin_function(function);
