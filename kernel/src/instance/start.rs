@@ -216,3 +216,4 @@ impl Wait for Start {
 }
 
 const _: () = assert!((abi::STACK_SIZE as u64).is_multiple_of(PAGE_SIZE));
+const _: () = assert!(MAX_TASKS == ::abi::file::MAX_TASKS);
