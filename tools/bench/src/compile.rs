@@ -171,6 +171,8 @@ fn wasm(source: &Source, out: &Path, level: &str) -> Result<PathBuf, Error> {
     let mut clang = Command::new("clang-19");
     clang.args(["--target=wasm32-unknown-unknown", level, "-msimd128", "-w"]);
     clang.args(&source.flags);
+    // newlib knows no WebAssembly, and asks which end of a number comes first.
+    clang.arg("-D__IEEE_LITTLE_ENDIAN");
     clang.args([
         "-nostdlib",
         "-Wl,--no-entry",
