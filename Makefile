@@ -40,7 +40,7 @@ run: setup ## build, make the disk image, boot it in QEMU
 test: setup ## run every test; the last line is the sum
 	@$(XTASK) test
 
-programs: setup ## real programs at every tier against native ones, on the host (OPTIONS="--program lua --tier o1")
+programs: setup ## real programs at every tier, and in the kernel, against native ones (OPTIONS="--program lua --tier o1")
 	@$(XTASK) programs $(OPTIONS)
 
 stress: setup ## call functions while all of them are recompiled, in QEMU and on the host

@@ -6,7 +6,7 @@
 //! run reads the files that an earlier one has written. No function may have been declined by its tier,
 //! except that one which calls `setjmp` stays at baseline.
 //!
-//! Some also run in the kernel, as if that were another tier: see [`in_kernel`].
+//! They also run in the kernel, as if that were another tier: see [`in_kernel`].
 //!
 //! Everything runs in a child process with a time limit, in a directory of its own.
 
@@ -107,10 +107,6 @@ pub(crate) fn run(selection: &Selection) -> Result<Sum, Failure> {
     let kernel = booted.then(Kernel::build).transpose()?;
     let mut sum = Sum::default();
     for program in ALL.iter().filter(|p| wanted(&selection.programs, p.name)) {
-        let kernel = kernel.as_ref().filter(|_| in_kernel::includes(program));
-        if host.is_none() && kernel.is_none() {
-            continue;
-        }
         let native = Native::of(program, selection.short)?;
         for variant in VARIANTS
             .iter()
@@ -120,8 +116,8 @@ pub(crate) fn run(selection: &Selection) -> Result<Sum, Failure> {
             if let Some(host) = &host {
                 host.check(&mut sum, program, variant, &module, &native, selection)?;
             }
-            if let Some(kernel) = kernel
-                && in_kernel::includes_variant(variant)
+            if let Some(kernel) = &kernel
+                && in_kernel::includes(variant)
             {
                 kernel.check(&mut sum, program, &module, &native, selection.short)?;
             }

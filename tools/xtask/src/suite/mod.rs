@@ -212,7 +212,7 @@ fn programs(report: &mut Report) -> Result<(), Failure> {
     run_programs(report, &["O0", "O2"], &["baseline", "o2"])
 }
 
-/// Lua, SQLite and much output in the kernel; files across reboots.
+/// The same programs in the kernel, each run a boot of its own.
 fn programs_in_kernel(report: &mut Report) -> Result<(), Failure> {
     run_programs(report, &["O2"], &["kernel"])
 }
