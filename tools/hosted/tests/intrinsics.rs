@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Times that each intrinsic is tried.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 2;
 /// Instructions of one try.
 const FUEL: u64 = 1_000_000;
 /// What the native program ends with where the processor lacks something.
