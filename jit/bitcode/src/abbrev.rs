@@ -301,3 +301,33 @@ fn operand(cursor: &mut Cursor<'_>) -> Result<Operand> {
     };
     Ok(Operand::Field(field))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_block_inherits_its_own_in_the_order_of_definition() {
+        let mut info = BlockInfo::default();
+        let abbrev = |code| Abbrev {
+            code: Field::literal(code),
+            start: 0,
+            end: 0,
+            tail: Tail::Nothing,
+            is_plain: true,
+        };
+        // Two BLOCKINFO blocks: what the second adds moves what the first said.
+        for list in [&[(12, 1), (11, 2), (12, 3)][..], &[(11, 4), (0, 5)]] {
+            for &(kind, code) in list {
+                info.push(kind, abbrev(code));
+            }
+            info.sort();
+        }
+        for (kind, codes) in [(0, &[5][..]), (11, &[2, 4]), (12, &[1, 3]), (9, &[])] {
+            let (first, count) = info.inherited(kind);
+            let found = (first..first + count).map(|at| info.get(at).unwrap().code);
+            let found: Vec<_> = found.map(|code| code.as_literal().unwrap()).collect();
+            assert_eq!(found, codes, "{kind}");
+        }
+    }
+}

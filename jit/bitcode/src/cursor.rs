@@ -13,9 +13,9 @@
 //!
 //! # Cost
 //! The position depends on the field before only by an addition, since a VBR number's length is
-//! predicted: the loads of several fields overlap. Measured with the whole of a body's decoding
-//! (`tests::compiled::speed_of_reading_function_bodies`): about 40 ns an instruction, of four
-//! operands on average.
+//! predicted: the loads of several fields overlap, and [`Bits`] reads several from one load.
+//! Measured with the whole of a body's decoding, of SQLite
+//! (`tests::compiled::speed_of_reading_function_bodies`): 28 ns an instruction at -O0, 35 ns at -O2.
 
 use crate::error::{Error, Result};
 
