@@ -277,6 +277,10 @@ impl<'m, 'a> BodyReader<'m, 'a> {
                 Entry::Block(inner) => stream.skip(&inner),
                 Entry::Record(_) => attached(Operands::new(stream.ops(), stream.bit()), facts)?,
             }
+            // Operands may take no bits at all, in what no compiler writes.
+            if facts.len() > head.bits() / limits::BITS_A_FACT {
+                return Err(Error::limit(stream.bit(), "number of attachments"));
+            }
         }
     }
 

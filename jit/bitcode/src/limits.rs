@@ -34,6 +34,8 @@ pub const PARAMS: usize = 1 << 22;
 pub const CONSTANTS: usize = 1 << 22;
 /// Metadata nodes of a module with those of one function [some 100 000].
 pub const METADATA: usize = 1 << 22;
+/// Bits that each fact of a block of attachments takes at least [12: two VBR6 numbers].
+pub const BITS_A_FACT: usize = 8;
 /// Number of a kind of metadata [43].
 pub const METADATA_KINDS: usize = 1 << 12;
 /// Scopes followed from a debug location towards its subprogram.

@@ -12,6 +12,7 @@ use crate::{BodyReader, Constants, Error, Event, Inst, Module, limits};
 const MODULE: u64 = 8;
 const CONSTANTS: u64 = 11;
 const FUNCTION: u64 = 12;
+const ATTACHMENTS: u64 = 16;
 const TYPES: u64 = 17;
 const STRTAB: u64 = 23;
 const SYNC_SCOPES: u64 = 26;
@@ -554,6 +555,31 @@ fn zero_width_fields_are_literal_zeros_and_cannot_inflate_a_record() {
     let file = array_of_nothing(3);
     assert_eq!(Module::parse(&file).unwrap().sections(), &[vec![0, 0, 0]]);
     assert!(refusal(&array_of_nothing(1 << 22)).contains("longer than its block"));
+}
+
+#[test]
+fn attachments_that_take_no_bits_are_bounded() {
+    let attached = |records: usize| {
+        defined(move |w| {
+            write_all(w, &[(1, &[1]), (10, &[1])]);
+            w.enter(ATTACHMENTS, 4);
+            w.abbrev(2);
+            w.vbr(3, 5);
+            w.fixed(1, 1);
+            w.vbr(11, 8);
+            w.fixed(3 << 1, 4);
+            w.fixed(1 << 1, 4);
+            w.vbr(0, 5);
+            for _ in 0..records {
+                w.abbrev(4);
+                w.vbr(31, 6);
+            }
+            (0..8).for_each(|_| w.record(11, &[0, 0, 0]));
+            w.end();
+        })
+    };
+    assert!(read(&attached(1)).is_ok());
+    assert!(refusal(&attached(100)).contains("limit exceeded: number of attachments"));
 }
 
 #[test]
