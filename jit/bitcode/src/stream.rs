@@ -21,7 +21,8 @@
 //!     ignores the length; this check alone catches half of all random damage.
 //! S2. At most [`limits::NESTING`] blocks are open.
 //! S3. A record has at most [`limits::RECORD_OPS`] operands and no more than bits were left, so the
-//!     operand buffer is bounded by the file, and zero-width array elements cannot inflate it.
+//!     operand buffer is bounded by the file. Elements of an array that take no bits are few, or
+//!     reading many such records would take longer than linear in the file.
 
 use alloc::vec::Vec;
 
@@ -431,6 +432,10 @@ impl<'a> Stream<'a> {
             Tail::Array(element) => {
                 let count = bits.vbr6(cursor);
                 let list = list(ops, self.count, count, bits, cursor)?;
+                if element.as_literal().is_some() && list.len() > limits::ABBREV_OPS {
+                    let what = "elements that take no bits";
+                    return Err(Error::limit(bits.bit(cursor), what));
+                }
                 element.read_list(&mut bits, cursor, list);
                 self.count = self.count.wrapping_add(list.len());
                 bits.give_back(cursor);

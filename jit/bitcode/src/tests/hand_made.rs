@@ -550,10 +550,14 @@ fn zero_width_fields_are_literal_zeros_and_cannot_inflate_a_record() {
             w.vbr(0, 5);
             w.abbrev(4);
             w.vbr(count, 6);
+            w.record(99, &[0; 100]);
         })
     };
     let file = array_of_nothing(3);
     assert_eq!(Module::parse(&file).unwrap().sections(), &[vec![0, 0, 0]]);
+    let most = limits::ABBREV_OPS as u64;
+    assert!(Module::parse(&array_of_nothing(most)).is_ok());
+    assert!(refusal(&array_of_nothing(most + 1)).contains("take no bits"));
     assert!(refusal(&array_of_nothing(1 << 22)).contains("longer than its block"));
 }
 
