@@ -7,7 +7,7 @@
 use crate::interpreted;
 use hosted::{Left, Options, Process, StartError};
 use ir::Module;
-use jit::instance::Program;
+use jit::instance::{NotCompiled, Program};
 use jit::tier::Tier;
 use std::fmt;
 use std::path::Path;
@@ -35,16 +35,20 @@ pub(crate) enum Engine {
     Interpreter,
     /// Machine code, all functions of this tier.
     Forced(Tier),
+    /// Machine code, every second function of baseline and the others of O2: what tiers must agree on is how they
+    /// call each other.
+    Mixed,
 }
 
 impl Engine {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Interpreter,
         Self::Forced(Tier::Baseline),
         Self::Forced(Tier::O1),
         Self::Forced(Tier::O2),
         Self::Forced(Tier::O3),
+        Self::Mixed,
     ];
 }
 
@@ -53,6 +57,7 @@ impl fmt::Display for Engine {
         match self {
             Self::Interpreter => f.pad("interp"),
             Self::Forced(tier) => f.pad(tier.name()),
+            Self::Mixed => f.pad("mixed"),
         }
     }
 }
@@ -64,7 +69,7 @@ impl FromStr for Engine {
         let found = Self::ALL
             .into_iter()
             .find(|engine| engine.to_string() == name);
-        found.ok_or_else(|| format!("no tier `{name}`: interp, baseline, o1, o2 or o3"))
+        found.ok_or_else(|| format!("no tier `{name}`: interp, baseline, o1, o2, o3 or mixed"))
     }
 }
 
@@ -76,7 +81,8 @@ pub(crate) fn run(path: &Path, engine: Engine) -> i32 {
     };
     match engine {
         Engine::Interpreter => interpreted::run(module),
-        Engine::Forced(tier) => compiled(module, tier),
+        Engine::Forced(tier) => compiled(module, Some(tier)),
+        Engine::Mixed => compiled(module, None),
     }
 }
 
@@ -106,7 +112,22 @@ pub(crate) fn complain(status: i32, why: &str) -> i32 {
     status
 }
 
-fn compiled(module: Module, tier: Tier) -> i32 {
+/// Compiles every second function at O2. Without workers the others stay at baseline, and so does a function that
+/// O2 declines.
+fn raise_every_second(process: &Process) -> Result<(), NotCompiled> {
+    let instance = process.instance();
+    let cx = process.context(0);
+    for func in (1..instance.program().imports.len() as u32).step_by(2) {
+        match instance.compile(func, Tier::O2, &cx) {
+            Ok(_) | Err(NotCompiled::NoBody | NotCompiled::Declined(_)) => {}
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(())
+}
+
+/// Runs machine code of `forced`, or of two tiers.
+fn compiled(module: Module, forced: Option<Tier>) -> i32 {
     let program = match Program::new(module) {
         Ok(program) => program,
         Err(why) => return complain(REFUSED, &why.to_string()),
@@ -116,7 +137,7 @@ fn compiled(module: Module, tier: Tier) -> i32 {
     };
     let options = Options {
         workers: 0,
-        forced: Some(tier),
+        forced,
         budget: Some(BUDGET),
         ..Options::default()
     };
@@ -127,6 +148,11 @@ fn compiled(module: Module, tier: Tier) -> i32 {
         }
         Err(why) => return complain(BROKEN, &why.to_string()),
     };
+    if forced.is_none()
+        && let Err(why) = raise_every_second(process)
+    {
+        return complain(BROKEN, &why.to_string());
+    }
     let core = match process.attach(0) {
         Ok(core) => core,
         Err(why) => return complain(BROKEN, &why.to_string()),

@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TIERS: [&str; 4] = ["baseline", "o1", "o2", "o3"];
+const TIERS: [&str; 5] = ["baseline", "o1", "o2", "o3", "mixed"];
 
 /// What an engine prints and ends with; statuses of 100 and above are refusals and faults.
 fn run(file: &Path, tier: &str) -> (String, Option<i32>) {
