@@ -231,7 +231,8 @@ fn run_programs(report: &mut Report, variants: &[&str], tiers: &[&str]) -> Resul
 }
 
 /// The loom models: optimised, and in a target directory of their own, because the flag would
-/// otherwise make cargo build everything twice, back and forth.
+/// otherwise make cargo build everything twice, back and forth. Linking each test as one piece would take
+/// longer than running it.
 fn loom(report: &mut Report) -> Result<(), Failure> {
     let target = output_dir()?.join("loom");
     for package in LOOM_CRATES {
@@ -239,6 +240,8 @@ fn loom(report: &mut Report) -> Result<(), Failure> {
         let mut command = cargo(&arguments);
         command
             .env("RUSTFLAGS", "--cfg loom")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
             .env("CARGO_TARGET_DIR", &target);
         report.command(&format!("loom-{package}"), &mut command, count::cargo_tests)?;
     }
