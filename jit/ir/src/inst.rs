@@ -314,6 +314,13 @@ impl MemFlags {
         (self.0 & 31) as u8
     }
 
+    /// The flags of an access `offset` bytes behind the place that these speak of: it is aligned to what divides both.
+    #[must_use]
+    pub fn behind(self, offset: u32) -> Self {
+        let align = u32::from(self.align_log2()).min(offset.trailing_zeros());
+        Self(self.0 & !31 | align)
+    }
+
     /// The access may be neither removed, repeated, nor moved over another volatile one.
     #[must_use]
     pub fn is_volatile(self) -> bool {

@@ -212,7 +212,7 @@ impl Output {
 
     pub(super) fn load(&mut self, ty: TypeId, address: Value, at: u32, flags: MemFlags) -> Value {
         let address = self.offset(address, at);
-        self.emit(Op::Load, 0, ty, [address.0, shifted(flags, at).0, 0])
+        self.emit(Op::Load, 0, ty, [address.0, flags.behind(at).0, 0])
     }
 
     pub(super) fn store(
@@ -224,7 +224,7 @@ impl Output {
         flags: MemFlags,
     ) {
         let address = self.offset(address, at);
-        self.emit(Op::Store, 0, ty, [address.0, value.0, shifted(flags, at).0]);
+        self.emit(Op::Store, 0, ty, [address.0, value.0, flags.behind(at).0]);
     }
 
     /// A stack object that lives as long as the frame.
@@ -297,12 +297,6 @@ impl Output {
         body.side = side(old, &body, &origin);
         body
     }
-}
-
-/// The flags of an access so many bytes behind the place that `flags` speak of.
-fn shifted(flags: MemFlags, at: u32) -> MemFlags {
-    let align = u32::from(flags.align_log2()).min(if at == 0 { 31 } else { at.trailing_zeros() });
-    MemFlags(flags.0 & !31 | align)
 }
 
 /// Replaces provisional ids in operands. Each operand list belongs to one instruction, so each word

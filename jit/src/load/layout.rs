@@ -177,7 +177,7 @@ impl BodyLoader<'_, '_, '_> {
         let mut whole = self.zero(ty);
         for part in self.parts_in_memory(ty)? {
             let place = self.ptr_add(ptr, None, part.offset, 0);
-            let flags = flags_at(flags, part.offset);
+            let flags = flags.behind(part.offset).with_ordering(0);
             let value = self.emit(Op::Load, 0, part.ty, [place.0, flags.0, 0]);
             whole = self.insert_value(whole, value, &part.path);
         }
@@ -204,7 +204,7 @@ impl BodyLoader<'_, '_, '_> {
     fn store_parts(&mut self, ptr: Value, value: Value, ty: TypeId, flags: MemFlags) -> Result<()> {
         for part in self.parts_in_memory(ty)? {
             let place = self.ptr_add(ptr, None, part.offset, 0);
-            let flags = flags_at(flags, part.offset);
+            let flags = flags.behind(part.offset).with_ordering(0);
             let value = self.extract_value(value, part.ty, &part.path);
             self.emit(Op::Store, 0, part.ty, [place.0, value.0, flags.0]);
         }
@@ -250,10 +250,4 @@ impl BodyLoader<'_, '_, '_> {
         }
         Ok(parts)
     }
-}
-
-/// The flags of an access, of a part that begins `offset` bytes behind its address.
-fn flags_at(flags: MemFlags, offset: u32) -> MemFlags {
-    let align_log2 = flags.align_log2().min(offset.trailing_zeros() as u8);
-    MemFlags::aligned(align_log2).with_volatile(flags.is_volatile())
 }
