@@ -118,6 +118,23 @@ impl Rules {
     pub fn without(self, rule: u8) -> bool {
         self.0 & rule != 0
     }
+
+    /// What becomes of a type of this shape: as if the machine had it, if its rule is left out.
+    fn shape(self, shape: Shape) -> Shape {
+        let rule = match shape {
+            Shape::Wide(_) => Self::WIDE,
+            Shape::Half => Self::HALF,
+            Shape::Extended => Self::EXTENDED,
+            Shape::Mask(_) => Self::MASKS,
+            Shape::Aggregate => Self::AGGREGATES,
+            Shape::Lanes(..) => Self::LENGTHS,
+            _ => 0,
+        };
+        match self.without(rule) {
+            true => Shape::Machine,
+            false => shape,
+        }
+    }
 }
 
 /// What was done.
@@ -158,7 +175,7 @@ pub fn linked(
     cpu: CpuFeatures,
     rules: Rules,
 ) -> Result<Report, LegalError> {
-    let kinds = Kinds::new(&module.types, cpu);
+    let kinds = Kinds::without(&module.types, cpu, rules);
     let wanted: Vec<bool> = module
         .funcs
         .iter()
@@ -286,20 +303,25 @@ impl Kinds {
     /// The table for a module's types.
     #[must_use]
     pub fn new(types: &Types, cpu: CpuFeatures) -> Self {
+        Self::without(types, cpu, Rules::default())
+    }
+
+    /// As [`Kinds::new`], with `rules` left out.
+    fn without(types: &Types, cpu: CpuFeatures, rules: Rules) -> Self {
         let ids = (0..=u16::MAX).take(types.len()).map(TypeId);
         let mut kinds = Self {
             of: Vec::with_capacity(types.len()),
             fma: cpu.fma,
         };
         for id in ids {
-            let kind = kinds.classify(types, id);
+            let kind = kinds.classify(types, id, rules);
             kinds.of.push(kind);
         }
         kinds
     }
 
     /// Components have lower numbers, so they are classified already.
-    fn classify(&self, types: &Types, id: TypeId) -> u8 {
+    fn classify(&self, types: &Types, id: TypeId, rules: Rules) -> u8 {
         match types.get(id) {
             Type::Func { ret, params, .. } => {
                 let all = params.iter().chain(core::iter::once(ret));
@@ -309,10 +331,11 @@ impl Kinds {
                 [first, TypeId::I1] if types.int_bits(first).is_some_and(|bits| bits <= 64) => {
                     Self::PAIR
                 }
+                _ if rules.without(Rules::AGGREGATES) => Self::NOTHING,
                 _ => Self::LEGALISED,
             },
             Type::Void | Type::Label | Type::Metadata | Type::Opaque => Self::NOTHING,
-            _ => match Shape::of(types, id) {
+            _ => match rules.shape(Shape::of(types, id)) {
                 Shape::Machine => Self::NOTHING,
                 _ => Self::LEGALISED,
             },

@@ -1,9 +1,9 @@
 //! Which parts values of a type have, and the parts of constants.
 
+use super::Stop;
 use super::machine::Lane;
 use super::rewrite::{Parts, Place, Res, Rewriter, Val};
 use super::shape::{self, Shape};
-use super::{Rules, Stop};
 use alloc::vec::Vec;
 use ir::{ConstId, ConstKind, MemFlags, Type, TypeId, Value};
 use smallvec::SmallVec;
@@ -43,20 +43,7 @@ impl Rewriter<'_, '_> {
     }
 
     pub(super) fn shape(&self, ty: TypeId) -> Shape {
-        let shape = Shape::of(self.cx.types, ty);
-        let rule = match shape {
-            Shape::Wide(_) => Rules::WIDE,
-            Shape::Half => Rules::HALF,
-            Shape::Extended => Rules::EXTENDED,
-            Shape::Mask(_) => Rules::MASKS,
-            Shape::Aggregate => Rules::AGGREGATES,
-            Shape::Lanes(..) => Rules::LENGTHS,
-            _ => 0,
-        };
-        match self.cx.rules.without(rule) {
-            true => Shape::Machine,
-            false => shape,
-        }
+        self.cx.rules.shape(Shape::of(self.cx.types, ty))
     }
 
     /// How wide the lanes of masks of type `ty` are where nothing else says it.

@@ -391,15 +391,6 @@ impl<'r, 'a> Rewriter<'r, 'a> {
 
     /// Instructions that compute from their operands.
     fn pure(&mut self, id: InstId, inst: &Inst) -> Res {
-        let mut machine = matches!(self.shape(inst.ty), Shape::Machine | Shape::Void)
-            && (self.cx.cpu.fma || !super::is_fused(inst, self.fused));
-        self.old.for_each_operand(inst, |value| {
-            let ty = self.old.type_of(value);
-            machine &= matches!(self.shape(ty), Shape::Machine);
-        });
-        if machine {
-            return self.copy(id, inst);
-        }
         let mut operands: SmallVec<[Value; 4]> = SmallVec::new();
         self.old
             .for_each_operand(inst, |value| operands.push(value));

@@ -231,8 +231,7 @@ impl Rewriter<'_, '_> {
     /// Whether nothing that a call passes changes, apart from its operands' numbers: not even whether the caller
     /// knows that the callee is variadic.
     pub(super) fn is_plain_call(&self, inst: &Inst) -> bool {
-        let ty = self.old.pool[inst.args[1] as usize];
-        let ty = u16::try_from(ty).map_or(TypeId::VOID, TypeId);
+        let ty = self.call_type(inst);
         let types = self.types();
         self.cx.kinds.stays(ty)
             && types.signature(ty).is_some_and(|(.., variadic)| {
@@ -240,12 +239,18 @@ impl Rewriter<'_, '_> {
             })
     }
 
+    /// The function type that a call has.
+    fn call_type(&self, inst: &Inst) -> TypeId {
+        let ty = self.old.pool[inst.args[1] as usize];
+        u16::try_from(ty).map_or(TypeId::VOID, TypeId)
+    }
+
     /// Calls, direct and indirect.
     pub(super) fn call(&mut self, id: InstId, inst: &Inst) -> Res {
         let [callee, start, n] = inst.args;
         let old = self.old;
         let head = old.words(start, 2);
-        let ty = u16::try_from(head[0]).map_or(TypeId::VOID, TypeId);
+        let ty = self.call_type(inst);
         let (ret, params, own) = self.signature(ty)?;
         let by_callee = inst.op == Op::Call && self.cx.is_variadic(FuncId(callee));
         let legal = self.legal_type(ty, by_callee)?;
