@@ -15,14 +15,14 @@ use abi::Errno;
 use alloc::vec::Vec;
 
 /// What the first byte of a record says that is free.
-const FREE: u8 = 0xe5;
+pub(super) const FREE: u8 = 0xe5;
 /// Attributes of a record that holds a part of a long name; with `FIRST` in its number, the part that comes first.
 const LONG_NAME: u8 = 0x0f;
 const FIRST: u8 = 0x40;
 /// Parts of a long name at most.
 const MAX_PARTS: usize = 20;
 /// Offset of the attributes in a record.
-const ATTRIBUTES: usize = 11;
+pub(super) const ATTRIBUTES: usize = 11;
 
 impl<D: BlockDevice> Tree<D> {
     /// Removes the open file of node `id` as soon as it is closed.

@@ -8,6 +8,7 @@
 use super::cache::Cache;
 use super::geometry::{Geometry, RECORD};
 use super::node::{Ground, Node, errno};
+use super::removal::{ATTRIBUTES, FREE};
 use super::stream::Stream;
 use crate::calendar::Date;
 use crate::volume::{BlockDevice, DeviceError, SECTOR_SIZE};
@@ -413,7 +414,7 @@ impl<D: BlockDevice> Tree<D> {
         let short = short_name(&found.entry);
         let mut place = 0;
         let is_there = self.walk(found.directory, |at, record| {
-            let attributes = DirEntryAttrFlags::from_bits_retain(record[11]);
+            let attributes = DirEntryAttrFlags::from_bits_retain(record[ATTRIBUTES]);
             place = at;
             record[..11] == short && !attributes.contains(DirEntryAttrFlags::VOLUME_ID)
         })?;
@@ -513,8 +514,8 @@ fn enter<'v, 'c, 'p, D: BlockDevice>(
 /// The short name of an entry as its record has it.
 fn short_name(entry: &FileEntry) -> [u8; 11] {
     let mut short = entry.short_name().raw_bytes();
-    if short[0] == 0xe5 {
-        // Stands for itself only like this: 0xe5 marks records that are free.
+    if short[0] == FREE {
+        // Stands for itself only like this: it marks records that are free.
         short[0] = 0x05;
     }
     short
