@@ -13,7 +13,7 @@ use crate::compile::{self, CLANG, Job, Tools};
 use crate::{Error, MODULE_FLAGS, headers};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{fs, str};
+use std::{fs, io, str};
 
 /// This repository's `modules/programs`.
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../programs");
@@ -62,40 +62,42 @@ pub struct Run {
 pub struct Variant {
     /// For file names: `O0`, `O1`, `O2`, `O3`, `O3-v3`.
     pub name: &'static str,
-    /// clang's flags.
-    pub flags: &'static [&'static str],
+    /// clang's level of optimisation.
+    pub level: &'static str,
+    /// clang's flags for the processor.
+    pub target: &'static [&'static str],
 }
+
+/// clang's flags for every x86-64.
+const ANY: &[&str] = &["-march=x86-64", "-mfpmath=sse"];
+/// clang's flags for x86-64-v3. Contraction is off: the judge does not fuse either.
+pub const V3: &[&str] = &[
+    "-march=x86-64-v3",
+    "-mfpmath=sse",
+    "-mprefer-vector-width=256",
+    "-ffp-contract=off",
+];
 
 /// The variants that everything is tested in.
 pub const VARIANTS: [Variant; 5] = [
-    Variant {
-        name: "O0",
-        flags: &["-O0", "-march=x86-64", "-mfpmath=sse"],
-    },
-    Variant {
-        name: "O1",
-        flags: &["-O1", "-march=x86-64", "-mfpmath=sse"],
-    },
-    Variant {
-        name: "O2",
-        flags: &["-O2", "-march=x86-64", "-mfpmath=sse"],
-    },
-    Variant {
-        name: "O3",
-        flags: &["-O3", "-march=x86-64", "-mfpmath=sse"],
-    },
-    Variant {
-        name: "O3-v3",
-        // Contraction is off: the judge does not fuse either.
-        flags: &[
-            "-O3",
-            "-march=x86-64-v3",
-            "-mfpmath=sse",
-            "-mprefer-vector-width=256",
-            "-ffp-contract=off",
-        ],
-    },
+    variant("O0", "-O0", ANY),
+    variant("O1", "-O1", ANY),
+    variant("O2", "-O2", ANY),
+    variant("O3", "-O3", ANY),
+    variant("O3-v3", "-O3", V3),
 ];
+
+const fn variant(
+    name: &'static str,
+    level: &'static str,
+    target: &'static [&'static str],
+) -> Variant {
+    Variant {
+        name,
+        level,
+        target,
+    }
+}
 
 /// Files of `modules/programs/scripts` that a run may name.
 pub const SCRIPTS: [&str; 4] = ["numbers.lua", "strings.lua", "tables.lua", "test.js"];
@@ -293,7 +295,9 @@ impl Program {
     /// # Errors
     /// The sources cannot be fetched, or do not compile.
     pub fn module(&self, variant: Variant) -> Result<PathBuf, Error> {
-        self.module_as(variant.name, variant.flags)
+        let level = [variant.level];
+        let flags: Vec<&str> = level.iter().chain(variant.target).copied().collect();
+        self.module_as(variant.name, &flags)
     }
 
     /// As [`Self::module`], compiled with these flags; `variant` names them in the cache.
@@ -425,6 +429,21 @@ impl Program {
 #[must_use]
 pub fn script(name: &str) -> PathBuf {
     Path::new(HERE).join("scripts").join(name)
+}
+
+/// Makes `place` an empty directory with the scripts in it.
+///
+/// # Errors
+/// The file system refuses.
+pub fn workplace(place: &Path) -> io::Result<()> {
+    if place.exists() {
+        fs::remove_dir_all(place)?;
+    }
+    fs::create_dir_all(place)?;
+    for name in SCRIPTS {
+        fs::copy(script(name), place.join(name))?;
+    }
+    Ok(())
 }
 
 /// Where cargo has put a crate's files; it fetches them if need be.

@@ -112,13 +112,7 @@ impl Workload {
 
     /// All runs once: their time, and what the engine says of each added up.
     fn sample(&self, runner: &Runner, place: &Path) -> Result<Value, Error> {
-        if place.exists() {
-            fs::remove_dir_all(place)?;
-        }
-        fs::create_dir_all(place)?;
-        for script in programs::SCRIPTS {
-            fs::copy(programs::script(script), place.join(script))?;
-        }
+        programs::workplace(place)?;
         let report = place.with_extension("json");
         let (mut ns, mut printed) = (0.0, DefaultHasher::new());
         let mut details = json!({});
@@ -157,13 +151,7 @@ fn build(program: &Program, contender: Contender) -> Result<Option<Runner>, Erro
             Some(Runner::Native(program.native_as(&name, &flags)?))
         }
         Contender::Engine(_, level, tier) => {
-            let flags = [
-                level,
-                "-march=x86-64-v3",
-                "-mfpmath=sse",
-                "-mprefer-vector-width=256",
-                "-ffp-contract=off",
-            ];
+            let flags: Vec<&str> = [level].iter().chain(programs::V3).copied().collect();
             let module = program.module_as(&format!("bench{level}"), &flags)?;
             Some(Runner::Engine(module, tier.map_or("auto", Tier::name)))
         }

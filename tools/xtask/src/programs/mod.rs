@@ -326,13 +326,7 @@ fn words(run: &Run, short: bool) -> &'static [&'static str] {
 /// An empty directory with the scripts in it.
 fn workplace(name: &str) -> Result<PathBuf, Failure> {
     let place = output_dir()?.join("programs").join(name);
-    if place.exists() {
-        std::fs::remove_dir_all(&place)?;
-    }
-    std::fs::create_dir_all(&place)?;
-    for script in programs::SCRIPTS {
-        std::fs::copy(programs::script(script), place.join(script))?;
-    }
+    programs::workplace(&place)?;
     Ok(place)
 }
 
