@@ -84,8 +84,7 @@ fn program(
 ) -> Result<Value, Error> {
     let (bytes, library) = (fs::read(file)?, fs::read(library)?);
     let start = Instant::now();
-    let module = jit::load::module(abi::Container::parse(&bytes)?.bitcode)
-        .map_err(|error| error.to_string())?;
+    let module = module(&bytes)?;
     let archive = Archive::parse("libc.a", &library).map_err(|error| error.to_string())?;
     let inputs = vec![Input::Module(module), Input::Archive(archive)];
     let program = Program::link(inputs, "main").map_err(|error| error.to_string())?;
@@ -121,8 +120,7 @@ fn compile(file: &str, tier: &str) -> Result<Value, Error> {
     let tier = Tier::from_name(tier).ok_or("no such tier")?;
     let bytes = fs::read(file)?;
     let start = cpu_ns();
-    let mut module = jit::load::module(abi::Container::parse(&bytes)?.bitcode)
-        .map_err(|error| error.to_string())?;
+    let mut module = module(&bytes)?;
     let loaded = cpu_ns();
     let insts: usize = module
         .funcs
@@ -162,6 +160,12 @@ fn compile(file: &str, tier: &str) -> Result<Value, Error> {
     }))
 }
 
+/// Reads a module file.
+fn module(bytes: &[u8]) -> Result<ir::Module, Error> {
+    let bitcode = abi::Container::parse(bytes)?.bitcode;
+    Ok(jit::load::module(bitcode).map_err(|error| error.to_string())?)
+}
+
 /// Lets the linker accept a source without the libraries it needs: only its own code is compiled.
 fn leave_unresolved(module: &mut ir::Module) {
     let funcs = module.funcs.iter_mut().filter(|func| func.body.is_none());
@@ -173,9 +177,7 @@ fn leave_unresolved(module: &mut ir::Module) {
 /// The engine with the program, and how many microseconds loading took.
 fn start_process(bytes: &[u8], tier: &str) -> Result<(&'static Process, u64), Error> {
     let start = Instant::now();
-    let module = jit::load::module(abi::Container::parse(bytes)?.bitcode)
-        .map_err(|error| error.to_string())?;
-    let program = Program::new(module).map_err(|error| error.to_string())?;
+    let program = Program::new(module(bytes)?).map_err(|error| error.to_string())?;
     let load_us = start.elapsed().as_micros() as u64;
     let process = Process::start(program, options(tier)?).map_err(|error| error.to_string())?;
     Ok((process, load_us))

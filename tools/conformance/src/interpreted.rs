@@ -133,14 +133,7 @@ impl Host for Console {
         memory: &mut dyn Memory,
     ) -> Result<Val, FaultKind> {
         let name = module.func(func).name.as_str();
-        let args: Vec<u64> = args
-            .iter()
-            .map(|arg| match arg.value {
-                Val::Bits(bits) => bits as u64,
-                Val::List(_) => 0,
-            })
-            .collect();
-        let arg = |at: usize| args.get(at).copied().unwrap_or(0);
+        let arg = |at: usize| args.get(at).map_or(0, |arg| arg.value.bits() as u64);
         let low = |result: i64| Val::Bits(u128::from(result as u32));
         if let Some(helper) = Helper::from_symbol(name) {
             let args = [arg(0), arg(1), arg(2)].map(|arg| arg as u32);
