@@ -1,11 +1,15 @@
 //! The judge of the form: whether a body is in the machine dialect. It reads the table of [`machine`] and
-//! shares nothing else with the rewriting.
+//! shares nothing else with the rewriting. Linear in the body: rewriting asks it which functions may stay.
 
 use super::machine::{self, Vector};
 use crate::tier::CpuFeatures;
+use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::String;
-use ir::{Body, FuncId, Inst, InstId, Intrinsic, Module, Op, Type, TypeId, Types, Value};
+use alloc::vec::Vec;
+use ir::{
+    Body, FuncAttrs, FuncId, Function, Inst, InstId, Intrinsic, Module, Op, Type, TypeId, Types,
+    Value,
+};
 
 /// What lies outside of the dialect.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,7 +19,7 @@ pub struct Outside {
     /// Which instruction.
     pub at: InstId,
     /// What about it.
-    pub what: String,
+    pub what: Cow<'static, str>,
 }
 
 /// Checks all functions of a module.
@@ -24,15 +28,36 @@ pub struct Outside {
 /// The first instruction that tiers do not have to know.
 pub fn check(module: &Module, cpu: CpuFeatures) -> Result<(), Outside> {
     for (id, func) in (0u32..).map(FuncId).zip(&module.funcs) {
-        let Some(body) = &func.body else { continue };
-        let types = &module.types;
-        let checker = Checker { types, body, cpu };
-        let outside = |at, what| Outside { func: id, at, what };
-        checker
-            .signature(func.ty)
-            .map_err(|what| outside(InstId(0), what))?;
-        for (at, inst) in (0u32..).map(InstId).zip(&body.insts) {
-            checker.inst(at, inst).map_err(|what| outside(at, what))?;
+        function(&module.types, func, cpu).map_err(|(at, what)| Outside { func: id, at, what })?;
+    }
+    Ok(())
+}
+
+/// Checks one function: its type, and its body if it has one.
+///
+/// # Errors
+/// The first instruction that tiers do not have to know, and what about it.
+pub fn function(
+    types: &Types,
+    func: &Function,
+    cpu: CpuFeatures,
+) -> Result<(), (InstId, Cow<'static, str>)> {
+    let none = Body::default();
+    let body = func.body.as_ref().unwrap_or(&none);
+    let mut checker = Checker {
+        types,
+        body,
+        cpu,
+        fused: func.attrs.has(FuncAttrs::FMA),
+        masks: Vec::new(),
+    };
+    checker
+        .signature(func.ty)
+        .map_err(|what| (InstId(0), what))?;
+    for block in &body.blocks {
+        checker.masks.clear();
+        for at in block.insts() {
+            checker.inst(at, body.inst(at)).map_err(|what| (at, what))?;
         }
     }
     Ok(())
@@ -42,19 +67,31 @@ struct Checker<'a> {
     types: &'a Types,
     body: &'a Body,
     cpu: CpuFeatures,
+    /// The function multiplies and adds with one rounding.
+    fused: bool,
+    /// The comparisons of vectors so far in this block.
+    masks: Vec<Mask>,
 }
 
-type Check = Result<(), String>;
+/// A comparison of vectors, which one instruction of its block may use.
+struct Mask {
+    at: InstId,
+    v: Vector,
+    /// Nothing has used it so far.
+    free: bool,
+}
+
+type Check = Result<(), Cow<'static, str>>;
 
 impl Checker<'_> {
     fn signature(&self, ty: TypeId) -> Check {
         let Some((ret, params, variadic)) = self.types.signature(ty) else {
-            return Err(String::from("no function type"));
+            return Err("no function type".into());
         };
         for &param in params {
             self.value(param)?;
             if variadic && self.types.vector(param).is_some() {
-                return Err(String::from("a vector in a variadic list"));
+                return Err("a vector in a variadic list".into());
             }
         }
         if ret == TypeId::VOID || self.is_words(ret) {
@@ -66,7 +103,7 @@ impl Checker<'_> {
     fn value(&self, ty: TypeId) -> Check {
         match machine::is_value(self.types, ty, self.cpu) {
             true => Ok(()),
-            false => Err(format!("a value of type {:?}", self.types.get(ty))),
+            false => Err(format!("a value of type {:?}", self.types.get(ty)).into()),
         }
     }
 
@@ -89,7 +126,7 @@ impl Checker<'_> {
         }
     }
 
-    fn inst(&self, at: InstId, inst: &Inst) -> Check {
+    fn inst(&mut self, at: InstId, inst: &Inst) -> Check {
         if let Op::Call | Op::CallIndirect = inst.op {
             let ty = TypeId(self.body.pool[inst.args[1] as usize] as u16);
             self.signature(ty)?;
@@ -135,30 +172,30 @@ impl Checker<'_> {
         };
         match fits {
             true => Ok(()),
-            false => Err(format!("a result of type {:?}", self.types.get(inst.ty))),
+            false => Err(format!("a result of type {:?}", self.types.get(inst.ty)).into()),
         }
     }
 
     /// What vectors must have.
-    fn operation(&self, at: InstId, inst: &Inst) -> Check {
+    fn operation(&mut self, at: InstId, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
-        let cpu = self.cpu;
-        let vector = |ty| Vector::of(self.types, ty);
-        let of = |raw: u32| vector(self.body.type_of(Value(raw)));
+        let (types, body, cpu) = (self.types, self.body, self.cpu);
+        let vector = |ty| Vector::of(types, ty);
+        let of = |raw: u32| vector(body.type_of(Value(raw)));
         let fits = match inst.op {
             Op::ICmp | Op::FCmp => match of(a) {
                 None => true,
-                Some(v) if inst.op == Op::FCmp => {
-                    machine::supports_fcmp(inst.float_pred(), v, cpu) && self.is_extended(at, v)
-                }
                 Some(v) => {
-                    let pred = inst.int_pred();
-                    pred.is_some_and(|pred| machine::supports_icmp(pred, v, cpu))
-                        && self.is_extended(at, v)
+                    self.masks.push(Mask { at, v, free: true });
+                    match inst.op {
+                        Op::FCmp => machine::supports_fcmp(inst.float_pred(), v, cpu),
+                        _ => inst
+                            .int_pred()
+                            .is_some_and(|pred| machine::supports_icmp(pred, v, cpu)),
+                    }
                 }
             },
-            // The mask of a comparison: checked there.
-            Op::SExt if self.is_truth(self.body.type_of(Value(a))) => true,
+            Op::SExt if self.is_truth(body.type_of(Value(a))) => self.extends(Value(a), inst.ty),
             Op::Shl | Op::LShr | Op::AShr => match vector(inst.ty) {
                 None => true,
                 Some(v) => machine::supports_shift(inst.op, v, self.is_amount(Value(b), v), cpu),
@@ -191,30 +228,20 @@ impl Checker<'_> {
         };
         match fits {
             true => Ok(()),
-            false => Err(format!(
-                "{:?} of type {:?}",
-                inst.op,
-                self.types.get(inst.ty)
-            )),
+            false => Err(format!("{:?} of type {:?}", inst.op, self.types.get(inst.ty)).into()),
         }
     }
 
-    /// Whether all uses of a comparison of vectors extend it to lanes as wide as those compared.
-    fn is_extended(&self, at: InstId, v: Vector) -> bool {
-        let block = self.body.blocks.partition_point(|block| block.end <= at.0);
-        let block = self.body.blocks[block];
-        let mut used = 0;
-        for id in block.insts() {
-            let inst = self.body.inst(id);
-            self.body.for_each_operand(inst, |value| {
-                let wide = vector_lanes(self.types, inst.ty);
-                let fits = inst.op == Op::SExt && wide == Some((v.lane.mask().ty(), v.lanes));
-                if value == Value::inst(at) {
-                    used += if fits { 1 } else { 1000 };
-                }
-            });
-        }
-        used <= 1
+    /// Whether `mask` is a comparison of this block that nothing else extends, and `ty` has lanes as wide as
+    /// those compared.
+    fn extends(&mut self, mask: Value, ty: TypeId) -> bool {
+        let known = mask.as_inst().and_then(|id| {
+            let known = self.masks.binary_search_by_key(&id, |mask| mask.at);
+            known.ok()
+        });
+        let Some(at) = known else { return false };
+        let Mask { v, free, .. } = &mut self.masks[at];
+        core::mem::take(free) && self.types.vector(ty) == Some((v.lane.mask().ty(), v.lanes))
     }
 
     /// Whether a shift amount is one constant for all lanes, below the width.
@@ -238,7 +265,7 @@ impl Checker<'_> {
     fn intrinsic(&self, inst: &Inst) -> Check {
         let args = self.body.words(inst.args[1], inst.args[2]);
         let Some(which) = inst.intrinsic() else {
-            return Err(String::from("an unknown intrinsic"));
+            return Err("an unknown intrinsic".into());
         };
         let arg = |at: usize| {
             let ty = args.get(at).map(|&raw| self.body.type_of(Value(raw)));
@@ -252,15 +279,12 @@ impl Checker<'_> {
         };
         let fits = match v {
             Some(v) => machine::supports_intrinsic(which, v, self.cpu),
+            None if self.fused && which == Intrinsic::FMulAdd => self.cpu.fma,
             None => machine::supports_scalar_intrinsic(which, self.cpu),
         };
         match fits {
             true => Ok(()),
-            false => Err(format!("{} of such operands", which.name())),
+            false => Err(format!("{} of such operands", which.name()).into()),
         }
     }
-}
-
-fn vector_lanes(types: &Types, ty: TypeId) -> Option<(TypeId, u32)> {
-    types.vector(ty)
 }

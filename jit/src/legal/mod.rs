@@ -6,12 +6,12 @@
 //! ([`machine`], `jit/docs/legal.md`), and tiers, inliner and side tables know nothing else.
 //!
 //! ```text
-//!   Module ─ needed? ─┬─ no: untouched
-//!                     └─ yes: rewrite ─ parts of values ─ operations by kind of type
-//!                             │  shape      what each type becomes
-//!                             │  emit       the new body
-//!                             │  signature  parameters, results, calls
-//!                             └  memory pieces vector convert wide half x87
+//!   Function ─ needed? ─┬─ no, or in the dialect already: untouched
+//!                       └─ yes: rewrite ─ parts of values ─ operations by kind of type
+//!                               │  shape      what each type becomes
+//!                               │  emit       the new body
+//!                               │  signature  parameters, results, calls
+//!                               └  memory pieces vector convert wide half x87
 //! ```
 //!
 //! # Why a program at a time, and why before any tier
@@ -19,7 +19,8 @@
 //! Types, attribute sets and helper functions belong to the module, so one walk with the module in hand
 //! needs no second copy of any of them, and all that follows (the inliner, marshalling of mismatched calls, lines
 //! of faults, loop numbers, homes of values) speaks of one body and one signature a function.
-//! Only functions that need it pay: the question costs a table look-up an instruction.
+//! Only functions that need it pay: the question costs a table look-up an instruction, and where types are seen that
+//! few machines have, a look at each instruction by the [judge](dialect).
 //!
 //! # What may be relied on
 //! D1. A module that the verifier accepts is accepted afterwards, and means the same: the interpreter gives the same
@@ -179,7 +180,7 @@ pub fn linked(
     let wanted: Vec<bool> = module
         .funcs
         .iter()
-        .map(|func| needed(&kinds, func))
+        .map(|func| needed(&kinds, func) && dialect::function(&module.types, func, cpu).is_err())
         .collect();
     if !wanted.contains(&true) {
         return Ok(Report::default());
@@ -249,7 +250,7 @@ fn function(
     Ok(())
 }
 
-/// Whether legalisation has anything to do with a function: a type that the machine has not, of a parameter, the
+/// Whether legalisation may have anything to do with a function: a type that the machine has not, of a parameter, the
 /// result, a constant or an instruction (every other operand is one of these), or an operation that it has not.
 #[must_use]
 pub fn needed(kinds: &Kinds, func: &Function) -> bool {

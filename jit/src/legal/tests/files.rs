@@ -125,3 +125,26 @@ fn scalar_products_and_sums_rounded_once_become_calls_where_the_cpu_has_no_such_
         assert_eq!(legal.funcs.len() > 1, !cpu.fma, "{cpu:?}");
     }
 }
+
+#[test]
+fn a_function_in_the_dialect_is_left_and_one_with_a_mask_for_two_is_not() {
+    let source = |uses: &str| {
+        parse(&alloc::format!(
+            "define void @f(ptr %p) {{\nentry:\n  %v = load <4 x i32>, %p, align 4\n  %m = icmp slt <4 x i32> %v, <1, 2, 3, 4>\n  %a = sext <4 x i1> %m to <4 x i32>\n{uses}  ret\n}}"
+        ))
+    };
+    let rewritten = |mut module: Module| super::super::module(&mut module, cpus()[3]).unwrap();
+    let one = source("  store <4 x i32> %a, %p, align 4\n");
+    assert_eq!(rewritten(one).functions, 0);
+    let second = "  %b = sext <4 x i1> %m to <4 x i32>\n";
+    let two = source(second);
+    assert_eq!(rewritten(two.clone()).functions, 1);
+    legalised(&two, cpus()[3]);
+    let elsewhere = source("  br next\nnext:\n  br last\nlast:\n");
+    assert_eq!(rewritten(elsewhere).functions, 0);
+    let apart = parse(
+        "define void @f(ptr %p) {\nentry:\n  %v = load <4 x i32>, %p, align 4\n  %m = icmp slt <4 x i32> %v, <1, 2, 3, 4>\n  br next\nnext:\n  %a = sext <4 x i1> %m to <4 x i32>\n  store <4 x i32> %a, %p, align 4\n  ret\n}",
+    );
+    assert_eq!(rewritten(apart.clone()).functions, 1);
+    legalised(&apart, cpus()[3]);
+}
