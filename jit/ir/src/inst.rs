@@ -595,4 +595,53 @@ impl Inst {
     pub fn intrinsic(&self) -> Option<Intrinsic> {
         Intrinsic::ALL.get(self.args[0] as usize).copied()
     }
+
+    /// Calls `f` with each word that holds a value operand, in the order of
+    /// [`Body::for_each_operand`](crate::Body::for_each_operand), its counterpart for reading; `pool` is that of
+    /// the body. Words of a list are visited once only if no other instruction shares them.
+    pub fn for_each_operand_mut(&mut self, pool: &mut [u32], mut f: impl FnMut(&mut u32)) {
+        use crate::body::Value;
+        let [a, b, c] = &mut self.args;
+        let words = |start: u32, n: u32| start as usize..(start + n) as usize;
+        match self.op {
+            Op::Alloca | Op::Fence | Op::Br | Op::Unreachable => {}
+            Op::FNeg | Op::Freeze | Op::Load | Op::DynAlloca | Op::CondBr | Op::Switch => f(a),
+            Op::IndirectBr | Op::ExtractValue => f(a),
+            op if op.is_cast() => f(a),
+            Op::Ret => {
+                if Value(*a) != Value::NONE {
+                    f(a);
+                }
+            }
+            Op::Select | Op::InsertElement => {
+                f(a);
+                f(b);
+                f(c);
+            }
+            Op::PtrAdd => {
+                f(a);
+                if Value(*b) != Value::NONE {
+                    f(b);
+                }
+            }
+            Op::Phi => {
+                let pairs = &mut pool[words(*a, *b * 2)];
+                pairs.iter_mut().skip(1).step_by(2).for_each(f);
+            }
+            Op::Call => pool[words(*b + 2, *c)].iter_mut().for_each(f),
+            Op::CallIndirect => {
+                f(a);
+                pool[words(*b + 2, *c)].iter_mut().for_each(f);
+            }
+            Op::Intrinsic => pool[words(*b, *c)].iter_mut().for_each(f),
+            Op::CmpXchg => {
+                f(a);
+                pool[words(*b, 2)].iter_mut().for_each(f);
+            }
+            _ => {
+                f(a);
+                f(b);
+            }
+        }
+    }
 }

@@ -93,12 +93,12 @@ fn replace_late(body: &mut Body, prologue: &mut Vec<Inst>, final_values: &[Value
         _ => None,
     };
     for inst in prologue.iter_mut() {
-        for_each_operand_mut(inst, &mut body.pool, |word| {
+        inst.for_each_operand_mut(&mut body.pool, |word| {
             *word = late(Value(*word)).map_or(*word, |value| value.0);
         });
     }
     for inst in &mut body.insts {
-        for_each_operand_mut(inst, &mut body.pool, |word| {
+        inst.for_each_operand_mut(&mut body.pool, |word| {
             let value = Value(*word);
             *word = late(value).unwrap_or_else(|| shifted(value, shift)).0;
         });
@@ -119,52 +119,4 @@ fn replace_late(body: &mut Body, prologue: &mut Vec<Inst>, final_values: &[Value
     for (id, ..) in &mut body.side {
         *id = InstId(id.0.saturating_add(shift));
     }
-}
-
-/// Calls `f` with the place of each value operand, as [`Body::for_each_operand`] does with the
-/// operands themselves. No two instructions share words of the pool here.
-fn for_each_operand_mut(inst: &mut Inst, pool: &mut [u32], mut f: impl FnMut(&mut u32)) {
-    let [a, b, c] = &mut inst.args;
-    let mut list = |start: u32, len: u32, step: usize, skip: usize| {
-        let words = pool.get_mut(start as usize..).unwrap_or(&mut []);
-        words
-            .iter_mut()
-            .take(len as usize)
-            .skip(skip)
-            .step_by(step)
-            .for_each(&mut f);
-    };
-    match inst.op {
-        Op::Phi => return list(*a, b.saturating_mul(2), 2, 1),
-        Op::Call => return list(*b, c.saturating_add(2), 1, 2),
-        Op::CallIndirect => list(*b, c.saturating_add(2), 1, 2),
-        Op::Intrinsic => return list(*b, *c, 1, 0),
-        Op::CmpXchg => list(*b, 2, 1, 0),
-        _ => {}
-    }
-    match inst.op {
-        Op::Alloca | Op::Fence | Op::Br | Op::Unreachable => {}
-        Op::Ret | Op::PtrAdd if Value(*a) == Value::NONE => {}
-        Op::Select | Op::InsertElement => [a, b, c].into_iter().for_each(f),
-        Op::PtrAdd if Value(*b) == Value::NONE => f(a),
-        op if has_two(op) => [a, b].into_iter().for_each(f),
-        _ => f(a),
-    }
-}
-
-/// Whether the first two arguments are values and the third is none.
-fn has_two(op: Op) -> bool {
-    op.is_int_binary()
-        || op.is_float_binary()
-        || matches!(
-            op,
-            Op::ICmp
-                | Op::FCmp
-                | Op::Store
-                | Op::PtrAdd
-                | Op::ExtractElement
-                | Op::Shuffle
-                | Op::InsertValue
-                | Op::AtomicRmw
-        )
 }

@@ -143,7 +143,7 @@ impl<'a> Graph<'a> {
             ids.push(*self.const_ids.entry(constant).or_insert(id));
         }
         for inst in &mut self.code.insts {
-            operands::for_each_mut(inst, &mut self.code.pool, |word| {
+            inst.for_each_operand_mut(&mut self.code.pool, |word| {
                 if let Some(id) = Value(*word).as_const() {
                     *word = Value::constant(ids[id.index()]).0;
                 }
@@ -535,7 +535,7 @@ impl<'a> Graph<'a> {
     pub fn resolve_operands(&mut self, id: InstId) {
         let mut inst = *self.inst(id);
         let mut pool = mem::take(&mut self.code.pool);
-        operands::for_each_mut(&mut inst, &mut pool, |word| {
+        inst.for_each_operand_mut(&mut pool, |word| {
             *word = self.resolve(Value(*word)).0;
         });
         self.code.pool = pool;

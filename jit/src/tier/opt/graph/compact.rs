@@ -142,7 +142,7 @@ impl Compactor<'_, '_> {
             body,
             ..
         } = self;
-        operands::for_each_mut(&mut inst, &mut body.pool, |word| {
+        inst.for_each_operand_mut(&mut body.pool, |word| {
             *word = match Value(*word).kind() {
                 ValueKind::Inst(id) => Value::inst(InstId(new_inst[id.index()])),
                 ValueKind::Const(id) => Value::constant(ConstId(new_const[id.index()])),

@@ -1,6 +1,6 @@
-//! Where an instruction keeps its operands: one place that knows, for all that rewrite them.
+//! Where an instruction keeps its lists and its successors: one place that knows, for all that rewrite them.
 //!
-//! [`Body::for_each_operand`] reads operands; this is its counterpart for writing. Both follow the
+//! [`Body::for_each_successor`] reads successors; this is its counterpart for writing. Both follow the
 //! table beside [`Op`]; a test compares them on every operation.
 
 use ir::{Body, Inst, Op, Types, Value};
@@ -29,56 +29,6 @@ pub(super) fn list<'i, 'b>(
     };
     let words = body.words(*start, len);
     Some((start, words))
-}
-
-/// Calls `f` with each word that holds a value operand, in the order of
-/// [`Body::for_each_operand`].
-pub(super) fn for_each_mut(inst: &mut Inst, pool: &mut [u32], mut f: impl FnMut(&mut u32)) {
-    let [a, b, c] = &mut inst.args;
-    let mut words = |start: u32, n: u32, f: &mut dyn FnMut(&mut u32)| {
-        pool[start as usize..][..n as usize].iter_mut().for_each(f);
-    };
-    match inst.op {
-        Op::Alloca | Op::Fence | Op::Br | Op::Unreachable => {}
-        Op::FNeg | Op::Freeze | Op::Load | Op::DynAlloca | Op::CondBr | Op::Switch => f(a),
-        Op::IndirectBr | Op::ExtractValue => f(a),
-        op if op.is_cast() => f(a),
-        Op::Ret => {
-            if Value(*a) != Value::NONE {
-                f(a);
-            }
-        }
-        Op::Select | Op::InsertElement => {
-            f(a);
-            f(b);
-            f(c);
-        }
-        Op::PtrAdd => {
-            f(a);
-            if Value(*b) != Value::NONE {
-                f(b);
-            }
-        }
-        Op::Phi => {
-            for pair in pool[*a as usize..][..*b as usize * 2].chunks_exact_mut(2) {
-                f(&mut pair[1]);
-            }
-        }
-        Op::Call => words(*b + 2, *c, &mut f),
-        Op::CallIndirect => {
-            f(a);
-            words(*b + 2, *c, &mut f);
-        }
-        Op::Intrinsic => words(*b, *c, &mut f),
-        Op::CmpXchg => {
-            f(a);
-            words(*b, 2, &mut f);
-        }
-        _ => {
-            f(a);
-            f(b);
-        }
-    }
 }
 
 /// Calls `f` with each word that names a block to which a terminator leads.

@@ -29,7 +29,7 @@ fn operands_for_writing_are_those_for_reading() {
             let (mut copy, mut pool) = (*inst, body.pool.clone());
             let (mut read, mut written) = (Vec::new(), Vec::new());
             body.for_each_operand(inst, |value| read.push(value.0));
-            operands::for_each_mut(&mut copy, &mut pool, |word| written.push(*word));
+            copy.for_each_operand_mut(&mut pool, |word| written.push(*word));
             body.for_each_successor(inst, |to| read.push(to.0));
             operands::for_each_successor_mut(&mut copy, &mut pool, |word| written.push(*word));
             assert_eq!(read, written, "{inst:?}");
