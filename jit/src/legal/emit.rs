@@ -1,9 +1,18 @@
-//! The body that legalisation writes: instructions by block, constants each once.
+//! The body that legalisation writes: what stays of the stored one, and new instructions between it.
 //!
-//! Blocks are filled in an order in which definitions come before uses, which need not be the order
-//! of the stored body. So instructions get provisional ids here, and [`Output::finish`] gives final ones: blocks in
-//! the old order (block numbers, and with them loop numbers, stay), the stack objects that
-//! the rewriting needed at the start of the entry. One walk over the result replaces the ids.
+//! ```text
+//!   block ─ [stored 7..12] [new 0..3] [stored 13..20] [new 3..4] [stored 21..22]
+//! ```
+//!
+//! Nearly all instructions stay as they are, but for the numbers of their operands. So they are not written
+//! one by one: a block is a list of [`Piece`]s, runs of stored or of new instructions, and
+//! [`Output::finish`] copies the runs, gives all instructions their final ids (blocks in the old order, so
+//! block and with them loop numbers stay; the stack objects that rewriting needed at the start of
+//! the entry) and replaces the operands. Stored instructions name stored values and new ones name values of
+//! the new body, among them stored ones that stay; what became of a stored value that did not
+//! stay says [`Output::rename`].
+//!
+//! Pool and constants of the stored body stay as they are, in front of what is new.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -16,35 +25,54 @@ use ir::{
 /// Provisional ids from here on are those of stack objects.
 const OBJECTS: u32 = 1 << 29;
 
+/// Instructions `start..end` of a block, by their provisional ids: those of stored instructions are their own,
+/// new ones follow them. No piece has both.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    start: u32,
+    end: u32,
+}
+
 /// A body under construction.
 #[derive(Debug)]
-pub(super) struct Output {
-    pub(super) insts: Vec<Inst>,
-    /// The stored instruction each comes from.
-    pub(super) origin: Vec<InstId>,
+pub(super) struct Output<'r> {
+    old: &'r Body,
+    /// The first id of a new instruction.
+    base: u32,
+    /// The new instructions.
+    insts: Vec<Inst>,
+    /// The stored instruction each of them comes from.
+    origin: Vec<InstId>,
     pub(super) pool: Vec<u32>,
     pub(super) consts: Vec<Const>,
+    /// The new constants.
     numbers: HashMap<Const, ConstId>,
     objects: Vec<Inst>,
-    /// Provisional start and end of each block, by number.
+    /// Stored instructions whose result is another value now.
+    renamed: Vec<(InstId, Value)>,
+    pieces: Vec<Piece>,
+    /// By number: which pieces a block has.
     blocks: Vec<(u32, u32)>,
     current: usize,
     /// Where what is emitted comes from.
     pub(super) at: InstId,
 }
 
-impl Output {
-    /// With room for a body of about the size of `old`.
-    pub(super) fn new(old: &Body) -> Self {
-        let (insts, blocks) = (old.insts.len() + old.insts.len() / 8, old.blocks.len());
+impl<'r> Output<'r> {
+    /// With nothing of `old` kept so far.
+    pub(super) fn new(old: &'r Body) -> Self {
         Self {
-            insts: Vec::with_capacity(insts),
-            origin: Vec::with_capacity(insts),
-            pool: Vec::with_capacity(old.pool.len() + old.pool.len() / 8),
-            consts: Vec::with_capacity(old.consts.len()),
+            old,
+            base: old.insts.len() as u32,
+            insts: Vec::new(),
+            origin: Vec::new(),
+            pool: old.pool.clone(),
+            consts: old.consts.clone(),
             numbers: HashMap::new(),
             objects: Vec::new(),
-            blocks: vec![(0, 0); blocks],
+            renamed: Vec::new(),
+            pieces: Vec::new(),
+            blocks: vec![(0, 0); old.blocks.len()],
             current: 0,
             at: InstId(0),
         }
@@ -53,15 +81,40 @@ impl Output {
     /// From here on, instructions belong to `block`.
     pub(super) fn start_block(&mut self, block: BlockId) {
         self.current = block.index();
-        let at = self.insts.len() as u32;
+        let at = self.pieces.len() as u32;
         self.blocks[self.current] = (at, at);
     }
 
+    /// Keeps the stored instruction `id`.
+    pub(super) fn keep(&mut self, id: InstId) {
+        self.place(id.0);
+    }
+
+    /// The result of the stored instruction `id`, which is not kept, is `value` for those that are.
+    pub(super) fn rename(&mut self, id: InstId, value: Value) {
+        self.renamed.push((id, value));
+    }
+
+    fn place(&mut self, id: u32) {
+        let (first, end) = &mut self.blocks[self.current];
+        let own = &mut self.pieces[*first as usize..];
+        match own.last_mut() {
+            Some(last) if last.end == id && id != self.base => last.end += 1,
+            _ => {
+                self.pieces.push(Piece {
+                    start: id,
+                    end: id + 1,
+                });
+                *end += 1;
+            }
+        }
+    }
+
     pub(super) fn push(&mut self, inst: Inst) -> Value {
-        let id = self.insts.len() as u32;
+        let id = self.base + self.insts.len() as u32;
         self.insts.push(inst);
         self.origin.push(self.at);
-        self.blocks[self.current].1 = id + 1;
+        self.place(id);
         Value::inst(InstId(id))
     }
 
@@ -241,103 +294,101 @@ impl Output {
 
     /// The type of the result of an instruction of this body.
     pub(super) fn type_of_inst(&self, id: InstId) -> TypeId {
-        match self.insts.get(id.index()) {
-            Some(inst) => inst.ty,
-            None => TypeId::PTR,
-        }
+        let new = id.0.checked_sub(self.base);
+        let inst = match new {
+            None => self.old.insts.get(id.index()),
+            Some(new) => self.insts.get(new as usize),
+        };
+        inst.map_or(TypeId::PTR, |inst| inst.ty)
+    }
+
+    /// Writes an entry of a new phi, which has room for it.
+    pub(super) fn set_entry(&mut self, phi: InstId, entry: u32, from: BlockId, value: Value) {
+        let Some(new) = phi.0.checked_sub(self.base) else {
+            return;
+        };
+        let at = (self.insts[new as usize].args[0] + 2 * entry) as usize;
+        self.pool[at] = from.0;
+        self.pool[at + 1] = value.0;
     }
 
     /// Everything written so far, in words: what limits apply to.
     pub(super) fn size(&self) -> usize {
-        self.insts.len() + self.pool.len() + self.consts.len()
+        self.base as usize + self.insts.len() + self.pool.len() + self.consts.len()
     }
 
-    /// The body, with the positions and side facts of `old`.
-    pub(super) fn finish(mut self, old: &Body, params: Vec<TypeId>) -> Body {
-        let objects = self.objects.len() as u32;
-        let mut starts = Vec::with_capacity(self.blocks.len());
-        let mut next = objects;
-        for &(start, end) in &self.blocks {
-            starts.push(next);
-            next += end - start;
-        }
-        let in_order = self.blocks.windows(2).all(|pair| pair[0].1 == pair[1].0);
-        // Final ids by provisional ones; not needed when they are the same.
-        let mut ids = Vec::new();
-        if objects != 0 || !in_order {
-            ids = vec![0u32; self.insts.len()];
-            for (&(start, end), &to) in self.blocks.iter().zip(&starts) {
-                for at in start..end {
-                    ids[at as usize] = to + at - start;
-                }
-            }
-        }
+    /// The body with parameters of the types `params`; the stored ones that stay are `args`.
+    pub(super) fn finish(mut self, params: Vec<TypeId>, args: &[Value]) -> Body {
         let mut body = Body {
             params,
             ..Body::default()
         };
-        body.insts.reserve(next as usize);
+        let ids = self.lay_out(&mut body);
+        let args: Vec<Value> = args
+            .iter()
+            .map(|&value| final_value(value, &ids, &[]))
+            .collect();
+        let mut origin = vec![InstId(0); self.objects.len()];
         body.insts.append(&mut self.objects);
-        let mut origin = vec![InstId(0); objects as usize];
-        for (&(start, end), &to) in self.blocks.iter().zip(&starts) {
-            let range = start as usize..end as usize;
-            body.insts.extend_from_slice(&self.insts[range.clone()]);
-            origin.extend_from_slice(&self.origin[range]);
-            body.blocks.push(Block {
-                start: if to == objects { 0 } else { to },
-                end: to + end - start,
-            });
+        for &(first, end) in &self.blocks {
+            for &Piece { start, end } in &self.pieces[first as usize..end as usize] {
+                let from = body.insts.len();
+                match start.checked_sub(self.base) {
+                    None => {
+                        origin.extend((start..end).map(InstId));
+                        let kept = &self.old.insts[start as usize..end as usize];
+                        body.insts.extend_from_slice(kept);
+                    }
+                    Some(new) => {
+                        let new = new as usize..(end - self.base) as usize;
+                        origin.extend_from_slice(&self.origin[new.clone()]);
+                        body.insts.extend_from_slice(&self.insts[new]);
+                    }
+                }
+                let args = if start < self.base { &args[..] } else { &[] };
+                for inst in &mut body.insts[from..] {
+                    inst.for_each_operand_mut(&mut self.pool, |word| {
+                        *word = final_value(Value(*word), &ids, args).0;
+                    });
+                }
+            }
         }
         body.pool = self.pool;
         body.consts = self.consts;
-        if !ids.is_empty() {
-            renumber(&mut body, &ids);
-        }
-        body.lines = lines(old, &origin);
-        body.side = side(old, &body, &origin);
+        body.lines = lines(self.old, &origin);
+        body.side = side(self.old, &body, &origin);
         body
+    }
+
+    /// Fills in the blocks of the body, and gives what each instruction's result is there, by provisional id.
+    fn lay_out(&self, body: &mut Body) -> Vec<Value> {
+        let mut ids = vec![Value::NONE; self.base as usize + self.insts.len()];
+        let mut next = self.objects.len() as u32;
+        body.blocks.reserve(self.blocks.len());
+        for (number, &(first, end)) in self.blocks.iter().enumerate() {
+            let start = if number == 0 { 0 } else { next };
+            for piece in &self.pieces[first as usize..end as usize] {
+                for id in &mut ids[piece.start as usize..piece.end as usize] {
+                    *id = Value::inst(InstId(next));
+                    next += 1;
+                }
+            }
+            body.blocks.push(Block { start, end: next });
+        }
+        for &(id, value) in &self.renamed {
+            ids[id.index()] = final_value(value, &ids, &[]);
+        }
+        ids
     }
 }
 
-/// Replaces provisional ids in operands. Each operand list belongs to one instruction, so each word
-/// is visited once.
-fn renumber(body: &mut Body, ids: &[u32]) {
-    let Body { insts, pool, .. } = body;
-    let new = |word: &mut u32| {
-        if let ValueKind::Inst(InstId(id)) = Value(*word).kind() {
-            *word = if id >= OBJECTS {
-                id - OBJECTS
-            } else {
-                ids[id as usize]
-            };
-        }
-    };
-    for inst in insts {
-        let Inst { op, args, .. } = inst;
-        let [a, b, c] = args;
-        let list = |start: u32, n: u32| start as usize..(start + n) as usize;
-        match *op {
-            Op::Alloca | Op::Fence | Op::Br | Op::Unreachable => {}
-            Op::Select | Op::InsertElement => [a, b, c].into_iter().for_each(new),
-            Op::Phi => {
-                let pairs = &mut pool[list(*a, *b * 2)];
-                pairs.iter_mut().skip(1).step_by(2).for_each(new);
-            }
-            Op::Call => pool[list(*b + 2, *c)].iter_mut().for_each(new),
-            Op::CallIndirect => {
-                new(a);
-                pool[list(*b + 2, *c)].iter_mut().for_each(new);
-            }
-            Op::Intrinsic => pool[list(*b, *c)].iter_mut().for_each(new),
-            Op::CmpXchg => {
-                new(a);
-                pool[list(*b, 2)].iter_mut().for_each(new);
-            }
-            Op::FNeg | Op::Freeze | Op::Load | Op::DynAlloca | Op::CondBr | Op::Switch => new(a),
-            Op::IndirectBr | Op::ExtractValue | Op::Ret => new(a),
-            op if op.is_cast() => new(a),
-            _ => [a, b].into_iter().for_each(new),
-        }
+/// What a provisional value is in the end; parameters are those of the stored body if `args` is not empty.
+fn final_value(value: Value, ids: &[Value], args: &[Value]) -> Value {
+    match value.kind() {
+        ValueKind::Inst(InstId(id)) if id >= OBJECTS => Value::inst(InstId(id - OBJECTS)),
+        ValueKind::Inst(id) => ids[id.index()],
+        ValueKind::Arg(n) => args.get(n as usize).copied().unwrap_or(value),
+        ValueKind::Const(_) | ValueKind::None => value,
     }
 }
 

@@ -232,10 +232,8 @@ fn function(
     let stored = func.ty;
     let fused = func.attrs.has(FuncAttrs::FMA);
     let old = func.body.take();
-    let empty = ir::Body::default();
     cx.constants.clear();
-    let rewriter = Rewriter::new(cx, old.as_ref().unwrap_or(&empty), fused);
-    let (ty, starts) = rewriter
+    let (ty, starts) = Rewriter::new(cx, &ir::Body::default(), fused)
         .new_type(stored)
         .map_err(|stop| (InstId(0), stop))?;
     func.ty = ty;

@@ -62,8 +62,8 @@ impl Rewriter<'_, '_> {
         }
         let constant = self.old.constant(id);
         let value = match constant.kind {
-            kind if self.shape(constant.ty) == Shape::Machine => {
-                Val::one(constant.ty, self.out.intern(constant.ty, kind))
+            _ if self.shape(constant.ty) == Shape::Machine => {
+                Val::one(constant.ty, Value::constant(id))
             }
             ConstKind::Zero => self.zero(constant.ty),
             _ => self.make_constant(constant.ty, constant.kind)?,

@@ -3,10 +3,11 @@
 //! # How it goes
 //!
 //! Blocks are visited in reverse postorder, so every operand but those of phis is known when it is
-//! used. Each stored value is mapped to a list of parts ([`Val`]). An instruction whose types the machine has
-//! is copied; any other is computed from the parts of its operands by the module for its kind of type.
+//! used. An instruction of types that the machine has is kept, and its result stays one value of the same
+//! type. The result of any other is mapped to a list of parts ([`Val`]), which the module for its kind of type
+//! computes from the parts of its operands.
 //!
-//! Phis become one phi a part. What a phi receives from a block is taken apart at the end of that
+//! Other phis become one phi a part. What a phi receives from a block is taken apart at the end of that
 //! block, where it is known, whatever has to be emitted for it. That makes back edges no special case.
 //!
 //! # Invariants
@@ -14,7 +15,7 @@
 //!     reaches becomes `unreachable`.
 //! G2. Nothing is emitted before its operands: new instructions go where the stored one was, before the
 //!     terminator of a predecessor, or to the start of the entry.
-//! G3. Every operand list is made anew, so each word of the pool has one user.
+//! G3. Each word of the pool has one user: lists of kept instructions stay theirs, all others are made anew.
 //!
 //! # Bounds
 //! Output is linear in the input times the parts of a value; [`MAX_SIZE`] bounds their product.
@@ -123,7 +124,7 @@ pub(super) type Res<T = ()> = Result<T, Stop>;
 pub(super) struct Rewriter<'r, 'a> {
     pub(super) cx: &'r mut Context<'a>,
     pub(super) old: &'r Body,
-    pub(super) out: Output,
+    pub(super) out: Output<'r>,
     /// The function multiplies and adds with one rounding.
     pub(super) fused: bool,
     places: Vec<Place>,
@@ -135,8 +136,6 @@ pub(super) struct Rewriter<'r, 'a> {
     /// By phi: the blocks it has entries for.
     entries: HashMap<u32, u32>,
     phis: HashMap<u32, Phi>,
-    /// Lists of new phis that still name stored values: where in the pool, and how many pairs.
-    copied: Vec<(u32, u32)>,
     /// What each phi receives from each block.
     fed: Vec<(InstId, BlockId, Parts)>,
     /// Where values are put to be read in another way, and its size.
@@ -156,11 +155,10 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             places: vec![NOWHERE; old.insts.len()],
             args: Vec::new(),
             consts: vec![NOWHERE; old.consts.len()],
-            parts: Vec::with_capacity(old.insts.len() + old.consts.len()),
+            parts: Vec::new(),
             edges: vec![Vec::new(); old.blocks.len()],
             entries: HashMap::new(),
             phis: HashMap::new(),
-            copied: Vec::new(),
             fed: Vec::new(),
             scratch: None,
             ret: super::signature::Return::Void,
@@ -188,11 +186,19 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 self.out.emit(Op::Unreachable, 0, TypeId::VOID, [0; 3]);
             }
         }
-        self.fill_phis().map_err(|stop| (self.out.at, stop))?;
-        Ok(self.out.finish(self.old, params))
+        self.fill_phis();
+        let args = (0..self.args.len() as u32).map(Value::arg);
+        let args: Result<Vec<Value>, Stop> = args.map(|arg| self.scalar(arg)).collect();
+        let args = args.map_err(|stop| (InstId(0), stop))?;
+        Ok(self.out.finish(params, &args))
     }
 
-    /// Sorts the entries of phis of several parts by the block they come from: one a phi and block.
+    /// Whether a phi is kept: if not all of its predecessors are reachable, its list changes.
+    fn keeps_phi(&self, inst: &Inst, cfg: &Cfg) -> bool {
+        self.cx.kinds.stays(inst.ty) && cfg.rpo().len() == self.old.blocks.len()
+    }
+
+    /// Sorts the entries of phis that are not kept by the block they come from: one a phi and block.
     fn collect_edges(&mut self, cfg: &Cfg) {
         for &block in cfg.rpo() {
             for id in self.old.block(block).insts() {
@@ -200,7 +206,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 if inst.op != Op::Phi {
                     break;
                 }
-                if self.cx.kinds.stays(inst.ty) {
+                if self.keeps_phi(inst, cfg) {
                     continue;
                 }
                 for pair in self
@@ -270,8 +276,8 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 break;
             }
             self.out.at = id;
-            if self.cx.kinds.stays(inst.ty) {
-                self.copy_phi(id, &inst, cfg);
+            if self.keeps_phi(&inst, cfg) {
+                self.out.keep(id);
                 continue;
             }
             let entries = self.entries.get(&id.0).copied().unwrap_or(0);
@@ -293,23 +299,6 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         }
     }
 
-    /// A phi of one part that stays as it is. What it receives is named by its stored number until all
-    /// values have their new ones.
-    fn copy_phi(&mut self, id: InstId, inst: &Inst, cfg: &Cfg) {
-        let pairs = self.old.words(inst.args[0], inst.args[1] * 2);
-        let start = self.out.pool.len() as u32;
-        for pair in pairs.chunks_exact(2) {
-            if cfg.is_reachable(BlockId(pair[0])) {
-                self.out.pool.extend_from_slice(pair);
-            }
-        }
-        let entries = (self.out.pool.len() as u32 - start) / 2;
-        self.copied.push((start, entries));
-        let flags = inst.flags.0;
-        let value = self.out.emit(Op::Phi, flags, inst.ty, [start, entries, 0]);
-        self.set_one(id, value);
-    }
-
     /// Takes apart what the phis of all successors receive from `block`.
     fn feed_phis(&mut self, block: BlockId) -> Res {
         for (phi, value) in core::mem::take(&mut self.edges[block.index()]) {
@@ -322,29 +311,21 @@ impl<'r, 'a> Rewriter<'r, 'a> {
     }
 
     /// Writes what was fed to phis into them, now that all exist.
-    fn fill_phis(&mut self) -> Res {
-        for (start, entries) in core::mem::take(&mut self.copied) {
-            for entry in 0..entries as usize {
-                let at = start as usize + 2 * entry + 1;
-                self.out.pool[at] = self.scalar(Value(self.out.pool[at]))?.0;
-            }
-        }
+    fn fill_phis(&mut self) {
         for (phi, block, parts) in core::mem::take(&mut self.fed) {
             let Some(state) = self.phis.get_mut(&phi.0) else {
                 continue;
             };
             for (&id, part) in state.ids.iter().zip(parts) {
-                let Some(id) = id.as_inst() else { continue };
-                let at = (self.out.insts[id.index()].args[0] + 2 * state.filled) as usize;
-                self.out.pool[at] = block.0;
-                self.out.pool[at + 1] = part.0;
+                if let Some(id) = id.as_inst() {
+                    self.out.set_entry(id, state.filled, block, part);
+                }
             }
             state.filled += 1;
         }
-        Ok(())
     }
 
-    /// Whether only the operands of an instruction have to be replaced. Nearly all are such.
+    /// Whether an instruction is kept. Nearly all are.
     fn stays(&self, inst: &Inst) -> bool {
         let Context { kinds, .. } = &*self.cx;
         let operation = match inst.op {
@@ -364,7 +345,8 @@ impl<'r, 'a> Rewriter<'r, 'a> {
     /// Any instruction but a phi.
     fn inst(&mut self, id: InstId, inst: &Inst) -> Res {
         if self.stays(inst) {
-            return self.copy(id, inst);
+            self.out.keep(id);
+            return Ok(());
         }
         match inst.op {
             Op::Load | Op::Store | Op::AtomicRmw | Op::CmpXchg => self.memory(id, inst),
@@ -376,15 +358,8 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 self.set(id, &value);
                 Ok(())
             }
-            Op::Alloca
-            | Op::DynAlloca
-            | Op::PtrAdd
-            | Op::Fence
-            | Op::Br
-            | Op::CondBr
-            | Op::Switch
-            | Op::IndirectBr
-            | Op::Unreachable => self.copy(id, inst),
+            Op::DynAlloca | Op::PtrAdd => self.address(id, inst),
+            op if op.is_terminator() => Err(Stop::Unsupported("a jump by such a value")),
             _ => self.pure(id, inst),
         }
     }
@@ -412,119 +387,74 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Ok(())
     }
 
-    /// An instruction of types that the machine has, with its operands replaced.
-    pub(super) fn copy(&mut self, id: InstId, inst: &Inst) -> Res {
+    /// An address that depends on a wide integer, of which the lowest 64 bits count.
+    fn address(&mut self, id: InstId, inst: &Inst) -> Res {
         let [a, b, c] = inst.args;
-        let old = self.old;
-        let mut new = *inst;
-        match inst.op {
-            Op::Alloca | Op::Fence | Op::Br | Op::Unreachable => {}
-            Op::Intrinsic => new.args[1] = self.copy_list(&[], old.words(b, c))?,
-            Op::Call | Op::CallIndirect => {
-                if inst.op == Op::CallIndirect {
-                    new.args[0] = self.scalar(Value(a))?.0;
-                }
-                new.args[1] = self.copy_list(old.words(b, 2), old.words(b + 2, c))?;
-            }
-            Op::Select => {
-                for arg in &mut new.args {
-                    *arg = self.scalar(Value(*arg))?.0;
-                }
-            }
-            Op::PtrAdd if Value(b) != Value::NONE => {
-                new.args[0] = self.scalar(Value(a))?.0;
-                new.args[1] = self.scalar(Value(b))?.0;
-                new.args[2] = self.out.words(old.words(c, 2).iter().copied());
-            }
-            Op::Switch => {
-                new.args[0] = self.scalar(Value(a))?.0;
-                new.args[1] = self.out.words(old.words(b, 1 + 3 * c).iter().copied());
-            }
-            Op::IndirectBr => {
-                new.args[0] = self.scalar(Value(a))?.0;
-                new.args[1] = self.out.words(old.words(b, c).iter().copied());
-            }
-            Op::PtrAdd
-            | Op::FNeg
-            | Op::Freeze
-            | Op::DynAlloca
-            | Op::CondBr
-            | Op::Load
-            | Op::Ret => {
-                new.args[0] = self.scalar(Value(a))?.0;
-            }
-            op if op.is_cast() => new.args[0] = self.scalar(Value(a))?.0,
-            _ => {
-                new.args[0] = self.scalar(Value(a))?.0;
-                new.args[1] = self.scalar(Value(b))?.0;
-            }
+        let mut args = [self.scalar(Value(a))?.0, b, c];
+        if inst.op == Op::PtrAdd {
+            let words = self.old.words(c, 2).iter().copied();
+            args = [args[0], self.scalar(Value(b))?.0, self.out.words(words)];
         }
-        let value = self.out.push(new);
-        if inst.has_result() {
-            self.set_one(id, value);
-        }
+        let value = self.out.push(Inst { args, ..*inst });
+        self.set_one(id, value);
         Ok(())
     }
 
-    /// A new list of operands: `head` as it is, then the `values` replaced.
-    fn copy_list(&mut self, head: &[u32], values: &[u32]) -> Res<u32> {
-        let start = self.out.words(head.iter().copied());
-        for &value in values {
-            let value = self.scalar(Value(value))?;
-            self.out.pool.push(value.0);
-        }
-        Ok(start)
+    /// Where the parts of a stored value are; `None` if it stays the value that it is.
+    fn place(&mut self, value: Value) -> Res<Option<Place>> {
+        let place = match value.kind() {
+            ValueKind::Inst(id) => match self.places[id.index()] {
+                place if place.len != u32::MAX => place,
+                _ if self.cx.kinds.stays(self.old.inst(id).ty) => return Ok(None),
+                _ => return Err(Stop::Unsupported("a use before its definition")),
+            },
+            ValueKind::Arg(n) => self.args[n as usize],
+            ValueKind::Const(id) if self.cx.kinds.stays(self.old.constant(id).ty) => {
+                return Ok(None);
+            }
+            ValueKind::Const(id) => self.constant(id)?,
+            ValueKind::None => return Ok(None),
+        };
+        Ok(Some(place))
     }
 
     /// The only part of a stored value.
     pub(super) fn scalar(&mut self, value: Value) -> Res<Value> {
-        let place = match value.kind() {
-            ValueKind::Inst(id) => self.places[id.index()],
-            ValueKind::Arg(n) => self.args[n as usize],
-            ValueKind::Const(id) => self.constant(id)?,
-            ValueKind::None => return Ok(Value::NONE),
-        };
-        if place.len == u32::MAX {
-            return Err(Stop::Unsupported("a use before its definition"));
-        }
-        Ok(self.parts[place.start as usize])
+        let place = self.place(value)?;
+        Ok(place.map_or(value, |place| self.parts[place.start as usize]))
     }
 
     /// A stored value, taken apart.
     pub(super) fn get(&mut self, value: Value) -> Res<Val> {
-        let place = match value.kind() {
-            ValueKind::Inst(id) => self.places[id.index()],
-            ValueKind::Arg(n) => self.args[n as usize],
-            ValueKind::Const(id) => self.constant(id)?,
-            ValueKind::None => return Ok(Val::new(TypeId::VOID, Parts::new())),
+        let ty = self.old.type_of(value);
+        let Some(place) = self.place(value)? else {
+            return Ok(match value {
+                Value::NONE => Val::new(TypeId::VOID, Parts::new()),
+                value => Val::one(ty, value),
+            });
         };
-        if place.len == u32::MAX {
-            return Err(Stop::Unsupported("a use before its definition"));
-        }
         let parts = &self.parts[place.start as usize..][..place.len as usize];
         Ok(Val {
-            ty: self.old.type_of(value),
+            ty,
             lane: place.lane,
             parts: SmallVec::from_slice(parts),
         })
     }
 
-    /// Remembers the parts of stored instruction `id`.
+    /// Remembers what became of the stored instruction `id`.
     pub(super) fn set(&mut self, id: InstId, value: &Val) {
         self.places[id.index()] = self.keep(value);
+        if self.cx.kinds.stays(self.old.inst(id).ty) {
+            self.out.rename(id, value.value());
+        }
     }
 
     pub(super) fn set_one(&mut self, id: InstId, value: Value) {
-        let start = self.parts.len() as u32;
-        self.parts.push(value);
-        let place = Place {
-            start,
-            len: 1,
-            ..NOWHERE
-        };
-        self.places[id.index()] = place;
+        let ty = self.old.inst(id).ty;
+        self.set(id, &Val::one(ty, value));
     }
 
+    /// Remembers the parts of a value.
     pub(super) fn keep(&mut self, value: &Val) -> Place {
         let start = self.parts.len() as u32;
         self.parts.extend_from_slice(&value.parts);

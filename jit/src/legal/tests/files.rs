@@ -148,3 +148,22 @@ fn a_function_in_the_dialect_is_left_and_one_with_a_mask_for_two_is_not() {
     assert_eq!(rewritten(apart.clone()).functions, 1);
     legalised(&apart, cpus()[3]);
 }
+
+#[test]
+fn what_stays_names_what_became_of_other_values() {
+    // `%high` is a constant afterwards, and a phi that stays has an entry from a block that no path reaches.
+    let module = parse(
+        "define i32 @f(i32 %a, i1 %c) {\nentry:\n  %w = zext i32 %a to i128\n  %h = lshr i128 %w, 64\n  %high = trunc i128 %h to i32\n  condbr %c, left, join\nleft:\n  %two = add i32 %a, %a\n  br join\ndead:\n  br join\njoin:\n  %p = phi i32 [%high, entry], [%two, left], [%a, dead]\n  %q = phi i32 [%a, entry], [%high, left], [%a, dead]\n  %s = sub i32 %p, %q\n  ret i32 %s\n}",
+    );
+    let func = module.func_by_name("f").unwrap();
+    for cpu in cpus() {
+        let legal = legalised(&module, cpu);
+        for (taken, wanted) in [(0, (-21i32) as u32), (1, 42)] {
+            let args = [Val::Bits(21), Val::Bits(taken)];
+            for module in [&module, &legal] {
+                let result = run(module, func, &args).0;
+                assert_eq!(result, Ok(Val::Bits(u128::from(wanted))));
+            }
+        }
+    }
+}
