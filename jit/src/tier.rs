@@ -192,8 +192,19 @@ pub struct SideTables {
     pub frame_size: u32,
     /// Whether `rbp` is the frame pointer (always at baseline).
     pub has_frame_pointer: bool,
-    /// Loop headers with what lives there.
+    /// Loop headers, ascending.
     pub loops: Vec<LoopPoint>,
+    /// What lives at them. In no order.
+    pub homes: Vec<LiveHome>,
+}
+
+impl SideTables {
+    /// What lives at the loop header `point` of these tables.
+    pub fn homes_at(&self, point: &LoopPoint) -> impl Iterator<Item = &LiveHome> {
+        let at = point.at;
+        let live = move |home: &&LiveHome| (home.first..=home.last).contains(&at);
+        self.homes.iter().filter(live)
+    }
 }
 
 /// A loop header: where a version can be left for an OSR entry.
@@ -203,8 +214,25 @@ pub struct LoopPoint {
     pub header: BlockId,
     /// Code offset of the cold block.
     pub cold: u32,
-    /// Live values, part by part, with their home's offset from `rbp`.
-    pub homes: Vec<(Value, u8, Part, i32)>,
+    /// Number by which homes are found. It counts in the order of the code.
+    pub at: u32,
+}
+
+/// A part of a value that lies in the frame at some loop headers.
+#[derive(Debug, Clone)]
+pub struct LiveHome {
+    /// The value.
+    pub value: Value,
+    /// Number of the part.
+    pub part: u8,
+    /// What the part is.
+    pub kind: Part,
+    /// Its home's offset from `rbp`.
+    pub offset: i32,
+    /// The least and the greatest [`LoopPoint::at`] of the headers at which it lives: at all between, too.
+    pub first: u32,
+    /// See `first`.
+    pub last: u32,
 }
 
 /// Why a tier did not compile a function.

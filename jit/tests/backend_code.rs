@@ -167,8 +167,8 @@ fn a_counted_loop_lists_what_lives_at_its_header() {
     };
     assert_eq!(point.header, ir::BlockId(1));
     // i, s and n.
-    assert_eq!(point.homes.len(), 3);
-    let mut offsets: Vec<i32> = point.homes.iter().map(|home| home.3).collect();
+    assert_eq!(tables.homes_at(point).count(), 3);
+    let mut offsets: Vec<i32> = tables.homes_at(point).map(|home| home.offset).collect();
     offsets.sort_unstable();
     offsets.dedup();
     assert_eq!(offsets.len(), 3, "each has a home of its own");

@@ -105,11 +105,12 @@ bb4:
 fn loop_headers_list_what_lives_there() {
     let module = parse(LOOPS);
     let compiled = compile(&module, true);
-    let loops = &compiled[0].as_ref().unwrap().tables.loops;
+    let tables = &compiled[0].as_ref().unwrap().tables;
+    let loops = &tables.loops;
     assert_eq!(loops.len(), 2);
     let live = |at: usize| {
         let mut values: Vec<(Value, Part)> = Vec::new();
-        values.extend(loops[at].homes.iter().map(|home| (home.0, home.2)));
+        values.extend(tables.homes_at(&loops[at]).map(|h| (h.value, h.kind)));
         values.sort_by_key(|value| value.0);
         values
     };
@@ -132,10 +133,11 @@ fn loop_headers_list_what_lives_there() {
     ];
     assert_eq!(live(1), inner);
     for point in loops {
-        let mut homes: Vec<i32> = point.homes.iter().map(|home| home.3).collect();
+        let mut homes: Vec<i32> = tables.homes_at(point).map(|home| home.offset).collect();
+        let count = homes.len();
         homes.sort_unstable();
         homes.dedup();
-        assert_eq!(homes.len(), point.homes.len(), "two values share a home");
+        assert_eq!(homes.len(), count, "two values share a home");
     }
 }
 
@@ -332,7 +334,12 @@ fn deep_nests_with_long_lives_are_compiled() {
     text += "end:\n  ret i32 %j0\n}\n";
     let module = parse(&text);
     let compiled = compile(&module, true);
-    let loops = &compiled[0].as_ref().unwrap().tables.loops;
-    // Too many homes in all: then no loop has a point.
-    assert!(loops.is_empty());
+    let tables = &compiled[0].as_ref().unwrap().tables;
+    assert_eq!(tables.loops.len(), depth);
+    // At each header its phi, those of all loops around it and what is added to them, and `%n`; but each is
+    // listed once.
+    for (at, point) in tables.loops.iter().enumerate() {
+        assert_eq!(tables.homes_at(point).count(), 2 * at + 2);
+    }
+    assert_eq!(tables.homes.len(), 2 * depth);
 }

@@ -108,6 +108,13 @@ impl Value {
         (self.0 & Self::TAG == 0).then_some(InstId(self.0))
     }
 
+    /// The number of the parameter that the value is, if it is one.
+    #[must_use]
+    #[inline]
+    pub fn as_arg(self) -> Option<u32> {
+        (self.0 & Self::TAG == Self::ARG).then_some(self.0 & !Self::TAG)
+    }
+
     /// The constant that the value is, if it is one.
     #[must_use]
     #[inline]

@@ -14,13 +14,14 @@
 use super::lanes::Shape;
 use super::layout::{Layout, NONE};
 use super::phi::PhiInputs;
-use super::value::{Ix, NO_IX, Val};
+use super::value::{Ix, NO_IX, Val, index};
 use super::variable::Variable;
 use crate::abi::{self, Part};
 use crate::tier::{Declined, Job};
 use alloc::vec;
 use alloc::vec::Vec;
-use ir::{BlockId, Body, FuncAttrs, Inst, InstId, MemFlags, Op, TypeId, Types, Value, ValueKind};
+use core::ops::Range;
+use ir::{BlockId, Body, FuncAttrs, Inst, InstId, MemFlags, Op, TypeId, Types, Value};
 
 /// Accesses at loop depth 0, 1, … count so much.
 const WEIGHTS: [u32; 6] = [1, 8, 64, 512, 4096, 32768];
@@ -54,8 +55,8 @@ pub(super) struct Analysis {
     pub(super) has_wide_vectors: bool,
 }
 
-/// Where an operand is used.
-#[derive(Clone, Copy)]
+/// Where the operands that are being looked at are used.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Site {
     pub(super) block: BlockId,
     pub(super) position: u32,
@@ -71,6 +72,7 @@ pub(super) struct Pass<'a> {
     pub(super) body: &'a Body,
     pub(super) layout: &'a Layout,
     pub(super) params: u32,
+    pub(super) site: Site,
     pub(super) out: Analysis,
 }
 
@@ -85,6 +87,13 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
         body,
         layout,
         params: params as u32,
+        site: Site {
+            block: BlockId(0),
+            position: 0,
+            base: 0,
+            inner: NONE,
+            weight: 0,
+        },
         out: Analysis {
             vals: vec![Val::EMPTY; params + body.insts.len()],
             candidates: Vec::with_capacity(params + body.insts.len() / 8),
@@ -98,7 +107,7 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
         },
     };
     for (ix, &ty) in (0..).zip(&body.params) {
-        pass.define(ix, ty, 0, InstId(0))?;
+        pass.define(ix, ty, InstId(0))?;
     }
     for &id in &layout.order {
         pass.block(id)?;
@@ -123,7 +132,7 @@ impl Pass<'_> {
     fn block(&mut self, id: BlockId) -> Result<(), Declined> {
         let place = self.layout.place(id);
         let depth = self.layout.depth(id) as usize;
-        let mut site = Site {
+        self.site = Site {
             block: id,
             position: place.start,
             base: place.start,
@@ -132,73 +141,126 @@ impl Pass<'_> {
         };
         let body = self.body;
         for at in body.block(id).insts() {
-            let inst = body.inst(at);
-            self.operands(at, inst, site);
-            if inst.has_result() {
-                // A mask of lanes is as wide as what was compared.
-                let ty = match inst.op {
-                    Op::ICmp | Op::FCmp if inst.ty != TypeId::I1 => {
-                        body.type_of(Value(inst.args[0]))
-                    }
-                    _ => inst.ty,
-                };
-                self.define(self.params + at.0, ty, site.position, at)?;
-                self.mark(at, inst, site);
-            }
-            site.position += 1;
+            self.inst(at, body.inst(at))?;
+            self.site.position += 1;
         }
-        site.position -= 1;
+        self.site.position -= 1;
         for at in self.out.phis.from(id) {
             let (phi, value) = self.out.phis.at(at);
-            self.use_value(value, site);
+            self.use_value(value);
             self.hint(value, self.params + phi.0);
         }
         Ok(())
     }
 
-    /// Counts the operands of a non-phi.
-    fn operands(&mut self, id: InstId, inst: &Inst, site: Site) {
+    /// Counts the operands and notes the result.
+    #[inline]
+    fn inst(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
+        let [a, b, c] = inst.args;
+        let ix = self.params + id.0;
+        match inst.op {
+            Op::Phi => {
+                self.define(ix, inst.ty, id)?;
+                self.mark_phi(ix);
+                return Ok(());
+            }
+            Op::Load => self.address(Value(a), inst, MemFlags(b)),
+            Op::Store => {
+                self.address(Value(a), inst, MemFlags(c));
+                self.use_value(Value(b));
+                return Ok(());
+            }
+            Op::PtrAdd => {
+                let flags = self.address_arithmetic(Value(a), Value(b));
+                self.define(ix, inst.ty, id)?;
+                self.out.vals[ix as usize].flags |= flags;
+                return Ok(());
+            }
+            Op::ICmp | Op::FCmp => {
+                self.use_value(Value(a));
+                self.use_value(Value(b));
+                // A mask of lanes is as wide as what was compared.
+                if inst.ty != TypeId::I1 {
+                    return self.define(ix, self.body.type_of(Value(a)), id);
+                }
+            }
+            op if op.is_int_binary() => {
+                self.use_value(Value(a));
+                self.use_value(Value(b));
+            }
+            Op::Br => return Ok(()),
+            _ => self.other_operands(id, inst),
+        }
+        if inst.has_result() {
+            self.define(ix, inst.ty, id)?;
+            if inst.op == Op::Alloca && b <= 4 && self.site.base == 0 {
+                self.out.vals[ix as usize].flags |= Val::ALLOCA;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the operands of an instruction that needs no more than that, or is rare.
+    fn other_operands(&mut self, id: InstId, inst: &Inst) {
         let [a, b, c] = inst.args;
         match inst.op {
-            Op::Phi => {}
-            Op::Load => self.address(Value(a), inst, MemFlags(b), site),
-            Op::Store => {
-                self.address(Value(a), inst, MemFlags(c), site);
-                self.use_value(Value(b), site);
-            }
-            Op::PtrAdd if Value(b) == Value::NONE => self.use_base(Value(a), id, site),
+            Op::CondBr | Op::Select | Op::ZExt => self.extend_compared(Value(a), id),
             Op::Call | Op::CallIndirect => {
-                self.out.calls.push(site.position);
+                self.out.calls.push(self.site.position);
                 self.note_call(inst);
-                self.body
-                    .for_each_operand(inst, |v| self.use_value(v, site));
             }
-            _ => {
-                if inst.op == Op::Intrinsic && super::helper::is_call(self.body, inst) {
-                    self.out.calls.push(site.position);
-                }
-                if matches!(inst.op, Op::CondBr | Op::Select | Op::ZExt) {
-                    self.extend_compared(Value(a), id, site);
-                }
-                self.body
-                    .for_each_operand(inst, |v| self.use_value(v, site));
+            Op::Intrinsic if super::helper::is_call(self.body, inst) => {
+                self.out.calls.push(self.site.position);
             }
+            _ => {}
+        }
+        let body = self.body;
+        match inst.op {
+            Op::CondBr | Op::ZExt => self.use_value(Value(a)),
+            Op::Call | Op::CallIndirect => {
+                if inst.op == Op::CallIndirect {
+                    self.use_value(Value(a));
+                }
+                for &word in body.words(b + 2, c) {
+                    self.use_value(Value(word));
+                }
+            }
+            _ => body.for_each_operand(inst, |value| self.use_value(value)),
         }
     }
 
+    /// Counts the operands of a `PtrAdd`; the flags of the result.
+    fn address_arithmetic(&mut self, base: Value, index: Value) -> u16 {
+        if index != Value::NONE {
+            self.use_value(base);
+            self.use_value(index);
+            return Val::PTR_ADD;
+        }
+        self.use_base(base);
+        let chained = self.index(base).is_some_and(|base| {
+            let base = &self.out.vals[base as usize];
+            base.flags & (Val::PTR_ADD | Val::CHAINED) == Val::PTR_ADD && base.def >= self.site.base
+        });
+        Val::PTR_ADD | if chained { Val::CHAINED } else { 0 }
+    }
+
     /// A comparison just before its user is emitted with the user: its operands live until then.
-    fn extend_compared(&mut self, cond: Value, user: InstId, site: Site) {
+    fn extend_compared(&mut self, cond: Value, user: InstId) {
         let Some(id) = cond.as_inst().filter(|id| id.0 + 1 == user.0) else {
             return;
         };
         let compare = self.body.inst(id);
         if matches!(compare.op, Op::ICmp | Op::FCmp) {
-            for operand in [Value(compare.args[0]), Value(compare.args[1])] {
-                if let Some(ix) = self.index(operand) {
-                    let end = &mut self.out.vals[ix as usize].end;
-                    *end = (*end).max(site.position);
-                }
-            }
+            self.extend(Value(compare.args[0]));
+            self.extend(Value(compare.args[1]));
+        }
+    }
+
+    /// `value` lives at least until here.
+    fn extend(&mut self, value: Value) {
+        if let Some(ix) = self.index(value) {
+            let end = &mut self.out.vals[ix as usize].end;
+            *end = (*end).max(self.site.position);
         }
     }
 
@@ -213,96 +275,101 @@ impl Pass<'_> {
         self.out.returns_twice |= FuncAttrs(attrs).has(FuncAttrs::RETURNS_TWICE);
     }
 
+    #[inline(always)]
     fn index(&self, value: Value) -> Option<Ix> {
-        match value.kind() {
-            ValueKind::Inst(id) => Some(self.params + id.0),
-            ValueKind::Arg(n) => Some(n),
-            ValueKind::Const(_) | ValueKind::None => None,
-        }
+        index(value, self.params)
     }
 
     /// A use that needs the value itself.
-    fn use_value(&mut self, value: Value, site: Site) {
+    #[inline]
+    fn use_value(&mut self, value: Value) {
         let Some(ix) = self.index(value) else { return };
         let val = &mut self.out.vals[ix as usize];
         val.flags |= Val::NO_FOLD;
         if val.has(Val::ALLOCA) {
             val.flags |= Val::ESCAPED;
         }
-        self.touch(ix, site);
+        self.touch(ix);
     }
 
     /// A use as the address of `inst`, a load or store.
-    fn address(&mut self, value: Value, inst: &Inst, flags: MemFlags, site: Site) {
+    fn address(&mut self, value: Value, inst: &Inst, flags: MemFlags) {
         let Some(ix) = self.index(value) else { return };
-        let val = self.out.vals[ix as usize];
+        let val = &self.out.vals[ix as usize];
         if val.has(Val::ALLOCA) {
-            self.access(ix, inst, flags, site);
+            self.access(ix, inst, flags);
         } else if val.has(Val::PTR_ADD) {
-            self.fold(ix, site);
+            self.fold(ix);
         }
-        self.touch(ix, site);
+        self.touch(ix);
     }
 
     /// The base of a `PtrAdd` without index.
-    fn use_base(&mut self, value: Value, _user: InstId, site: Site) {
+    fn use_base(&mut self, value: Value) {
         let Some(ix) = self.index(value) else { return };
-        let val = self.out.vals[ix as usize];
+        let val = &self.out.vals[ix as usize];
         if !val.has(Val::PTR_ADD) || val.has(Val::CHAINED) {
-            return self.use_value(value, site);
+            return self.use_value(value);
         }
-        self.fold(ix, site);
-        self.touch(ix, site);
+        self.fold(ix);
+        self.touch(ix);
     }
 
-    /// Keeps the operands of a `PtrAdd` alive for an access at `site`, if it can be folded there.
-    fn fold(&mut self, ix: Ix, site: Site) {
+    /// Keeps the operands of a `PtrAdd` alive for an access here, if it can be folded here.
+    fn fold(&mut self, ix: Ix) {
         let val = &mut self.out.vals[ix as usize];
-        if val.def < site.base {
+        if val.def < self.site.base {
             val.flags |= Val::NO_FOLD;
             return;
         }
-        let mut ix = ix;
+        // At most one step: a base that is chained itself is not folded.
+        let mut chained = val.has(Val::CHAINED);
+        let mut inst = &self.body.insts[(ix - self.params) as usize];
         loop {
-            let inst = self.body.insts[(ix - self.params) as usize];
-            for operand in [Value(inst.args[0]), Value(inst.args[1])] {
-                if let Some(operand) = self.index(operand) {
-                    let end = &mut self.out.vals[operand as usize].end;
-                    *end = (*end).max(site.position);
-                }
-            }
-            // At most one step: a base that is chained itself is not folded.
-            match self.index(Value(inst.args[0])) {
-                Some(base) if self.out.vals[ix as usize].has(Val::CHAINED) => ix = base,
+            self.extend(Value(inst.args[0]));
+            self.extend(Value(inst.args[1]));
+            match Value(inst.args[0]).as_inst() {
+                Some(base) if chained => inst = self.body.inst(base),
                 _ => return,
             }
+            chained = false;
         }
     }
 
     /// Counts a use.
-    fn touch(&mut self, ix: Ix, site: Site) {
+    #[inline]
+    fn touch(&mut self, ix: Ix) {
+        let site = self.site;
         let val = &mut self.out.vals[ix as usize];
         val.uses += 1;
         val.flags |= Val::USED;
         val.weight = val.weight.saturating_add(site.weight);
+        // A loop around the use that the definition is not in does not begin within the block.
+        if val.def < site.base {
+            self.touch_outside(ix);
+        } else {
+            val.end = val.end.max(site.position);
+        }
+    }
+
+    /// The last use counted is in another block than the definition.
+    fn touch_outside(&mut self, ix: Ix) {
+        let site = self.site;
+        let val = &mut self.out.vals[ix as usize];
         let known = val.has(Val::EXTENDED) && site.position <= val.end;
         val.end = val.end.max(site.position);
-        let outside = val.def < site.base;
-        if outside && !val.has(Val::CROSS) {
+        if !known {
+            if self.layout.irreducible {
+                val.end = NONE;
+            } else if site.inner != NONE
+                && let Some(around) = self.layout.outermost_after(site.inner, val.def)
+            {
+                val.end = val.end.max(around.end);
+                val.flags |= Val::EXTENDED;
+            }
+        }
+        if !val.has(Val::CROSS) {
             self.cross(ix);
-        }
-        if !outside && site.inner == NONE {
-            return;
-        }
-        let val = &mut self.out.vals[ix as usize];
-        if self.layout.irreducible && outside {
-            val.end = NONE;
-        } else if !known
-            && site.inner != NONE
-            && let Some(around) = self.layout.outermost_after(site.inner, val.def)
-        {
-            val.end = val.end.max(around.end);
-            val.flags |= Val::EXTENDED;
         }
     }
 
@@ -311,22 +378,28 @@ impl Pass<'_> {
         let val = &mut self.out.vals[ix as usize];
         val.flags |= Val::CROSS;
         if !val.has(Val::ALLOCA) || val.has(Val::ESCAPED) {
-            self.candidate(ix);
+            val.flags |= Val::CANDIDATE;
         }
     }
 
-    fn candidate(&mut self, ix: Ix) {
-        self.out.vals[ix as usize].flags |= Val::CANDIDATE;
+    /// Lists the candidates but for variables, in the order of the code.
+    fn collect_candidates(&mut self) {
+        self.collect(0..self.params);
+        for &id in &self.layout.order {
+            let block = self.body.block(id);
+            self.collect(self.params + block.start..self.params + block.end);
+        }
     }
 
-    /// Lists the candidates but for variables.
-    fn collect_candidates(&mut self) {
-        let count = self.params as usize + self.body.insts.len();
-        for (ix, val) in (0..).zip(&self.out.vals[..count]) {
-            let variable = val.has(Val::ALLOCA) && val.extra != NO_IX;
-            if val.has(Val::CANDIDATE) && !variable {
+    fn collect(&mut self, range: Range<Ix>) {
+        let Analysis {
+            vals, candidates, ..
+        } = &mut self.out;
+        let vals = &vals[range.start as usize..range.end as usize];
+        for (ix, val) in range.zip(vals) {
+            if val.has(Val::CANDIDATE) && !(val.has(Val::ALLOCA) && val.extra != NO_IX) {
                 let start = if self.layout.irreducible { 0 } else { val.def };
-                self.out.candidates.push(Candidate { start, ix });
+                candidates.push(Candidate { start, ix });
             }
         }
     }
@@ -338,12 +411,13 @@ impl Pass<'_> {
         if val.more == 0 && !val.has(Val::ALLOCA) && !val.has(Val::HINTED) {
             val.flags |= Val::HINTED;
             val.extra = phi;
-            self.candidate(ix);
+            val.flags |= Val::CANDIDATE;
         }
     }
 
     #[inline]
-    fn define(&mut self, ix: Ix, ty: TypeId, def: u32, at: InstId) -> Result<(), Declined> {
+    fn define(&mut self, ix: Ix, ty: TypeId, at: InstId) -> Result<(), Declined> {
+        let def = self.site.position;
         let part = match scalar_part(ty) {
             Some(part) => part,
             None => self.define_parts(ix, ty, at)?,
@@ -375,34 +449,15 @@ impl Pass<'_> {
         Ok(first)
     }
 
-    /// Notes what the users of an instruction must know of it.
-    fn mark(&mut self, at: InstId, inst: &Inst, site: Site) {
-        let ix = self.params + at.0;
-        match inst.op {
-            Op::Phi => {
-                // Edges that come later in the code write the home again.
-                let val = self.out.vals[ix as usize];
-                let later = (0..u32::from(val.more)).map(|part| val.extra + part);
-                for part in core::iter::once(ix).chain(later) {
-                    self.out.vals[part as usize].flags |= Val::KEEP_HOME;
-                }
-                self.cross(ix);
-            }
-            Op::Alloca if inst.args[1] <= 4 && site.base == 0 => {
-                self.out.vals[ix as usize].flags |= Val::ALLOCA;
-            }
-            Op::PtrAdd => {
-                let base = self.index(Value(inst.args[0]));
-                let chained = Value(inst.args[1]) == Value::NONE
-                    && base.is_some_and(|base| {
-                        let base = self.out.vals[base as usize];
-                        base.has(Val::PTR_ADD) && !base.has(Val::CHAINED) && base.def >= site.base
-                    });
-                let chained = if chained { Val::CHAINED } else { 0 };
-                self.out.vals[ix as usize].flags |= Val::PTR_ADD | chained;
-            }
-            _ => {}
+    /// Notes what the users of a phi must know of it.
+    fn mark_phi(&mut self, ix: Ix) {
+        // Edges that come later in the code write the home again.
+        let Val { more, extra, .. } = self.out.vals[ix as usize];
+        let later = (0..u32::from(more)).map(|part| extra + part);
+        for part in core::iter::once(ix).chain(later) {
+            self.out.vals[part as usize].flags |= Val::KEEP_HOME;
         }
+        self.cross(ix);
     }
 }
 

@@ -15,6 +15,7 @@ use super::value::{Ix, NO_IX, Reg, Val};
 use crate::weaken::{Weakness, is_left_out};
 use alloc::vec::Vec;
 use asm::{Gpr, Xmm};
+use smallvec::SmallVec;
 
 /// Lost at calls; shared with the scratch set.
 const VOLATILE_INTS: [Gpr; 3] = [Gpr::R8, Gpr::R9, Gpr::R10];
@@ -57,25 +58,32 @@ pub(super) struct Assignment {
 #[derive(Clone, Copy)]
 struct Slot {
     reg: Reg,
-    /// Last position of the holder's interval.
-    until: u32,
-    holder: Ix,
+    /// Whether callees keep the register.
+    saved: bool,
     /// Had a holder.
     opened: bool,
+    /// Last position of the holder's interval.
+    until: u32,
+    /// The holder, and its weight.
+    holder: Ix,
+    weight: u32,
 }
 
 impl Slot {
-    fn new(reg: Reg) -> Self {
+    fn new(reg: Reg, saved: bool) -> Self {
         Self {
             reg,
+            saved,
+            opened: false,
             until: 0,
             holder: NO_IX,
-            opened: false,
+            weight: 0,
         }
     }
 
+    /// Whether there is no holder any more at `start`.
     fn is_free(&self, start: u32) -> bool {
-        self.holder == NO_IX || self.until <= start
+        self.until <= start
     }
 }
 
@@ -93,11 +101,10 @@ pub(super) fn run(analysis: &mut Analysis) -> Assignment {
             },
         };
     }
-    let volatile = VOLATILE_INTS.iter().map(|&r| Slot::new(Reg::of(r)));
-    let saved = SAVED.iter().map(|&r| Slot::new(Reg::of(r)));
-    let mut ints: Vec<Slot> = volatile.chain(saved).collect();
-    let vectors = VECTORS.iter().map(|&r| Slot::new(Reg::of_xmm(r)));
-    let mut vectors: Vec<Slot> = vectors.collect();
+    let volatile = VOLATILE_INTS.map(|reg| Slot::new(Reg::of(reg), false));
+    let saved = SAVED.map(|reg| Slot::new(Reg::of(reg), true));
+    let mut ints: SmallVec<[Slot; 8]> = volatile.into_iter().chain(saved).collect();
+    let mut vectors = VECTORS.map(|reg| Slot::new(Reg::of_xmm(reg), false));
     let Analysis {
         vals,
         candidates,
@@ -105,16 +112,22 @@ pub(super) fn run(analysis: &mut Analysis) -> Assignment {
         params,
         ..
     } = analysis;
+    let mut calls = calls.as_slice();
     for &candidate in &*candidates {
-        let val = vals[candidate.ix as usize];
+        while let [call, later @ ..] = calls
+            && *call < candidate.start
+        {
+            calls = later;
+        }
+        let val = &vals[candidate.ix as usize];
         let variable = !val.has(Val::ALLOCA) || val.is_variable();
         if val.more != 0 || val.uses == 0 || !variable {
             continue;
         }
         let (slots, volatile) = if val.part.is_int() {
-            (&mut ints, VOLATILE_INTS.len())
+            (ints.as_mut_slice(), VOLATILE_INTS.len())
         } else {
-            (&mut vectors, VECTORS.len())
+            (vectors.as_mut_slice(), VECTORS.len())
         };
         // Its own result is all that a call at the definition does to a value; parameters and variables
         // are there before the instruction at their start.
@@ -123,7 +136,7 @@ pub(super) fn run(analysis: &mut Analysis) -> Assignment {
         } else {
             val.def
         };
-        let slots = if crosses_call(calls, candidate.start, val.end, own) {
+        let slots = if crosses_call(calls, val.end, own) {
             &mut slots[volatile..]
         } else {
             slots
@@ -133,16 +146,14 @@ pub(super) fn run(analysis: &mut Analysis) -> Assignment {
     collect(vals, candidates)
 }
 
-/// Whether a call other than the one at `own` lies between `start` and `end`.
-fn crosses_call(calls: &[u32], start: u32, end: u32, own: u32) -> bool {
-    let first = calls.partition_point(|&call| call < start);
-    calls[first..]
-        .iter()
-        .take_while(|&&call| call < end)
-        .any(|&call| call != own)
+/// Whether one of `calls`, which ascend, other than the one at `own` lies before `end`.
+fn crosses_call(calls: &[u32], end: u32, own: u32) -> bool {
+    let mut before_end = calls.iter().take_while(|&&call| call < end);
+    before_end.any(|&call| call != own)
 }
 
-/// Puts a candidate into one of `slots`, if it is worth it.
+/// Puts a candidate into one of `slots`, if it is worth it: the hinted one, or else the first that is free, or
+/// else that of the lightest holder.
 fn place(vals: &mut [Val], slots: &mut [Slot], candidate: Candidate) {
     let val = vals[candidate.ix as usize];
     let hint = if val.has(Val::HINTED) {
@@ -150,50 +161,53 @@ fn place(vals: &mut [Val], slots: &mut [Slot], candidate: Candidate) {
     } else {
         Reg::NONE
     };
-    let hinted = |slot: &&mut Slot| slot.reg == hint && slot.is_free(candidate.start);
-    let mut found = slots.iter_mut().find(hinted);
-    if !val.has(Val::CROSS) && found.is_none() {
-        return;
-    }
-    if found.is_none() {
-        let worth = val.weight >= WORTH_SAVING;
-        found = slots.iter_mut().find(|slot| {
-            slot.is_free(candidate.start) && (worth || slot.opened || !is_saved(slot.reg))
-        });
-    }
-    let found = match found {
-        Some(slot) => slot,
-        None => {
-            let weight = |slot: &Slot| match vals.get(slot.holder as usize) {
-                Some(holder) => holder.weight,
-                None => u32::MAX,
-            };
-            let Some(slot) = slots.iter_mut().min_by_key(|slot| weight(slot)) else {
-                return;
-            };
-            if weight(slot) >= val.weight || slot.is_free(candidate.start) {
-                return;
+    let worth = val.weight >= WORTH_SAVING;
+    let (mut hinted, mut free, mut lightest) = (None, None, None);
+    let mut weight = val.weight;
+    for (at, slot) in slots.iter().enumerate() {
+        if !slot.is_free(candidate.start) {
+            if slot.weight < weight {
+                weight = slot.weight;
+                lightest = Some(at);
             }
-            vals[slot.holder as usize].fixed = Reg::NONE;
-            slot
+        } else if slot.reg == hint {
+            hinted = Some(at);
+        } else if free.is_none() && (worth || slot.opened || !slot.saved) {
+            free = Some(at);
         }
+    }
+    let elsewhere = free.or(lightest).filter(|_| val.has(Val::CROSS));
+    let Some(slot) = hinted.or(elsewhere).map(|at| &mut slots[at]) else {
+        return;
     };
-    found.opened = true;
-    found.holder = candidate.ix;
-    found.until = val.end;
-    vals[candidate.ix as usize].fixed = found.reg;
+    if !slot.is_free(candidate.start) {
+        vals[slot.holder as usize].fixed = Reg::NONE;
+    }
+    slot.opened = true;
+    slot.holder = candidate.ix;
+    slot.until = val.end;
+    slot.weight = val.weight;
+    vals[candidate.ix as usize].fixed = slot.reg;
 }
 
 /// Whether callees keep the register.
 fn is_saved(reg: Reg) -> bool {
-    reg.0 < 16 && SAVED.contains(&reg.gpr())
+    const SET: u32 = {
+        let (mut set, mut at) = (0, 0);
+        while at < SAVED.len() {
+            set |= 1 << SAVED[at].number();
+            at += 1;
+        }
+        set
+    };
+    reg.bit() & SET != 0
 }
 
 /// Lists what the chosen registers mean for the rest of the code.
 fn collect(vals: &[Val], candidates: &[Candidate]) -> Assignment {
     let mut assignment = Assignment::default();
     for candidate in candidates {
-        let val = vals[candidate.ix as usize];
+        let val = &vals[candidate.ix as usize];
         let reg = val.fixed;
         if !reg.is_some() {
             continue;

@@ -6,55 +6,69 @@
 //! then all that lives at the header lies in the frame, as the side tables say, whatever the gate
 //! does with it. A static alloca is listed with the offset of the object itself; one that is a variable
 //! in a register has its content stored there.
+//!
+//! A value is listed once, at the first header at which it lives: from there to the end of its interval it
+//! lives at every header, and its home stays. So the list is no longer than the values are many, however
+//! deep loops nest, and what is done at a header is bounded by the number of registers.
 
 use super::analysis::Candidate;
 use super::emit::Emitter;
-use super::value::{Ix, Val};
+use super::value::{Ix, Reg, Val};
 use crate::abi;
-use crate::tier::LoopPoint;
+use crate::tier::{LiveHome, LoopPoint};
 use alloc::vec::Vec;
 use asm::{Label, Mem};
+use core::ops::Range;
 use ir::{BlockId, InstId, Op, Value};
-
-/// A value, the number of its part, what that is, and where it lies.
-type LiveHome = (Value, u8, abi::Part, i32);
-
-/// More live values at loop headers than this, all together, are not listed.
-pub(super) const MAX_LOOP_HOMES: usize = 1 << 20;
 
 /// Code that runs rarely, emitted behind the rest.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cold {
     /// The call counter tripped.
     Entry { label: Label, back: Label },
-    /// The loop counter tripped at the header of this loop; the point is in the side tables.
+    /// The loop counter tripped at the header of this loop.
     Loop {
         label: Label,
         header: BlockId,
         number: u32,
+        /// The point in the side tables.
         point: u32,
+        /// First and last (exclusive) of the stores.
+        stores: (u32, u32),
     },
 }
 
 /// A walk over the candidates in step with the code: which of them live from block to block.
 #[derive(Debug)]
 pub(super) struct Lives {
-    /// Ascending by start.
+    /// Ascending by where they begin to live.
     candidates: Vec<Candidate>,
     /// The first that has not begun.
     next: usize,
-    live: Vec<Ix>,
-    /// Homes listed so far.
-    pub(super) listed: usize,
+    /// Those that have begun, have a register, and lived at the last header.
+    in_registers: Vec<Ix>,
+    /// What the cold code of loops stores: to which home, from where, what.
+    stores: Vec<(i32, Reg, abi::Part)>,
 }
 
 impl Lives {
-    pub(super) fn new(candidates: Vec<Candidate>) -> Self {
+    /// The walk over `candidates`, which ascend by start. If the layout is irreducible, a register belongs to
+    /// its value from the function's beginning on, but the value itself begins where it is defined.
+    pub(super) fn new(mut candidates: Vec<Candidate>, vals: &[Val], irreducible: bool) -> Self {
+        if irreducible {
+            for candidate in &mut candidates {
+                let val = &vals[candidate.ix as usize];
+                if !val.has(Val::ALLOCA) {
+                    candidate.start = val.def;
+                }
+            }
+            candidates.sort_by_key(|c| (c.start, c.ix));
+        }
         Self {
             candidates,
             next: 0,
-            live: Vec::new(),
-            listed: 0,
+            in_registers: Vec::new(),
+            stores: Vec::new(),
         }
     }
 }
@@ -68,7 +82,8 @@ impl Emitter<'_> {
         if !self.job.counting {
             return;
         }
-        let homes = self.live_homes(id, range.start);
+        self.begin_lives(id, range.start);
+        let stores = self.note_stores(range.start);
         let inner = self.layout.place(id).inner as usize;
         let label = match self.cold_loops[inner] {
             Some(label) => label,
@@ -79,50 +94,54 @@ impl Emitter<'_> {
         self.tables.loops.push(LoopPoint {
             header: id,
             cold: 0,
-            homes,
+            at: range.start,
         });
         self.cold.push(Cold::Loop {
             label,
             header: id,
             number: range.number,
             point,
+            stores: (stores.start as u32, stores.end as u32),
         });
     }
 
-    /// Homes of the values that live where `header` begins, at position `start`. None once the limit is
-    /// reached: so the work is bounded by what is listed.
-    fn live_homes(&mut self, header: BlockId, start: u32) -> Vec<LiveHome> {
+    /// Lists the values that have begun to live since the last header and live where `header` begins, at
+    /// position `start`; its phis are among them.
+    fn begin_lives(&mut self, header: BlockId, start: u32) {
         let phis = self.leading_phis(header);
-        let lives = &mut self.lives;
-        if lives.listed > MAX_LOOP_HOMES {
-            return Vec::new();
-        }
-        let rest = &lives.candidates[lives.next..];
-        let begun = rest.partition_point(|candidate| candidate.start < start);
-        let begin = |candidate: &Candidate| candidate.ix;
-        lives.live.extend(rest[..begun].iter().map(begin));
-        lives.next += begun;
-        let vals = &self.vals;
-        lives.live.retain(|&ix| vals[ix as usize].end >= start);
-        let own = rest[begun..]
-            .iter()
-            .take_while(|c| c.start < start + phis.max(1));
-        let kept = lives.live.len();
-        lives.live.extend(own.map(begin));
-        lives.listed += lives.live.len();
-        let first_phi = self.params + self.body.block(header).start;
-        let own_phis = first_phi..first_phi + phis;
-        let mut homes = Vec::with_capacity(self.lives.live.len());
-        for at in 0..self.lives.live.len() {
-            let ix = self.lives.live[at];
+        while let Some(&candidate) = self.lives.candidates.get(self.lives.next) {
+            let ix = candidate.ix;
             let val = &self.vals[ix as usize];
-            let defined = val.has(Val::ALLOCA) || val.def < start || own_phis.contains(&ix);
-            if defined && val.has(Val::USED) {
-                self.list_homes(ix, &mut homes);
+            // A variable may begin with the loop. It comes before a value that is defined by the loop's first
+            // instruction and is no phi, because allocas have lower numbers.
+            let begun =
+                candidate.start < start + phis || val.has(Val::ALLOCA) && candidate.start == start;
+            if !begun {
+                return;
+            }
+            self.lives.next += 1;
+            if val.end >= start && val.has(Val::USED) {
+                if val.fixed.is_some() {
+                    self.lives.in_registers.push(ix);
+                }
+                self.list_homes(ix, start);
             }
         }
-        self.lives.live.truncate(kept);
-        homes
+    }
+
+    /// Notes what the cold code of the loop at position `start` stores; where in the list that is.
+    fn note_stores(&mut self, start: u32) -> Range<usize> {
+        let (lives, vals) = (&mut self.lives, &self.vals);
+        let first = lives.stores.len();
+        lives.in_registers.retain(|&ix| {
+            let val = &vals[ix as usize];
+            let lives_on = val.end >= start;
+            if lives_on {
+                lives.stores.push((val.home, val.fixed, val.part));
+            }
+            lives_on
+        });
+        first..lives.stores.len()
     }
 
     fn leading_phis(&self, id: BlockId) -> u32 {
@@ -132,16 +151,24 @@ impl Emitter<'_> {
             .count() as u32
     }
 
-    /// Appends the homes of the parts of `ix`.
-    fn list_homes(&mut self, ix: Ix, homes: &mut Vec<LiveHome>) {
+    /// Lists the homes of the parts of `ix` from position `first` on.
+    fn list_homes(&mut self, ix: Ix, first: u32) {
         let value = match ix.checked_sub(self.params) {
             None => Value::arg(ix),
             Some(id) => Value::inst(InstId(id)),
         };
-        for number in 0..=self.vals[ix as usize].more {
+        let Val { more, end, .. } = self.vals[ix as usize];
+        for number in 0..=more {
             let part = self.part_ix(ix, u32::from(number));
-            let home = self.home_of(part);
-            homes.push((value, number, self.vals[part as usize].part, home));
+            let offset = self.home_of(part);
+            self.tables.homes.push(LiveHome {
+                value,
+                part: number,
+                kind: self.vals[part as usize].part,
+                offset,
+                first,
+                last: end,
+            });
         }
     }
 
@@ -158,20 +185,14 @@ impl Emitter<'_> {
                 header,
                 number,
                 point,
+                stores,
             } => {
                 self.asm.bind(label);
-                let cold = self.asm.offset().0;
-                let point = point as usize;
-                let homes = core::mem::take(&mut self.tables.loops[point].homes);
-                for &(value, _, part, home) in &homes {
-                    let fixed = self.index(value).map(|ix| self.vals[ix as usize].fixed);
-                    if let Some(reg) = fixed.filter(|reg| reg.is_some()) {
-                        self.spill(home, reg, part);
-                    }
+                self.tables.loops[point as usize].cold = self.asm.offset().0;
+                for at in stores.0..stores.1 {
+                    let (home, reg, part) = self.lives.stores[at as usize];
+                    self.spill(home, reg, part);
                 }
-                let point = &mut self.tables.loops[point];
-                point.cold = cold;
-                point.homes = homes;
                 self.call_count_gate(func + 1, number);
                 self.asm.jmp(self.labels[header.index()]);
             }

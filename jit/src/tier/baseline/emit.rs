@@ -3,18 +3,18 @@
 use super::analysis::Analysis;
 use super::assign::{Assignment, Reservation};
 use super::branch::Carry;
-use super::counting::{Cold, Lives, MAX_LOOP_HOMES};
+use super::counting::{Cold, Lives};
 use super::frame::Frame;
 use super::layout::Layout;
 use super::moves::Move;
 use super::phi::PhiInputs;
 use super::regs::Regs;
-use super::value::{Ix, Reg, Val};
+use super::value::{Ix, Reg, Val, index};
 use crate::abi;
 use crate::tier::{Compiled, Declined, Job, Reloc, SideTables};
 use alloc::vec::Vec;
 use asm::{CodeBuffer, Cond, Enc, Label, Mem, Size, Unary};
-use ir::{BlockId, Body, Inst, InstId, Op, Value, ValueKind};
+use ir::{BlockId, Body, Inst, InstId, Op, Value};
 
 /// About the mean length of the code of an instruction.
 const BYTES_PER_INST: usize = 9;
@@ -83,6 +83,7 @@ impl<'a> Emitter<'a> {
             body,
             layout,
             phis: analysis.phis,
+            lives: Lives::new(analysis.candidates, &analysis.vals, layout.irreducible),
             vals: analysis.vals,
             params: body.params.len() as u32,
             returns_twice: analysis.returns_twice,
@@ -114,17 +115,13 @@ impl<'a> Emitter<'a> {
             carry: Carry::Keep,
             moves: Vec::new(),
             image_home: 0,
-            lives: Lives::new(analysis.candidates),
         }
     }
 
     /// The number of a value; `None` for constants.
+    #[inline(always)]
     pub(super) fn index(&self, value: Value) -> Option<Ix> {
-        match value.kind() {
-            ValueKind::Inst(id) => Some(self.params + id.0),
-            ValueKind::Arg(n) => Some(n),
-            ValueKind::Const(_) | ValueKind::None => None,
-        }
+        index(value, self.params)
     }
 
     /// The number of an instruction's result.
@@ -270,9 +267,6 @@ impl<'a> Emitter<'a> {
                 "operands for which registers run out",
                 at,
             ));
-        }
-        if self.lives.listed > MAX_LOOP_HOMES {
-            self.tables.loops.clear();
         }
         self.tables.loops.sort_by_key(|point| point.header);
         let too_large = |_| Declined::LimitExceeded("code size");

@@ -75,7 +75,14 @@ impl Frame {
     }
 
     /// An instruction ends: what it freed can be used again.
+    #[inline(always)]
     pub(super) fn settle(&mut self) {
+        if !self.freed.is_empty() {
+            self.take_freed();
+        }
+    }
+
+    fn take_freed(&mut self) {
         while let Some((home, size)) = self.freed.pop() {
             self.free[class(size)].push(home);
         }

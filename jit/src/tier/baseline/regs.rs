@@ -82,6 +82,7 @@ pub(super) fn each(mut set: u32) -> impl Iterator<Item = Reg> {
 
 impl Emitter<'_> {
     /// Begins the instruction at `position`.
+    #[inline(always)]
     pub(super) fn begin(&mut self, position: u32) {
         self.position = position;
         self.regs.locked = 0;

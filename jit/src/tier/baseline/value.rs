@@ -7,12 +7,22 @@
 
 use crate::abi::Part;
 use asm::{Gpr, Xmm};
+use ir::Value;
 
 /// Number of a value part.
 pub(super) type Ix = u32;
 
 /// No value part.
 pub(super) const NO_IX: Ix = u32::MAX;
+
+/// The number of `value` in a function with so many parameters; `None` for constants.
+#[inline(always)]
+pub(super) fn index(value: Value, params: u32) -> Option<Ix> {
+    match value.as_inst() {
+        Some(id) => Some(params + id.0),
+        None => value.as_arg(),
+    }
+}
 
 /// A machine register: 0–15 general, 16–31 vector.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

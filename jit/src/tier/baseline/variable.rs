@@ -10,7 +10,7 @@
 //! * Otherwise the content may flow around any loop with an access in it, and the interval covers the
 //!   outermost loops around the first and the last one. (Those between lie in between.)
 
-use super::analysis::{Candidate, Pass, Site, parts_of};
+use super::analysis::{Candidate, Pass, parts_of};
 use super::layout::NONE;
 use super::value::{Ix, NO_IX, Val};
 use crate::abi::Part;
@@ -36,7 +36,7 @@ pub(super) struct Variable {
 
 impl Pass<'_> {
     /// A load or store of a static alloca.
-    pub(super) fn access(&mut self, ix: Ix, inst: &Inst, flags: MemFlags, site: Site) {
+    pub(super) fn access(&mut self, ix: Ix, inst: &Inst, flags: MemFlags) {
         let ty = if inst.ty == TypeId::PTR {
             TypeId::I32
         } else {
@@ -44,8 +44,8 @@ impl Pass<'_> {
         };
         let plain = !flags.is_volatile() && flags.ordering() == 0;
         let fits = match self.out.vals[ix as usize].extra {
-            NO_IX => self.first_access(ix, inst.op, ty, site),
-            known => self.next_access(ix, known as usize, ty, site),
+            NO_IX => self.first_access(ix, inst.op, ty),
+            known => self.next_access(ix, known as usize, ty),
         };
         if !plain || !fits {
             self.out.vals[ix as usize].flags |= Val::ESCAPED;
@@ -53,7 +53,8 @@ impl Pass<'_> {
     }
 
     /// Whether the access can be one of a variable.
-    fn first_access(&mut self, ix: Ix, op: Op, ty: TypeId, site: Site) -> bool {
+    fn first_access(&mut self, ix: Ix, op: Op, ty: TypeId) -> bool {
+        let site = self.site;
         let bytes = self.body.insts[(ix - self.params) as usize].args[0];
         let Ok((part, later)) = parts_of(self.job, ty, InstId(0)) else {
             return false;
@@ -85,9 +86,10 @@ impl Pass<'_> {
         true
     }
 
-    fn next_access(&mut self, ix: Ix, number: usize, ty: TypeId, site: Site) -> bool {
+    fn next_access(&mut self, ix: Ix, number: usize, ty: TypeId) -> bool {
+        let block = self.site.block;
         let variable = &mut self.out.variables[number];
-        if variable.store_first && !self.layout.dominates(self.body, variable.block, site.block) {
+        if variable.store_first && !self.layout.dominates(self.body, variable.block, block) {
             variable.store_first = false;
             let val = &mut self.out.vals[ix as usize];
             val.def = variable.alloca;

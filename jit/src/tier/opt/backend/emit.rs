@@ -17,7 +17,7 @@ use super::frame::Frame;
 use super::regalloc::{Allocation, Loc};
 use super::vcode::VCode;
 use crate::abi;
-use crate::tier::{Compiled, Declined, Job, LoopPoint, Reloc, SideTables};
+use crate::tier::{Compiled, Declined, Job, LiveHome, LoopPoint, Reloc, SideTables};
 use alloc::vec;
 use alloc::vec::Vec;
 use asm::{CodeBuffer, Cond, Enc, Gpr, Label, Mem, Size, Unary, VecLoad, VecStore};
@@ -249,7 +249,6 @@ impl Emit<'_> {
     fn count_loop(&mut self, number: u32) {
         let counted = &self.code.loops[number as usize];
         let at = self.tables.loops.len();
-        let mut homes = Vec::new();
         let mut stores = Vec::new();
         for (label, live) in (counted.label..).zip(&counted.live) {
             if let Some(loc) = self.allocation.live_loc(label) {
@@ -260,14 +259,21 @@ impl Emit<'_> {
                         self.frame.home(stores.len() as u32 - 1)
                     }
                 };
-                homes.push((live.value, live.part, live.kind, home.disp()));
+                self.tables.homes.push(LiveHome {
+                    value: live.value,
+                    part: live.part,
+                    kind: live.kind,
+                    offset: home.disp(),
+                    first: at as u32,
+                    last: at as u32,
+                });
             }
         }
         let header = counted.header;
         self.tables.loops.push(LoopPoint {
             header,
             cold: 0,
-            homes,
+            at: at as u32,
         });
         let counter = abi::gs::loops(self.func);
         self.count(
