@@ -56,7 +56,8 @@ use hashbrown::HashMap;
 use helpers::Helper;
 use ir::module::AttrSet;
 use ir::{
-    FuncAttrs, FuncId, Function, Inst, InstId, Intrinsic, Module, Op, Type, TypeId, Types, Value,
+    Body, FuncAttrs, FuncId, Function, Inst, InstId, Intrinsic, Module, Op, Type, TypeId, Types,
+    Value,
 };
 use rewrite::Rewriter;
 use shape::Shape;
@@ -180,7 +181,7 @@ pub fn linked(
     let wanted: Vec<bool> = module
         .funcs
         .iter()
-        .map(|func| needed(&kinds, func) && dialect::function(&module.types, func, cpu).is_err())
+        .map(|func| needed(&kinds, func) && !stays(&module.types, definitions, func, cpu))
         .collect();
     if !wanted.contains(&true) {
         return Ok(Report::default());
@@ -198,7 +199,7 @@ pub fn linked(
     }
     for ty in definitions {
         if kinds.of(*ty) != Kinds::NOTHING {
-            let legal = Rewriter::new(&mut cx, &ir::Body::default(), false).new_type(*ty);
+            let legal = Rewriter::new(&mut cx, &Body::default(), false).new_type(*ty);
             *ty = legal.map_or(*ty, |(legal, _)| legal);
         }
     }
@@ -233,7 +234,7 @@ fn function(
     let fused = func.attrs.has(FuncAttrs::FMA);
     let old = func.body.take();
     cx.constants.clear();
-    let (ty, starts) = Rewriter::new(cx, &ir::Body::default(), fused)
+    let (ty, starts) = Rewriter::new(cx, &Body::default(), fused)
         .new_type(stored)
         .map_err(|stop| (InstId(0), stop))?;
     func.ty = ty;
@@ -269,6 +270,20 @@ pub fn needed(kinds: &Kinds, func: &Function) -> bool {
             Kinds::PAIR => !pair(inst.op),
             _ => true,
         })
+}
+
+/// Whether a function is in the dialect, and its calls are what they will be: one that hides that the function
+/// it names is variadic changes with the kinds of its arguments.
+fn stays(types: &Types, definitions: &[TypeId], func: &Function, cpu: CpuFeatures) -> bool {
+    let variadic = |ty| matches!(types.signature(ty), Some((.., true)));
+    let hides = |body: &Body, inst: &Inst| {
+        let callee = definitions.get(inst.args[0] as usize);
+        inst.op == Op::Call
+            && callee.is_some_and(|&ty| variadic(ty))
+            && !variadic(TypeId(body.pool[inst.args[1] as usize] as u16))
+    };
+    let any = |body: &Body| body.insts.iter().any(|inst| hides(body, inst));
+    dialect::function(types, func, cpu).is_ok() && !func.body.as_ref().is_some_and(any)
 }
 
 /// Whether `inst` exchanges a float with memory: only general registers can.

@@ -2,6 +2,7 @@
 
 use super::super::{Rules, linked, own_types};
 use super::*;
+use ir::{Op, TypeId};
 
 fn parse(text: &str) -> Module {
     let module = match ir::text::parse(text) {
@@ -165,5 +166,21 @@ fn what_stays_names_what_became_of_other_values() {
                 assert_eq!(result, Ok(Val::Bits(u128::from(wanted))));
             }
         }
+    }
+}
+
+#[test]
+fn a_call_with_a_vector_that_hides_a_variadic_function_is_rewritten() {
+    let module = parse(
+        "define internal i32 @third(i32 %n, ...) {\nentry:\n  %list = alloca ptr, size 4, align 4\n  intrinsic va_start void (ptr %list)\n  %at = load ptr, %list, align 4\n  %v = load <4 x i32>, %at, align 4\n  %lane = extractelement <4 x i32> %v, i32 2\n  %r = add i32 %lane, %n\n  ret i32 %r\n}\n\ndefine i32 @f(i32 %n) {\nentry:\n  %r = call i32 (i32, <4 x i32>) @third(i32 %n, <4 x i32> <1, 20, 300, 4000>)\n  ret i32 %r\n}",
+    );
+    let func = module.func_by_name("f").unwrap();
+    for cpu in cpus() {
+        let legal = legalised(&module, cpu);
+        let body = legal.func(func).body.as_ref().unwrap();
+        let call = body.insts.iter().find(|inst| inst.op == Op::Call).unwrap();
+        let ty = TypeId(body.pool[call.args[1] as usize] as u16);
+        let (_, params, variadic) = legal.types.signature(ty).unwrap();
+        assert!(variadic && params.len() == 8, "{params:?}");
     }
 }
