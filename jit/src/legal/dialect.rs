@@ -27,43 +27,83 @@ pub struct Outside {
 /// # Errors
 /// The first instruction that tiers do not have to know.
 pub fn check(module: &Module, cpu: CpuFeatures) -> Result<(), Outside> {
+    let judge = Judge::new(&module.types, cpu);
     for (id, func) in (0u32..).map(FuncId).zip(&module.funcs) {
-        function(&module.types, func, cpu).map_err(|(at, what)| Outside { func: id, at, what })?;
+        let outside = |(at, what)| Outside { func: id, at, what };
+        judge.function(func).map_err(outside)?;
     }
     Ok(())
 }
 
-/// Checks one function: its type, and its body if it has one.
-///
-/// # Errors
-/// The first instruction that tiers do not have to know, and what about it.
-pub fn function(
-    types: &Types,
-    func: &Function,
+/// Which values the dialect has of a module's types.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    types: &'a Types,
     cpu: CpuFeatures,
-) -> Result<(), (InstId, Cow<'static, str>)> {
-    let none = Body::default();
-    let body = func.body.as_ref().unwrap_or(&none);
-    let mut checker = Checker {
-        types,
-        body,
-        cpu,
-        fused: func.attrs.has(FuncAttrs::FMA),
-        masks: Vec::new(),
-    };
-    checker
-        .signature(func.ty)
-        .map_err(|what| (InstId(0), what))?;
-    for block in &body.blocks {
-        checker.masks.clear();
-        for at in block.insts() {
-            checker.inst(at, body.inst(at)).map_err(|what| (at, what))?;
+    /// By type.
+    kinds: Vec<Kind>,
+}
+
+/// Values of a type.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Kind {
+    Scalar,
+    Vector,
+    /// None, or only as the result of some operations.
+    Other,
+}
+
+impl<'a> Judge<'a> {
+    /// For the types of a module.
+    #[must_use]
+    pub fn new(types: &'a Types, cpu: CpuFeatures) -> Self {
+        let ids = (0..=u16::MAX).take(types.len()).map(TypeId);
+        let kind = |ty| match machine::is_value(types, ty, cpu) {
+            true if types.vector(ty).is_some() => Kind::Vector,
+            true => Kind::Scalar,
+            false => Kind::Other,
+        };
+        Self {
+            types,
+            cpu,
+            kinds: ids.map(kind).collect(),
         }
     }
-    Ok(())
+
+    /// Checks one function: its type, and its body if it has one.
+    ///
+    /// # Errors
+    /// The first instruction that tiers do not have to know, and what about it.
+    pub fn function(&self, func: &Function) -> Result<(), (InstId, Cow<'static, str>)> {
+        let none = Body::default();
+        let body = func.body.as_ref().unwrap_or(&none);
+        let mut checker = Checker {
+            judge: self,
+            types: self.types,
+            body,
+            cpu: self.cpu,
+            fused: func.attrs.has(FuncAttrs::FMA),
+            masks: Vec::new(),
+        };
+        checker
+            .signature(func.ty)
+            .map_err(|what| (InstId(0), what))?;
+        for block in &body.blocks {
+            checker.masks.clear();
+            for at in block.insts() {
+                checker.inst(at, body.inst(at)).map_err(|what| (at, what))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn kind(&self, ty: TypeId) -> Kind {
+        self.kinds.get(ty.index()).copied().unwrap_or(Kind::Other)
+    }
 }
 
 struct Checker<'a> {
+    judge: &'a Judge<'a>,
     types: &'a Types,
     body: &'a Body,
     cpu: CpuFeatures,
@@ -101,9 +141,9 @@ impl Checker<'_> {
     }
 
     fn value(&self, ty: TypeId) -> Check {
-        match machine::is_value(self.types, ty, self.cpu) {
-            true => Ok(()),
-            false => Err(format!("a value of type {:?}", self.types.get(ty)).into()),
+        match self.judge.kind(ty) {
+            Kind::Scalar | Kind::Vector => Ok(()),
+            Kind::Other => Err(format!("a value of type {:?}", self.types.get(ty)).into()),
         }
     }
 
@@ -127,6 +167,9 @@ impl Checker<'_> {
     }
 
     fn inst(&mut self, at: InstId, inst: &Inst) -> Check {
+        if self.is_scalar(inst) {
+            return Ok(());
+        }
         if let Op::Call | Op::CallIndirect = inst.op {
             let ty = TypeId(self.body.pool[inst.args[1] as usize] as u16);
             self.signature(ty)?;
@@ -143,6 +186,22 @@ impl Checker<'_> {
         result?;
         self.result(inst)?;
         self.operation(at, inst)
+    }
+
+    /// Whether nothing is asked of an instruction but scalars, and it has no others.
+    fn is_scalar(&self, inst: &Inst) -> bool {
+        let asked = matches!(
+            inst.op,
+            Op::Call | Op::CallIndirect | Op::Intrinsic | Op::AtomicRmw | Op::CmpXchg
+        );
+        if asked || (inst.ty != TypeId::VOID && self.judge.kind(inst.ty) != Kind::Scalar) {
+            return false;
+        }
+        let mut most = Kind::Scalar;
+        self.body.for_each_operand(inst, |value| {
+            most = most.max(self.judge.kind(self.body.type_of(value)));
+        });
+        most == Kind::Scalar
     }
 
     fn is_pair(&self, ty: TypeId) -> bool {

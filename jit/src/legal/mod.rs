@@ -52,6 +52,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use dialect::Judge;
 use hashbrown::HashMap;
 use helpers::Helper;
 use ir::module::AttrSet;
@@ -178,10 +179,11 @@ pub fn linked(
     rules: Rules,
 ) -> Result<Report, LegalError> {
     let kinds = Kinds::without(&module.types, cpu, rules);
+    let judge = Judge::new(&module.types, cpu);
     let wanted: Vec<bool> = module
         .funcs
         .iter()
-        .map(|func| needed(&kinds, func) && !stays(&module.types, definitions, func, cpu))
+        .map(|func| needed(&kinds, func) && !stays(&judge, &module.types, definitions, func))
         .collect();
     if !wanted.contains(&true) {
         return Ok(Report::default());
@@ -274,7 +276,7 @@ pub fn needed(kinds: &Kinds, func: &Function) -> bool {
 
 /// Whether a function is in the dialect, and its calls are what they will be: one that hides that the function
 /// it names is variadic changes with the kinds of its arguments.
-fn stays(types: &Types, definitions: &[TypeId], func: &Function, cpu: CpuFeatures) -> bool {
+fn stays(judge: &Judge<'_>, types: &Types, definitions: &[TypeId], func: &Function) -> bool {
     let variadic = |ty| matches!(types.signature(ty), Some((.., true)));
     let hides = |body: &Body, inst: &Inst| {
         let callee = definitions.get(inst.args[0] as usize);
@@ -283,7 +285,7 @@ fn stays(types: &Types, definitions: &[TypeId], func: &Function, cpu: CpuFeature
             && !variadic(TypeId(body.pool[inst.args[1] as usize] as u16))
     };
     let any = |body: &Body| body.insts.iter().any(|inst| hides(body, inst));
-    dialect::function(types, func, cpu).is_ok() && !func.body.as_ref().is_some_and(any)
+    judge.function(func).is_ok() && !func.body.as_ref().is_some_and(any)
 }
 
 /// Whether `inst` exchanges a float with memory: only general registers can.
