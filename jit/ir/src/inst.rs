@@ -573,9 +573,8 @@ impl Inst {
     /// Whether the instruction defines a value.
     #[must_use]
     pub fn has_result(&self) -> bool {
-        !self.op.is_terminator()
-            && !matches!(self.op, Op::Store | Op::Fence)
-            && self.ty != TypeId::VOID
+        // Fences stand just before the terminators.
+        (self.op as u8) < Op::Fence as u8 && self.op != Op::Store && self.ty != TypeId::VOID
     }
 
     /// The predicate of an `ICmp`; `None` for a number out of range.

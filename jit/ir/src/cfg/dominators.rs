@@ -23,37 +23,48 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// The dominator tree of the reachable blocks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Dominators {
     /// Immediate dominator by block; the entry's and unreachable blocks' is `NONE`.
     idom: Vec<u32>,
-    /// By block: its number in a preorder of the tree, and one past the last number in its
-    /// subtree. Empty for unreachable blocks.
-    interval: Vec<(u32, u32)>,
+    /// Its subtree by block.
+    subtree: Vec<Subtree>,
+    /// Scratch of [`Dominators::without_retreating_edges`].
+    nodes: Vec<Node>,
+}
+
+/// The numbers that a subtree takes in a preorder of the tree: an interval, which begins with the
+/// number of the subtree's root. Empty for unreachable blocks.
+#[derive(Clone, Copy, Debug)]
+struct Subtree {
+    end: u32,
+    size: u32,
 }
 
 impl Dominators {
     /// The dominator tree of `cfg`.
     #[must_use]
     pub fn new(cfg: &Cfg) -> Self {
-        let tree = Self::of_tree(cfg, without_retreating_edges(cfg));
-        match tree.explains_retreating_edges(cfg) {
-            true => tree,
-            false => Self::of_tree(cfg, of_any_graph(cfg)),
-        }
+        let mut dominators = Self::default();
+        dominators.reset(cfg);
+        dominators
     }
 
-    fn of_tree(cfg: &Cfg, idom: Vec<u32>) -> Self {
-        let interval = intervals(cfg, &idom);
-        Self { idom, interval }
+    /// Makes this the dominator tree of `cfg`, in the buffers that are there.
+    pub fn reset(&mut self, cfg: &Cfg) {
+        self.without_retreating_edges(cfg);
+        self.find_subtrees(cfg);
+        if !self.explains_retreating_edges(cfg) {
+            self.idom = of_any_graph(cfg);
+            self.find_subtrees(cfg);
+        }
     }
 
     /// Whether the target of every retreating edge dominates its source.
     fn explains_retreating_edges(&self, cfg: &Cfg) -> bool {
-        cfg.rpo().iter().all(|&from| {
-            let succs = cfg.succs(from).iter();
-            let mut retreating = succs.filter(|&&to| cfg.is_retreating(from, to));
-            retreating.all(|&to| self.dominates(to, from))
+        (0u32..).zip(cfg.rpo()).all(|(at, &from)| {
+            let mut succs = cfg.succs(from).iter();
+            succs.all(|&to| cfg.position[to.index()] > at || self.dominates(to, from))
         })
     }
 
@@ -69,14 +80,71 @@ impl Dominators {
     #[must_use]
     #[inline]
     pub fn dominates(&self, a: BlockId, b: BlockId) -> bool {
-        let (first, end) = self.interval[a.index()];
-        let (at, at_end) = self.interval[b.index()];
-        at == at_end || (first <= at && at < end)
+        let (a, b) = (self.subtree[a.index()], self.subtree[b.index()]);
+        // Where `b` is in the interval of `a`; before its start wraps to more than any size.
+        let inside = (b.end - b.size).wrapping_sub(a.end - a.size);
+        b.size == 0 || inside < a.size
+    }
+
+    /// Fills in the immediate dominators as if there were no retreating edges.
+    fn without_retreating_edges(&mut self, cfg: &Cfg) {
+        let Self { idom, nodes, .. } = self;
+        idom.clear();
+        idom.resize(cfg.num_blocks(), NONE);
+        nodes.clear();
+        nodes.reserve(cfg.rpo().len());
+        for (at, &block) in (0u32..).zip(cfg.rpo()) {
+            let earlier = cfg.preds(block).iter().map(|p| cfg.position[p.index()]);
+            // Unreachable predecessors have no position, which is the highest number.
+            let earlier = earlier.filter(|&pred| pred < at);
+            let above = earlier.reduce(|a, b| common_ancestor(nodes, a, b));
+            let Some(above) = above else {
+                // The entry: every other block is behind some predecessor.
+                nodes.push(Node {
+                    above: at,
+                    depth: 0,
+                    jump: at,
+                });
+                continue;
+            };
+            idom[block.index()] = cfg.rpo()[above as usize].0;
+            let node = Node::below(nodes, above);
+            nodes.push(node);
+        }
+    }
+
+    /// Fills in the subtrees. Children come after their parent in reverse postorder, so sizes add up
+    /// from the back and numbers are dealt out from the front, without a walk. When the last child
+    /// of a block has been dealt its numbers, what was the next free number is the end.
+    fn find_subtrees(&mut self, cfg: &Cfg) {
+        let Self { idom, subtree, .. } = self;
+        subtree.clear();
+        subtree.resize(idom.len(), Subtree { end: 0, size: 0 });
+        for block in cfg.rpo().iter().rev() {
+            let own = &mut subtree[block.index()].size;
+            *own += 1;
+            let (own, above) = (*own, idom[block.index()]);
+            if above != NONE {
+                subtree[above as usize].size += own;
+            }
+        }
+        for block in cfg.rpo() {
+            let (size, above) = (subtree[block.index()].size, idom[block.index()]);
+            let start = match above {
+                NONE => 0,
+                above => {
+                    let next = &mut subtree[above as usize].end;
+                    *next += size;
+                    *next - size
+                }
+            };
+            subtree[block.index()].end = start + 1;
+        }
     }
 }
 
 /// A block in the tree that is being made; all links are positions in reverse postorder.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Node {
     /// The immediate dominator; the entry's is itself.
     above: u32,
@@ -85,36 +153,20 @@ struct Node {
     jump: u32,
 }
 
-/// Immediate dominators by block, as if there were no retreating edges.
-fn without_retreating_edges(cfg: &Cfg) -> Vec<u32> {
-    let mut idom = vec![NONE; cfg.num_blocks()];
-    let mut nodes: Vec<Node> = Vec::with_capacity(cfg.rpo().len());
-    for (at, &block) in (0u32..).zip(cfg.rpo()) {
-        let earlier = cfg.preds(block).iter().filter_map(|&p| cfg.rpo_position(p));
-        let earlier = earlier.filter(|&pred| pred < at);
-        let above = earlier.reduce(|a, b| common_ancestor(&nodes, a, b));
-        let Some(above) = above else {
-            // The entry: every other block is behind some predecessor.
-            nodes.push(Node {
-                above: at,
-                depth: 0,
-                jump: at,
-            });
-            continue;
-        };
-        idom[block.index()] = cfg.rpo()[above as usize].0;
+impl Node {
+    /// A child of the node at `above`.
+    fn below(nodes: &[Self], above: u32) -> Self {
         let parent = nodes[above as usize];
-        let (once, twice) = (parent.jump, nodes[parent.jump as usize].jump);
-        let depth = |at: u32| nodes[at as usize].depth;
+        let once = nodes[parent.jump as usize];
+        let twice = nodes[once.jump as usize];
         // Two jumps of one length make one of twice the length and one more.
-        let merges = parent.depth - depth(once) == depth(once) - depth(twice);
-        nodes.push(Node {
+        let merges = parent.depth - once.depth == once.depth - twice.depth;
+        Self {
             above,
             depth: parent.depth + 1,
-            jump: if merges { twice } else { above },
-        });
+            jump: if merges { once.jump } else { above },
+        }
     }
-    idom
 }
 
 fn common_ancestor(nodes: &[Node], mut a: u32, mut b: u32) -> u32 {
@@ -272,34 +324,4 @@ impl Forest {
         }
         self.best[v as usize]
     }
-}
-
-/// Preorder intervals of the tree. Children come after their parent in reverse postorder, so sizes
-/// add up from the back and starts are dealt out from the front, without a walk.
-fn intervals(cfg: &Cfg, idom: &[u32]) -> Vec<(u32, u32)> {
-    let mut size = vec![1u32; idom.len()];
-    for block in cfg.rpo().iter().rev() {
-        let above = idom[block.index()];
-        if above != NONE {
-            size[above as usize] += size[block.index()];
-        }
-    }
-    let mut interval = vec![(0, 0); idom.len()];
-    // Next free number in the subtree of each block.
-    let mut next = vec![0u32; idom.len()];
-    for block in cfg.rpo() {
-        let at = block.index();
-        let above = idom[at];
-        let start = if above == NONE {
-            0
-        } else {
-            let slot = &mut next[above as usize];
-            let start = *slot;
-            *slot += size[at];
-            start
-        };
-        interval[at] = (start, start + size[at]);
-        next[at] = start + 1;
-    }
-    interval
 }

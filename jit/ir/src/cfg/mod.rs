@@ -22,14 +22,13 @@ pub use dominators::Dominators;
 pub use loops::{Loop, LoopId, Loops};
 
 use crate::body::{BlockId, Body};
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// Marks "no position": the block is unreachable.
 const NONE: u32 = u32::MAX;
 
 /// Edges between blocks, and reverse postorder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Cfg {
     /// `succ[succ_at[b]..succ_at[b + 1]]` are the successors of `b`.
     succ_at: Vec<u32>,
@@ -41,24 +40,24 @@ pub struct Cfg {
     order: Vec<BlockId>,
     /// Position of each block in `order`.
     position: Vec<u32>,
+    /// Scratch of the walk that finds the order.
+    path: Vec<(BlockId, u32)>,
 }
 
 impl Cfg {
     /// The control flow of `body`.
     #[must_use]
     pub fn new(body: &Body) -> Self {
-        let (succ_at, succ) = successors(body);
-        let (pred_at, pred) = transpose(&succ_at, &succ);
-        let mut cfg = Self {
-            succ_at,
-            succ,
-            pred_at,
-            pred,
-            order: Vec::new(),
-            position: vec![NONE; body.blocks.len()],
-        };
-        cfg.number();
+        let mut cfg = Self::default();
+        cfg.reset(body);
         cfg
+    }
+
+    /// Makes this the control flow of `body`, in the buffers that are there.
+    pub fn reset(&mut self, body: &Body) {
+        self.find_successors(body);
+        self.transpose();
+        self.number();
     }
 
     /// Number of blocks, unreachable ones included.
@@ -114,25 +113,73 @@ impl Cfg {
         from != NONE && self.position[to.index()] <= from
     }
 
+    /// Fills in the successors, and in `pred_at` the number of each block's predecessors.
+    fn find_successors(&mut self, body: &Body) {
+        let count = body.blocks.len();
+        let (starts, targets) = (&mut self.succ_at, &mut self.succ);
+        starts.clear();
+        starts.reserve(count + 1);
+        starts.push(0);
+        targets.clear();
+        self.pred_at.clear();
+        self.pred_at.resize(count + 1, 0);
+        let preds = &mut self.pred_at;
+        for block in &body.blocks {
+            body.for_each_successor(body.inst(block.terminator()), |to| {
+                preds[to.index()] += 1;
+                targets.push(to);
+            });
+            starts.push(targets.len() as u32);
+        }
+    }
+
+    /// The same edges, grouped by target: a counting sort from the back, so that each group is in
+    /// the order of its sources.
+    fn transpose(&mut self) {
+        let mut end = 0;
+        for slot in &mut self.pred_at {
+            end += *slot;
+            *slot = end;
+        }
+        self.pred.clear();
+        self.pred.resize(self.succ.len(), BlockId(0));
+        for from in (0..self.succ_at.len() - 1).rev() {
+            let range = self.succ_at[from] as usize..self.succ_at[from + 1] as usize;
+            for to in self.succ[range].iter().rev() {
+                let slot = &mut self.pred_at[to.index()];
+                *slot -= 1;
+                self.pred[*slot as usize] = BlockId(from as u32);
+            }
+        }
+    }
+
     /// Fills in `order` and `position` by a depth-first walk with a stack of its own.
     fn number(&mut self) {
-        if self.position.is_empty() {
+        let count = self.succ_at.len() - 1;
+        self.position.clear();
+        self.position.resize(count, NONE);
+        self.order.clear();
+        if count == 0 {
             return;
         }
         // During the walk, `position` only tells visited blocks (0) from others.
-        let mut stack = vec![(BlockId(0), self.succ_at[0])];
+        let (mut block, mut next) = (BlockId(0), 0);
         self.position[0] = 0;
-        while let Some((block, next)) = stack.last_mut() {
-            if *next == self.succ_at[block.index() + 1] {
-                self.order.push(*block);
-                stack.pop();
+        loop {
+            if next < self.succ_at[block.index() + 1] {
+                let to = self.succ[next as usize];
+                next += 1;
+                if self.position[to.index()] == NONE {
+                    self.position[to.index()] = 0;
+                    self.path.push((block, next));
+                    (block, next) = (to, self.succ_at[to.index()]);
+                }
                 continue;
             }
-            let to = self.succ[*next as usize];
-            *next += 1;
-            if self.position[to.index()] == NONE {
-                self.position[to.index()] = 0;
-                stack.push((to, self.succ_at[to.index()]));
+            self.order.push(block);
+            match self.path.pop() {
+                Some(above) => (block, next) = above,
+                None => break,
             }
         }
         self.order.reverse();
@@ -140,40 +187,6 @@ impl Cfg {
             self.position[block.index()] = at;
         }
     }
-}
-
-/// Flat successor lists: starts (one more than blocks) and targets.
-fn successors(body: &Body) -> (Vec<u32>, Vec<BlockId>) {
-    let mut starts = Vec::with_capacity(body.blocks.len() + 1);
-    let mut targets = Vec::with_capacity(body.blocks.len() * 2);
-    starts.push(0);
-    for block in &body.blocks {
-        let last = body.inst(block.terminator());
-        body.for_each_successor(last, |to| targets.push(to));
-        starts.push(targets.len() as u32);
-    }
-    (starts, targets)
-}
-
-/// The same edges, grouped by target: a counting sort.
-fn transpose(succ_at: &[u32], succ: &[BlockId]) -> (Vec<u32>, Vec<BlockId>) {
-    let mut starts = vec![0u32; succ_at.len()];
-    for to in succ {
-        starts[to.index() + 1] += 1;
-    }
-    for at in 1..starts.len() {
-        starts[at] += starts[at - 1];
-    }
-    let mut next = starts.clone();
-    let mut sources = vec![BlockId(0); succ.len()];
-    for (from, range) in (0u32..).zip(succ_at.windows(2)) {
-        for to in &succ[range[0] as usize..range[1] as usize] {
-            let slot = &mut next[to.index()];
-            sources[*slot as usize] = BlockId(from);
-            *slot += 1;
-        }
-    }
-    (starts, sources)
 }
 
 #[cfg(test)]

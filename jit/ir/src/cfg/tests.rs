@@ -6,6 +6,7 @@ use crate::builder::Builder;
 use crate::inst::Op;
 use crate::types::TypeId;
 use alloc::collections::BTreeSet;
+use alloc::vec;
 
 /// A body whose block *n* leads to `graph[n]`; it need not make sense otherwise.
 fn body(graph: &[Vec<u32>]) -> Body {

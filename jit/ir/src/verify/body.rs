@@ -29,7 +29,6 @@ use crate::text::type_text;
 use crate::types::{Type, TypeId};
 use alloc::format;
 use alloc::vec::Vec;
-use core::ops::Range;
 
 /// A failed check with the instruction at which it failed.
 type Located = (Option<InstId>, Message);
@@ -56,18 +55,15 @@ pub(super) fn check(
         classes: &verifier.classes,
         body,
         ret: signature.map_or(TypeId::VOID, |(ret, ..)| ret),
-        cfg: None,
-        dominators: None,
         scratch,
         budget,
         frame_bytes: 0,
         entry_end: body.blocks.first().map_or(0, |entry| entry.end),
         block: BlockId(0),
-        range: 0..0,
+        start: 0,
         inst: InstId(0),
     };
-    checker.scratch.block_of.clear();
-    checker.scratch.entries.clear();
+    checker.scratch.begin();
     for at in 0..body.consts.len() {
         checker
             .check_const(at)
@@ -181,13 +177,49 @@ fn check_tables(module: &Module, body: &Body) -> Check {
     Ok(())
 }
 
-/// Buffers that serve for many bodies.
+/// Buffers that serve for many bodies, and what they hold of the one at hand.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// The block of each instruction; empty until it is asked for.
+    /// Made when a phi or a use in another block asks: most functions of clang's -O0 have neither.
+    cfg: Cfg,
+    has_cfg: bool,
+    /// Likewise, with the block of each instruction.
+    dominators: Dominators,
     block_of: Vec<u32>,
+    has_dominators: bool,
     /// By block: 1 + the phi that last named it, and with which value.
     entries: Vec<(u32, Value)>,
+}
+
+impl Scratch {
+    /// Forgets the body before.
+    fn begin(&mut self) {
+        (self.has_cfg, self.has_dominators) = (false, false);
+        self.entries.clear();
+    }
+
+    /// The edges of `body`.
+    fn cfg(&mut self, body: &Body) -> &Cfg {
+        if !self.has_cfg {
+            self.cfg.reset(body);
+            self.has_cfg = true;
+        }
+        &self.cfg
+    }
+
+    /// Fills in the dominators of `body`, and which block each of its instructions is in.
+    #[inline(never)]
+    fn find_dominators(&mut self, body: &Body) {
+        self.cfg(body);
+        self.dominators.reset(&self.cfg);
+        self.block_of.clear();
+        self.block_of.reserve(body.insts.len());
+        for (id, block) in (0u32..).zip(&body.blocks) {
+            let len = (block.end - block.start) as usize;
+            self.block_of.extend(core::iter::repeat_n(id, len));
+        }
+        self.has_dominators = true;
+    }
 }
 
 /// The walk over constants and instructions.
@@ -198,9 +230,6 @@ pub(super) struct Checker<'a> {
     pub(super) body: &'a Body,
     /// What the function returns.
     pub(super) ret: TypeId,
-    /// Made when a phi or a use in another block asks: most functions of clang's -O0 have neither.
-    cfg: Option<Cfg>,
-    dominators: Option<Dominators>,
     scratch: &'a mut Scratch,
     budget: Budget,
     /// Bytes of static allocas so far, with what their alignment may take.
@@ -209,34 +238,34 @@ pub(super) struct Checker<'a> {
     entry_end: u32,
     /// Where the walk is.
     block: BlockId,
-    /// Instructions of that block.
-    range: Range<u32>,
+    /// First instruction of that block.
+    start: u32,
     pub(super) inst: InstId,
 }
 
 impl<'a> Checker<'a> {
     /// Every instruction of every block, in order.
     fn walk(&mut self) -> Result<(), Located> {
-        for (id, block) in (0u32..).map(BlockId).zip(&self.body.blocks) {
-            (self.block, self.range) = (id, block.start..block.end);
-            let mut phis = true;
-            for at in block.insts() {
+        let body = self.body;
+        for (id, block) in (0u32..).map(BlockId).zip(&body.blocks) {
+            (self.block, self.start) = (id, block.start);
+            let insts = &body.insts[block.start as usize..block.end as usize];
+            for (at, inst) in (block.start..).map(InstId).zip(insts) {
                 self.inst = at;
-                let inst = self.body.inst(at);
-                let checked = if inst.op.is_terminator() && at != block.terminator() {
-                    other_terminator(id)
-                } else if inst.op != Op::Phi {
-                    phis = false;
-                    self.check_inst(inst)
-                } else if phis {
-                    self.check_phi(inst)
-                } else {
-                    fail("a phi must come before other instructions")
-                };
-                checked.map_err(|what| (Some(at), what))?;
+                self.check_inst(inst).map_err(|what| (Some(at), what))?;
             }
         }
         Ok(())
+    }
+
+    /// That a terminator is its block's only one: `check_blocks` saw that the last one is there.
+    #[inline(always)]
+    pub(super) fn expect_last(&self) -> Check {
+        if self.inst == self.body.block(self.block).terminator() {
+            Ok(())
+        } else {
+            other_terminator(self.block)
+        }
     }
 
     /// The class of a type that may be out of range.
@@ -256,6 +285,15 @@ impl<'a> Checker<'a> {
             Ok(class)
         } else {
             self.not_a_value_type(id)
+        }
+    }
+
+    /// That a type has values, where nothing else about it matters.
+    #[inline(always)]
+    pub(super) fn expect_value(&self, id: TypeId) -> Check {
+        match self.classes.get(id.index()) {
+            Some(class) if class.is_value() => Ok(()),
+            _ => self.value_class(id).map(|_| ()),
         }
     }
 
@@ -279,17 +317,24 @@ impl<'a> Checker<'a> {
     pub(super) fn operand(&mut self, raw: u32) -> Check<TypeId> {
         let value = Value(raw);
         let ty = self.defined_type(value)?;
-        if let Some(def) = value.as_inst() {
-            let fine = if self.range.contains(&def.0) {
-                def < self.inst
-            } else {
-                def.0 < self.entry_end || self.dominates(def, self.block)
-            };
-            if !fine {
-                return not_dominated(def);
-            }
+        let Some(def) = value.as_inst() else {
+            return Ok(ty);
+        };
+        // Most are results of the same block or of the entry.
+        let here = def < self.inst && (def.0 >= self.start || def.0 < self.entry_end);
+        if here || self.reaches(def) {
+            Ok(ty)
+        } else {
+            not_dominated(def)
         }
-        Ok(ty)
+    }
+
+    /// Whether a definition that does not stand before this instruction in its block, nor in the entry,
+    /// dominates it all the same.
+    #[inline(never)]
+    fn reaches(&mut self, def: InstId) -> bool {
+        let Block { start, end } = self.body.block(self.block);
+        !(start..end).contains(&def.0) && self.dominates(def, self.block)
     }
 
     /// Checks an operand of known type.
@@ -316,14 +361,16 @@ impl<'a> Checker<'a> {
     /// The type of a value, wherever it is defined.
     #[inline(always)]
     fn defined_type(&self, value: Value) -> Check<TypeId> {
+        if let Some(id) = value.as_inst() {
+            return match self.body.insts.get(id.index()) {
+                Some(inst) if inst.has_result() => Ok(inst.ty),
+                _ => not_a_value(value),
+            };
+        }
         let found = match value.kind() {
-            ValueKind::Inst(id) => match self.body.insts.get(id.index()) {
-                Some(inst) if inst.has_result() => Some(inst.ty),
-                _ => None,
-            },
-            ValueKind::Arg(n) => self.body.params.get(n as usize).copied(),
             ValueKind::Const(id) => self.body.consts.get(id.index()).map(|c| c.ty),
-            ValueKind::None => None,
+            ValueKind::Arg(n) => self.body.params.get(n as usize).copied(),
+            ValueKind::Inst(_) | ValueKind::None => None,
         };
         match found {
             Some(ty) => Ok(ty),
@@ -332,33 +379,24 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether every path to block `to` passes the block of the existing instruction `def`.
-    #[inline(never)]
     fn dominates(&mut self, def: InstId, to: BlockId) -> bool {
-        let block_of = &mut self.scratch.block_of;
-        if block_of.is_empty() {
-            block_of.reserve(self.body.insts.len());
-            for (id, block) in (0u32..).zip(&self.body.blocks) {
-                block_of.resize(block.end as usize, id);
-            }
+        let scratch = &mut *self.scratch;
+        if !scratch.has_dominators {
+            scratch.find_dominators(self.body);
         }
-        let from = BlockId(block_of[def.index()]);
-        match &self.dominators {
-            Some(dominators) => dominators.dominates(from, to),
-            None => {
-                let cfg = self.cfg.get_or_insert_with(|| Cfg::new(self.body));
-                let dominators = self.dominators.insert(Dominators::new(cfg));
-                dominators.dominates(from, to)
-            }
-        }
+        let from = BlockId(scratch.block_of[def.index()]);
+        scratch.dominators.dominates(from, to)
     }
 
-    /// B2 for phis: every predecessor has an entry, and only predecessors do. One that has several
-    /// edges may have an entry for each, all with the same value.
-    fn check_phi(&mut self, inst: &Inst) -> Check {
+    /// B2 for phis: they come first, every predecessor has an entry, and only predecessors do. One that
+    /// has several edges may have an entry for each, all with the same value.
+    pub(super) fn check_phi(&mut self, inst: &Inst) -> Check {
         let [start, n, _] = inst.args;
-        self.value_class(inst.ty)?;
-        let cfg = self.cfg.get_or_insert_with(|| Cfg::new(self.body));
-        let edges = cfg.preds(self.block).len();
+        if self.inst.0 != self.start && self.body.insts[self.inst.index() - 1].op != Op::Phi {
+            return fail("a phi must come before other instructions");
+        }
+        self.expect_value(inst.ty)?;
+        let edges = self.scratch.cfg(self.body).preds(self.block).len();
         let entries = &mut self.scratch.entries;
         entries.resize(self.body.blocks.len(), (0, Value::NONE));
         if n == 0 || n as usize > edges {
@@ -379,12 +417,9 @@ impl<'a> Checker<'a> {
         }
         let mut preds = 0;
         let mut last = None;
-        let edges = self
-            .cfg
-            .as_ref()
-            .map_or(&[][..], |cfg| cfg.preds(self.block));
-        for &from in edges {
-            if self.scratch.entries[from.index()].0 != mark {
+        let Scratch { cfg, entries, .. } = &*self.scratch;
+        for &from in cfg.preds(self.block) {
+            if entries[from.index()].0 != mark {
                 return Err(format!("the phi has no entry for block {}", from.0).into());
             }
             // Equal predecessors are side by side.

@@ -39,15 +39,25 @@ impl Checker<'_> {
     pub(super) fn check_inst(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         match inst.op {
-            op if op.is_int_binary() => self.check_binary(inst, Shape::Int),
-            op if op.is_float_binary() => self.check_binary(inst, Shape::Float),
-            op if op.is_cast() => self.check_cast(inst),
+            Op::Add | Op::Sub | Op::Mul | Op::UDiv | Op::SDiv | Op::URem | Op::SRem => {
+                self.check_binary(inst, Shape::Int)
+            }
+            Op::Shl | Op::LShr | Op::AShr | Op::And | Op::Or | Op::Xor => {
+                self.check_binary(inst, Shape::Int)
+            }
+            Op::FAdd | Op::FSub | Op::FMul | Op::FDiv | Op::FRem => {
+                self.check_binary(inst, Shape::Float)
+            }
+            Op::Trunc | Op::ZExt | Op::SExt => self.check_cast(inst),
+            Op::FpToUi | Op::FpToSi | Op::UiToFp | Op::SiToFp => self.check_cast(inst),
+            Op::FpTrunc | Op::FpExt => self.check_cast(inst),
+            Op::PtrToInt | Op::IntToPtr | Op::Bitcast => self.check_cast(inst),
             Op::FNeg => {
                 self.expect_shape(inst.ty, Shape::Float)?;
                 self.operand_of(a, inst.ty)
             }
             Op::Freeze => {
-                self.value_class(inst.ty)?;
+                self.expect_value(inst.ty)?;
                 self.operand_of(a, inst.ty)
             }
             Op::ICmp | Op::FCmp => self.check_compare(inst),
@@ -84,7 +94,10 @@ impl Checker<'_> {
             }
             Op::ExtractElement | Op::InsertElement | Op::Shuffle => self.check_lanes(inst),
             Op::ExtractValue | Op::InsertValue => self.check_fields(inst),
-            _ => self.check_terminator(inst),
+            Op::Phi => self.check_phi(inst),
+            Op::Br | Op::CondBr | Op::Switch | Op::IndirectBr | Op::Ret | Op::Unreachable => {
+                self.check_terminator(inst)
+            }
         }
     }
 
@@ -242,14 +255,14 @@ impl Checker<'_> {
     /// sizes that x86 does in one piece.
     #[inline(always)]
     fn check_access(&self, ty: TypeId, ordering: u8, excluded: &[u8]) -> Check {
-        let class = self.value_class(ty)?;
         if ordering == 0 {
-            return Ok(());
+            return self.expect_value(ty);
         }
-        self.check_ordered(ty, class, ordering, excluded)
+        self.check_ordered(ty, ordering, excluded)
     }
 
-    fn check_ordered(&self, ty: TypeId, class: Class, ordering: u8, excluded: &[u8]) -> Check {
+    fn check_ordered(&self, ty: TypeId, ordering: u8, excluded: &[u8]) -> Check {
+        let class = self.value_class(ty)?;
         if ordering > SEQ_CST || excluded.contains(&ordering) {
             return fail("no such memory ordering for this access");
         }
@@ -309,15 +322,18 @@ impl Checker<'_> {
     /// defined with that type is not demanded (see DESIGN on K&R calls).
     fn check_call(&mut self, inst: &Inst) -> Check {
         let [_, start, n] = inst.args;
-        let head = self.words(start, 2)?;
-        let ty = u16::try_from(head[0]).map_or(TypeId(u16::MAX), TypeId);
+        let Some((&[ty, attributes], args)) =
+            self.words(start, n.saturating_add(2))?.split_first_chunk()
+        else {
+            return fail("its list lies outside the pool");
+        };
+        let ty = u16::try_from(ty).map_or(TypeId(u16::MAX), TypeId);
         let types = &self.module.types;
         let signature = types.contains(ty).then(|| types.signature(ty)).flatten();
         let Some((ret, params, variadic)) = signature else {
             return fail("the call's type is not a function type");
         };
-        self.verifier.check_attr_set(head[1])?;
-        let args = &self.words(start, n.saturating_add(2))?[2..];
+        self.verifier.check_attr_set(attributes)?;
         if args.len() < params.len() || args.len() > params.len() && !variadic {
             return Err(format!("{n} arguments for {} parameters", params.len()).into());
         }
@@ -325,19 +341,16 @@ impl Checker<'_> {
             return fail("the result is not the function type's");
         }
         if ret != TypeId::VOID {
-            self.value_class(ret)?;
+            self.expect_value(ret)?;
         }
-        for (at, &arg) in args.iter().enumerate() {
-            match params.get(at) {
-                Some(&param) => {
-                    self.value_class(param)?;
-                    self.operand_of(arg, param)?;
-                }
-                None => {
-                    let ty = self.operand(arg)?;
-                    self.value_class(ty)?;
-                }
-            }
+        let (named, rest) = args.split_at(params.len());
+        for (&param, &arg) in params.iter().zip(named) {
+            self.expect_value(param)?;
+            self.operand_of(arg, param)?;
+        }
+        for &arg in rest {
+            let ty = self.operand(arg)?;
+            self.expect_value(ty)?;
         }
         self.check_musttail(inst)
     }
@@ -452,6 +465,7 @@ impl Checker<'_> {
     /// Block ids and lists were checked before the walk.
     fn check_terminator(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
+        self.expect_last()?;
         if inst.ty != TypeId::VOID && inst.op != Op::Switch {
             return fail("there is no result, so its type is void");
         }
