@@ -46,13 +46,9 @@ pub(super) enum LateTarget {
     Prologue(u32),
 }
 
-/// What the record of an instruction was made into.
-struct Made {
-    value: Value,
-    /// The file's number of it, if the record has a result.
-    result: Option<ValueId>,
-    ends_block: bool,
-}
+/// Records between two looks at the size of what they were made into. Few become more than an
+/// instruction or two, and none more than some thousands.
+const SIZE_CHECK: usize = 256;
 
 /// Buffers that outlive a function.
 #[derive(Debug, Default)]
@@ -64,6 +60,7 @@ pub(super) struct Scratch {
     prologue: Vec<Inst>,
     phis: Vec<(u32, ValueId)>,
     records: Vec<u32>,
+    words: Vec<u32>,
     /// IR values of parameters, the function's constants and results; [`Value::NONE`] for what is
     /// not known yet.
     locals: Vec<Value>,
@@ -105,6 +102,8 @@ pub(super) struct BodyLoader<'l, 'm, 'a> {
     start: u32,
     /// Last instruction made from each record that is one in the file; `u32::MAX` if none was.
     pub(super) records: Vec<u32>,
+    /// A list of operands on the way to the pool.
+    pub(super) words: Vec<u32>,
 }
 
 impl<'a> Loader<'_, 'a> {
@@ -173,21 +172,13 @@ impl<'a> Loader<'_, 'a> {
             let done = reader.step(
                 #[inline(always)]
                 |event| match event {
-                    Event::Inst(inst, result) => body.inst(&inst).map(|value| {
-                        Some(Made {
-                            value,
-                            result,
-                            ends_block: inst.is_terminator(),
-                        })
-                    }),
-                    event => body.aside(event, places).map(|()| None),
+                    Event::Inst(inst, result) => body
+                        .inst(&inst)
+                        .and_then(|value| body.made(value, result, inst.is_terminator())),
+                    event => body.aside(event, places),
                 },
             );
-            let done = match done? {
-                None => break,
-                Some(Ok(Some(made))) => body.made(made),
-                Some(other) => other.map(|_| ()),
-            };
+            let Some(done) = done? else { break };
             if let Err(error) = done {
                 let bit = reader.bit();
                 let before = body.builder.body().lines.last().map(|line| line.line);
@@ -198,6 +189,8 @@ impl<'a> Loader<'_, 'a> {
                 return Err(error.at(bit, line));
             }
         }
+        let size = body.check_size();
+        size.map_err(|error| error.at(reader.bit(), None))?;
         let words = body.words();
         body.loader.words_left = body.loader.words_left.saturating_sub(words);
         body.finish()
@@ -234,6 +227,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
             in_prologue: false,
             phis: core::mem::take(&mut scratch.phis),
             records: core::mem::take(&mut scratch.records),
+            words: core::mem::take(&mut scratch.words),
             locals: core::mem::take(&mut scratch.locals),
             scratch,
             head,
@@ -272,6 +266,7 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         scratch.prologue = self.prologue;
         scratch.phis = self.phis;
         scratch.records = self.records;
+        scratch.words = self.words;
         scratch.locals = self.locals;
     }
 
@@ -288,29 +283,37 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         Ok(())
     }
 
-    /// Ends the translation of a record.
+    /// Ends the translation of a record: which value it is of the file's number, if it has a result.
     #[inline(always)]
-    fn made(&mut self, made: Made) -> Result<()> {
+    fn made(&mut self, value: Value, result: Option<ValueId>, ends_block: bool) -> Result<()> {
         let end = self.builder.next_id().0;
         let last = end.wrapping_sub(1);
         self.records
             .push(if end == self.start { u32::MAX } else { last });
         self.last_start = core::mem::replace(&mut self.start, end);
-        if self.words() > self.loader.words_left {
-            return Err(LoadError::limit("size of the translated module"));
-        }
-        if let Some(id) = made.result {
-            self.define(id, made.value);
+        if let Some(id) = result {
+            self.define(id, value);
         }
         // There are as many terminators as blocks, which the reader sees to.
-        if made.ends_block && self.builder.body().blocks.len() < self.head.blocks as usize {
+        if ends_block && self.builder.body().blocks.len() < self.head.blocks as usize {
             self.builder.start_block();
+        }
+        if self.records.len().is_multiple_of(SIZE_CHECK) {
+            return self.check_size();
+        }
+        Ok(())
+    }
+
+    /// That the module has not become too large.
+    #[inline(never)]
+    fn check_size(&self) -> Result<()> {
+        if self.words() > self.loader.words_left {
+            return Err(LoadError::limit("size of the translated module"));
         }
         Ok(())
     }
 
     /// What the body takes so far: instructions, constants, pool words.
-    #[inline]
     fn words(&self) -> usize {
         let body = self.builder.body();
         let made = body.insts.len().wrapping_add(self.prologue.len());

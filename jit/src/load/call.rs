@@ -6,11 +6,11 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use bitcode::{CallFlags, ConstantKind, ValueId};
 use ir::facts::kind;
 use ir::{Flags, Op, RelocTarget, TypeId, Value};
-use smallvec::{SmallVec, smallvec};
 
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
@@ -41,7 +41,8 @@ impl BodyLoader<'_, '_, '_> {
             ));
         };
         let params = source.types().list(params);
-        if let Some(&Symbol::Intrinsic(action)) = self.loader.symbols.get(callee.id.0 as usize) {
+        let symbol = self.loader.symbols.get(callee.id.0 as usize).copied();
+        if let Some(Symbol::Intrinsic(action)) = symbol {
             let result = self.ty(*result)?;
             match action {
                 Action::Unknown => return Err(self.unknown_intrinsic(callee.id)),
@@ -59,19 +60,28 @@ impl BodyLoader<'_, '_, '_> {
         if bundle.is_some() {
             return Err(self.bundle_error(bundle));
         }
-        let constant = self.loader.constant(callee.id, Some(self.constants()));
-        if let Some(ConstantKind::InlineAsm(span)) = constant.map(|constant| constant.kind.clone())
-        {
-            let text = self
-                .loader
-                .pools(callee.id, Some(self.constants()))
-                .bytes(span)
-                .to_vec();
-            let result = self.ty(*result)?;
-            let args = self.intrinsic_args(params, args)?;
-            return self.inline_asm(&text, result, &args);
-        }
-        self.plain_call(callee, (ty, params), args, attributes, flags)
+        let direct = match symbol {
+            Some(Symbol::Func(id)) => Some(id),
+            _ => {
+                if let Some(text) = self.assembly(callee.id) {
+                    let result = self.ty(*result)?;
+                    let args = self.intrinsic_args(params, args)?;
+                    return self.inline_asm(&text, result, &args);
+                }
+                self.direct(callee.id)?
+            }
+        };
+        self.plain_call((callee, direct), (ty, params), args, attributes, flags)
+    }
+
+    /// The text of a callee that is inline assembly.
+    fn assembly(&self, callee: ValueId) -> Option<Vec<u8>> {
+        let constant = self.loader.constant(callee, Some(self.constants()))?;
+        let ConstantKind::InlineAsm(span) = constant.kind else {
+            return None;
+        };
+        let pools = self.loader.pools(callee, Some(self.constants()));
+        Some(pools.bytes(span).to_vec())
     }
 
     /// A call of code, direct if the callee is a function of this module or an import.
@@ -80,7 +90,7 @@ impl BodyLoader<'_, '_, '_> {
     /// to another type by a compiler that still had typed pointers.
     fn plain_call(
         &mut self,
-        callee: bitcode::Value,
+        (callee, direct): (bitcode::Value, Option<ir::FuncId>),
         (ty, params): (bitcode::TypeId, &[bitcode::TypeId]),
         args: &[bitcode::Value],
         attributes: Option<u32>,
@@ -94,12 +104,13 @@ impl BodyLoader<'_, '_, '_> {
             .signature(signature)
             .map_or(TypeId::VOID, |(result, ..)| result);
         let set = self.loader.attribute_set(attributes)?;
-        let direct = self.direct(callee.id)?;
         let indirect = match direct {
             Some(_) => Value::NONE,
             None => self.operand(callee)?,
         };
-        let mut words: SmallVec<[u32; 16]> = smallvec![u32::from(signature.0), set];
+        let mut words = core::mem::take(&mut self.words);
+        words.clear();
+        words.extend([u32::from(signature.0), set]);
         for (at, &arg) in args.iter().enumerate() {
             let value = match params.get(at) {
                 Some(&param) => self.operand_like(arg.id, self.ty(param)?)?,
@@ -108,6 +119,7 @@ impl BodyLoader<'_, '_, '_> {
             words.push(value.0);
         }
         let pool = self.builder.pool_slice(&words);
+        self.words = words;
         let tail = if flags.tail { Flags::TAIL } else { 0 };
         let marks = tail | if flags.must_tail { Flags::MUSTTAIL } else { 0 };
         let (op, target) = match direct {

@@ -64,6 +64,13 @@ impl BodyLoader<'_, '_, '_> {
 
     /// The value of a constant that is not made of others.
     fn leaf(&mut self, id: ValueId) -> Result<Option<Value>> {
+        // Most constants are numbers.
+        if let Some((number, bits)) = self.plain_int(id) {
+            let constant = self.find(id)?.0.ty;
+            let ty = self.ty(constant)?;
+            let number = zero_extend(number.cast_unsigned(), bits);
+            return Ok(Some(self.builder.int(ty, number)));
+        }
         if (id.0 as usize) < self.loader.symbols.len() {
             let folded = self.fold(id)?;
             return self.folded(folded, TypeId::PTR).map(Some);

@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 
 use bitcode::{Inst, ValueId};
 use ir::{Op, TypeId, Value};
-use smallvec::SmallVec;
 
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
@@ -97,7 +96,8 @@ impl BodyLoader<'_, '_, '_> {
         flags: u32,
     ) -> Result<Value> {
         let ty = self.ty(ty)?;
-        let mut words: SmallVec<[u32; 16]> = SmallVec::new();
+        let mut words = core::mem::take(&mut self.words);
+        words.clear();
         // Constants may put words of their own into the pool, so places are relative until the end.
         let first_waiting = self.phis.len();
         for &(id, block) in incoming {
@@ -113,6 +113,7 @@ impl BodyLoader<'_, '_, '_> {
             words.extend([block, value.0]);
         }
         let pool = self.builder.pool_slice(&words);
+        self.words = words;
         for (place, _) in self.phis.iter_mut().skip(first_waiting) {
             *place = place.saturating_add(pool);
         }

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::body::{BodyLoader, Values};
 use super::error::{LoadError, Result};
 use super::fold::{sign_extend, zero_extend};
-use super::gep::TypeWalk;
+use super::gep::{IndexStep, TypeWalk};
 use super::module::align_log2;
 
 /// An index of a `getelementptr`.
@@ -26,6 +26,25 @@ pub(super) enum Index {
 
 /// Those of one.
 pub(super) type Indices = SmallVec<[Index; 4]>;
+
+/// What the indices of a `getelementptr` come to.
+#[derive(Debug, Default)]
+struct Sum {
+    bytes: u32,
+    /// Indices that are not constant, each with the bytes that it counts.
+    indices: SmallVec<[(Value, u32); 2]>,
+}
+
+impl Sum {
+    /// Adds what an index contributes; its value if it is not constant.
+    #[inline(always)]
+    fn add(&mut self, step: IndexStep, index: Option<Value>) {
+        self.bytes = self.bytes.wrapping_add(step.bytes);
+        if let (Some(index), 1..) = (index, step.stride) {
+            self.indices.push((index, step.stride));
+        }
+    }
+}
 
 impl BodyLoader<'_, '_, '_> {
     /// Loads, stores, addresses, stack memory.
@@ -149,29 +168,44 @@ impl BodyLoader<'_, '_, '_> {
         indices: &[bitcode::Value],
         flags: u32,
     ) -> Result<Value> {
-        let mut list = Indices::new();
-        let mut has_vector = self.is_vector(base);
-        for &index in indices {
-            list.push(match self.plain_int(index.id) {
-                Some((number, _)) => Index::Number(number),
-                None => {
-                    let value = self.operand(index)?;
-                    has_vector |= self.is_vector(value);
-                    Index::Value(value)
-                }
-            });
-        }
-        if !has_vector {
-            return self.scalar_address(element, base, &list, flags);
+        if let Some(sum) = self.scalar_sum(element, base, indices)? {
+            return Ok(self.sum(base, sum, flags));
         }
         let values: Result<Values> = indices.iter().map(|index| self.operand(*index)).collect();
         self.address(element, base, &values?, flags)
     }
 
+    /// What the indices come to; `None` if there is a vector among the operands.
+    #[inline(always)]
+    fn scalar_sum(
+        &mut self,
+        element: bitcode::TypeId,
+        base: Value,
+        indices: &[bitcode::Value],
+    ) -> Result<Option<Sum>> {
+        if self.is_vector(base) {
+            return Ok(None);
+        }
+        let mut walk = TypeWalk::new(element);
+        let mut sum = Sum::default();
+        for &index in indices {
+            if let Some((number, _)) = self.plain_int(index.id) {
+                sum.add(walk.step(self.loader, Some(number))?, None);
+                continue;
+            }
+            let value = self.operand(index)?;
+            if self.is_vector(value) {
+                return Ok(None);
+            }
+            sum.add(walk.step(self.loader, None)?, Some(value));
+        }
+        Ok(Some(sum))
+    }
+
     /// The number, and its width, that an operand is if it is an integer constant of at most 64 bits. As an operand of
     /// this kind it need not become a constant of the body.
     #[inline(always)]
-    fn plain_int(&self, id: ValueId) -> Option<(i64, u32)> {
+    pub(super) fn plain_int(&self, id: ValueId) -> Option<(i64, u32)> {
         if id >= self.head.first_result {
             return None;
         }
@@ -274,29 +308,34 @@ impl BodyLoader<'_, '_, '_> {
         indices: &[Index],
         flags: u32,
     ) -> Result<Value> {
-        let no_wrap = flags & bitcode::flags::GEP_NUW != 0;
-        let flags = (flags & u32::from(Flags::INBOUNDS | Flags::NUSW)) as u8;
         let mut walk = TypeWalk::new(element);
-        let (mut at, mut add, mut pending) = (base, 0u32, None);
+        let mut sum = Sum::default();
         for &index in indices {
-            let known = match index {
-                Index::Number(number) => Some(number),
-                Index::Value(_) => None,
-            };
-            let step = walk.step(self.loader, known)?;
-            add = add.wrapping_add(step.bytes);
-            if let (Index::Value(index), 1..) = (index, step.stride) {
-                let index = self.index(index);
-                if let Some((before, stride)) = pending.replace((index, step.stride)) {
-                    at = self.ptr_add(at, Some((before, stride)), 0, flags);
-                }
+            match index {
+                Index::Number(number) => sum.add(walk.step(self.loader, Some(number))?, None),
+                Index::Value(value) => sum.add(walk.step(self.loader, None)?, Some(value)),
             }
         }
-        let sum = self.ptr_add(at, pending, add, flags);
+        Ok(self.sum(base, sum, flags))
+    }
+
+    /// The address that is so far behind `base`.
+    #[inline(always)]
+    fn sum(&mut self, base: Value, sum: Sum, flags: u32) -> Value {
+        let no_wrap = flags & bitcode::flags::GEP_NUW != 0;
+        let flags = (flags & u32::from(Flags::INBOUNDS | Flags::NUSW)) as u8;
+        let (mut at, mut pending) = (base, None);
+        for (index, stride) in sum.indices {
+            let index = self.index(index);
+            if let Some(before) = pending.replace((index, stride)) {
+                at = self.ptr_add(at, Some(before), 0, flags);
+            }
+        }
+        let sum = self.ptr_add(at, pending, sum.bytes, flags);
         if no_wrap && sum != base {
             self.note_last(kind::PTR_ADD_NUW, 0);
         }
-        Ok(sum)
+        sum
     }
 
     /// An index in the width of addresses. Indices are signed, and address arithmetic wraps in 32 bits,
