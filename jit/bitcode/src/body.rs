@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 
 use crate::constants::Constants;
 use crate::container::block;
-use crate::decode::{Bounds, Lists, Record, is_terminator};
+use crate::decode::{Bounds, Lists, Record};
 use crate::error::{Error, Result};
 use crate::inst::{Attachment, DebugLoc, Event, ValueId};
 use crate::limits;
@@ -66,8 +66,6 @@ pub struct BodyReader<'m, 'a> {
     lists: Lists,
     bounds: Bounds,
     name: &'a [u8],
-    /// Blocks not yet ended.
-    blocks_left: u32,
     open: bool,
 }
 
@@ -92,9 +90,9 @@ impl<'m, 'a> BodyReader<'m, 'a> {
                 limit: 0,
                 referenced: 0,
                 blocks: 0,
+                blocks_left: 0,
             },
             name: &[],
-            blocks_left: 0,
             open: false,
         }
     }
@@ -130,6 +128,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             limit: next,
             referenced: 0,
             blocks: 0,
+            blocks_left: 0,
         };
         constants.reset(next);
         self.stream.rewind(&head);
@@ -146,10 +145,13 @@ impl<'m, 'a> BodyReader<'m, 'a> {
 
     /// The next event of the open function; `None` after the last.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
+        let (name, base) = (self.name, self.module.base_bit());
         self.step(|event| event)
+            .map_err(|error| error.moved_by(base).in_function(name))
     }
 
-    /// Gives the next event of the open function to `each`; `None` after the last.
+    /// Gives the next event of the open function to `each`; `None` after the last. Errors do not
+    /// know yet where the function is: [`BodyReader::locate`] tells them.
     ///
     /// What `each` does with an event of one kind is compiled into the decoder of that kind, so that
     /// no event is ever stored. It should be small, or consist of calls.
@@ -158,30 +160,26 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         if !self.open {
             return Ok(None);
         }
-        let code = match self.next() {
-            Ok(Next::Record(code)) => code,
-            Ok(Next::Attachments) => return Ok(Some(each(Event::Attached(&self.lists.facts)))),
+        match self.next() {
+            Ok(Next::Record(code)) => {
+                let bit = self.stream.mark();
+                let done = self.event(code, each);
+                done.map(Some).map_err(|error| error.at(bit as u64))
+            }
+            Ok(Next::Attachments) => Ok(Some(each(Event::Attached(&self.lists.facts)))),
             Ok(Next::End) => {
                 self.open = false;
-                return Ok(None);
+                Ok(None)
             }
-            Err(error) => return Err(self.fail(error)),
-        };
-        let (name, base) = (self.name, self.module.base_bit());
-        match self.event(code, each) {
-            Ok(done) => Ok(Some(done)),
-            Err(error) => Err(error.moved_by(base).in_function(name)),
+            Err(error) => {
+                self.open = false;
+                Err(error)
+            }
         }
     }
 
-    /// Ends the reading of this function.
-    fn fail(&mut self, error: Error) -> Error {
-        self.open = false;
-        self.locate(error)
-    }
-
-    /// Adds the function's name, and counts the offset from the start of the file.
-    fn locate(&self, error: Error) -> Error {
+    /// Adds the function's name to an error, and counts its offset from the start of the file.
+    pub fn locate(&self, error: Error) -> Error {
         error
             .moved_by(self.module.base_bit())
             .in_function(self.name)
@@ -240,7 +238,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             return Err(ops.malformed("more blocks than the function can hold"));
         }
         self.bounds.blocks = blocks;
-        self.blocks_left = blocks;
+        self.bounds.blocks_left = blocks;
         Ok(())
     }
 
@@ -275,7 +273,8 @@ impl<'m, 'a> BodyReader<'m, 'a> {
             match stream.next_inlined()? {
                 Entry::End => return Ok(()),
                 Entry::Block(inner) => stream.skip(&inner),
-                Entry::Record(_) => attached(Operands::new(stream.ops(), stream.bit()), facts)?,
+                Entry::Record(_) => attached(Operands::unplaced(stream.ops()), facts)
+                    .map_err(|error| error.at(stream.bit()))?,
             }
             // Operands may take no bits at all, in what no compiler writes.
             if facts.len() > head.bits() / limits::BITS_A_FACT {
@@ -287,7 +286,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
     /// B1 and B2, at the end.
     #[cold]
     fn check_end(&self) -> Result<()> {
-        let what = if self.blocks_left != 0 {
+        let what = if self.bounds.blocks_left != 0 {
             "fewer blocks than declared"
         } else if self.bounds.referenced > self.bounds.next {
             "value that is never defined"
@@ -299,28 +298,20 @@ impl<'m, 'a> BodyReader<'m, 'a> {
 
     #[inline(always)]
     fn event<'r, R>(&'r mut self, code: u32, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
-        let (stream, lists) = (&self.stream, &mut self.lists);
+        let lists = &mut self.lists;
         // Made anew where they are handed on, so that those of common records stay in registers.
-        let ops = || Operands::new(stream.ops(), stream.bit());
+        let ops = || Operands::unplaced(self.stream.ops());
         let mut record = Record {
             ops: ops(),
-            types: self.module.types(),
-            scopes: self.module.sync_scopes(),
+            module: self.module,
             bounds: &mut self.bounds,
         };
         match code {
-            code::DEBUG_LOC => return Ok(each(debug_loc(ops())?)),
-            code::DEBUG_LOC_AGAIN => return Ok(each(Event::LocAgain)),
-            code::OPERAND_BUNDLE => return Ok(each(bundle(record.again(), lists)?)),
-            _ => {}
+            code::DEBUG_LOC => Ok(each(debug_loc(ops())?)),
+            code::DEBUG_LOC_AGAIN => Ok(each(Event::LocAgain)),
+            code::OPERAND_BUNDLE => Ok(each(bundle(record.again(), lists)?)),
+            _ => record.decode(code, lists, each),
         }
-        if self.blocks_left == 0 {
-            return Err(record.ops.malformed("instruction after the last block"));
-        }
-        if is_terminator(code) {
-            self.blocks_left = self.blocks_left.wrapping_sub(1);
-        }
-        record.decode(code, lists, each)
     }
 }
 

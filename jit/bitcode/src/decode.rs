@@ -15,9 +15,8 @@ use alloc::vec::Vec;
 
 use crate::error::Result;
 use crate::inst::{Attachment, Event, Inst, Value, ValueId};
-use crate::module::SyncScope;
+use crate::module::Module;
 use crate::operands::Operands;
-use crate::types::Types;
 
 /// Buffers that the lists of an instruction live in.
 #[derive(Debug, Default)]
@@ -39,6 +38,8 @@ pub(crate) struct Bounds {
     pub(crate) referenced: u32,
     /// Number of blocks.
     pub(crate) blocks: u32,
+    /// Blocks not yet ended.
+    pub(crate) blocks_left: u32,
 }
 
 /// An instruction that is not common, and whether it has a result.
@@ -53,8 +54,8 @@ pub(crate) fn is_terminator(code: u32) -> bool {
 /// A record being decoded.
 pub(crate) struct Record<'x> {
     pub(crate) ops: Operands<'x>,
-    pub(crate) types: &'x Types,
-    pub(crate) scopes: &'x [SyncScope],
+    /// The whole module, so that only what the record needs of it is looked at.
+    pub(crate) module: &'x Module<'x>,
     pub(crate) bounds: &'x mut Bounds,
 }
 
@@ -64,13 +65,12 @@ impl Record<'_> {
     pub(crate) fn again(&mut self) -> Record<'_> {
         Record {
             ops: self.ops,
-            types: self.types,
-            scopes: self.scopes,
+            module: self.module,
             bounds: self.bounds,
         }
     }
 
-    /// Decodes the record; `code` is one of `bitc::FunctionCodes` that are instructions.
+    /// Decodes the record; `code` is one of `bitc::FunctionCodes` that are instructions (B1).
     ///
     /// Common records are decoded in arms of their own, each with a copy of `each` inside: what an
     /// instruction is made into is then known where it is decoded, and no [`Inst`] is ever stored.
@@ -81,6 +81,9 @@ impl Record<'_> {
         lists: &'r mut Lists,
         each: impl FnOnce(Event<'r>) -> R,
     ) -> Result<R> {
+        if self.bounds.blocks_left == 0 {
+            return Err(self.ops.malformed("instruction after the last block"));
+        }
         match code {
             20 | 41 => self.load(code == 41, each),
             11 => self.branch(each),
@@ -93,6 +96,9 @@ impl Record<'_> {
             16 => self.phi(lists, each),
             19 => self.alloca(each),
             _ => {
+                if is_terminator(code) {
+                    self.end_block();
+                }
                 let (inst, has_result) = self.again().rare(code, lists)?;
                 self.ops.skip();
                 if has_result {
@@ -102,6 +108,12 @@ impl Record<'_> {
                 }
             }
         }
+    }
+
+    /// The instruction is a terminator.
+    #[inline(always)]
+    fn end_block(&mut self) {
+        self.bounds.blocks_left = self.bounds.blocks_left.wrapping_sub(1);
     }
 
     /// The instruction is complete and defines the next value.

@@ -70,6 +70,13 @@ impl Error {
         self
     }
 
+    /// The same error with another offset.
+    #[cold]
+    pub(crate) fn at(mut self, bit: u64) -> Self {
+        self.0.bit = bit;
+        self
+    }
+
     /// The same error when its offset was counted from `bits` into the file (a wrapper header).
     pub(crate) fn moved_by(mut self, bits: u64) -> Self {
         self.0.bit = self.0.bit.saturating_add(bits);

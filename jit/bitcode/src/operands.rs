@@ -19,6 +19,13 @@ impl<'r> Operands<'r> {
         Self { rest: ops, bit }
     }
 
+    /// Operands of a record whose position is added to errors by the caller: that of the common ones
+    /// need not be known.
+    #[inline(always)]
+    pub(crate) fn unplaced(ops: &'r [u64]) -> Self {
+        Self::new(ops, 0)
+    }
+
     /// Position of the record's end, for errors.
     pub(crate) fn bit(&self) -> u64 {
         self.bit

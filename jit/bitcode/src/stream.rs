@@ -20,9 +20,10 @@
 //! S1. A block lies inside its parent, and ends with END_BLOCK exactly where its head said. LLVM
 //!     ignores the length; this check alone catches half of all random damage.
 //! S2. At most [`limits::NESTING`] blocks are open.
-//! S3. A record has at most [`limits::RECORD_OPS`] operands and no more than bits were left, so the
-//!     operand buffer is bounded by the file. Elements of an array that take no bits are few, or
-//!     reading many such records would take longer than linear in the file.
+//! S3. A record has at most [`limits::RECORD_OPS`] operands. It has no more of them than bits were
+//!     left, or than there was room for, so the operand buffer is bounded by the file. Elements of
+//!     an array that take no bits are few, or reading many such records would take longer than
+//!     linear in the file.
 
 use alloc::vec::Vec;
 
@@ -463,10 +464,11 @@ fn ends_are_checked() -> bool {
     }
 }
 
-/// Room in `ops` from `start` on for a list, whose length the bits left can hold and the limits
-/// allow (S3).
+/// Room in `ops` from `start` on for a list (S3).
 ///
-/// Everything that loops over a count or reserves for one goes through this.
+/// Everything that loops over a count or reserves for one goes through this. A list that there is
+/// room for costs no more than one of an earlier record did; that it fits the block is seen when the record is
+/// checked. The room for a longer one is made if the bits left can hold it and the limits allow it.
 #[inline(always)]
 fn list<'o>(
     ops: &'o mut Vec<u64>,
@@ -475,24 +477,32 @@ fn list<'o>(
     bits: Bits,
     cursor: &Cursor<'_>,
 ) -> Result<&'o mut [u64]> {
-    let (remaining, count) = (bits.remaining(cursor), usize::try_from(count));
-    let count = count.unwrap_or(usize::MAX);
-    if count > remaining || count > limits::RECORD_OPS {
-        return Err(too_long(count, remaining, bits.bit(cursor)));
+    let end = (start as u64).saturating_add(count);
+    if end > ops.len() as u64 {
+        make_room(ops, start, count, bits, cursor)?;
     }
-    let end = start.wrapping_add(count);
-    if ops.len() < end {
-        ops.resize(end, 0);
-    }
+    let end = usize::try_from(end).unwrap_or(usize::MAX);
     Ok(ops.get_mut(start..end).unwrap_or(&mut []))
 }
 
-/// Why a list is refused.
+/// The rare case of [`list`].
 #[cold]
-fn too_long(count: usize, remaining: usize, bit: u64) -> Error {
+fn make_room(
+    ops: &mut Vec<u64>,
+    start: usize,
+    count: u64,
+    bits: Bits,
+    cursor: &Cursor<'_>,
+) -> Result<()> {
+    let (remaining, count) = (bits.remaining(cursor), usize::try_from(count));
+    let count = count.unwrap_or(usize::MAX);
     if count > remaining {
-        Error::malformed(bit, "list longer than its block")
-    } else {
-        Error::limit(bit, "operands of a record")
+        let what = "list longer than its block";
+        return Err(Error::malformed(bits.bit(cursor), what));
     }
+    if count > limits::RECORD_OPS {
+        return Err(Error::limit(bits.bit(cursor), "operands of a record"));
+    }
+    ops.resize(start.saturating_add(count), 0);
+    Ok(())
 }

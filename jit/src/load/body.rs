@@ -172,13 +172,16 @@ impl<'a> Loader<'_, 'a> {
             let done = reader.step(
                 #[inline(always)]
                 |event| match event {
-                    Event::Inst(inst, result) => body
-                        .inst(&inst)
-                        .and_then(|value| body.made(value, result, inst.is_terminator())),
+                    Event::Inst(inst, result) => {
+                        let value = body.inst(&inst)?;
+                        body.made(value, result, inst.is_terminator())
+                    }
                     event => body.aside(event, places),
                 },
             );
-            let Some(done) = done? else { break };
+            let Some(done) = done.map_err(|error| reader.locate(error))? else {
+                break;
+            };
             if let Err(error) = done {
                 let bit = reader.bit();
                 let before = body.builder.body().lines.last().map(|line| line.line);

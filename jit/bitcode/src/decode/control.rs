@@ -42,7 +42,7 @@ impl Record<'_> {
             return Err(self.ops.unsupported("call without a function type"));
         }
         let ty = self.ty()?;
-        let types = self.types;
+        let types = self.module.types();
         let Type::Function {
             variadic,
             result,
@@ -127,6 +127,7 @@ impl Record<'_> {
     /// [target] or [target if set, target if not, condition]
     #[inline(always)]
     pub(super) fn branch<'r, R>(mut self, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
+        self.end_block();
         let if_true = self.block()?;
         if self.ops.is_empty() {
             return self.effect(Inst::Br(if_true), each);

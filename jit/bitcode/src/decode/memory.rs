@@ -25,7 +25,7 @@ impl Record<'_> {
         } else {
             self.ops.next_u32()?
         };
-        let ty = match self.types.get(named) {
+        let ty = match self.module.types().get(named) {
             _ if packed >> 6 & 1 == 1 => named,
             Type::Pointer {
                 pointee: Some(pointee),

@@ -19,8 +19,9 @@ impl Record<'_> {
             return Err(self.ops.unsupported("call without a function type"));
         }
         let ty = self.ty()?;
-        match self.types.get(ty) {
-            Type::Function { result, .. } => Ok(!self.types.is_void(*result)),
+        let types = self.module.types();
+        match types.get(ty) {
+            Type::Function { result, .. } => Ok(!types.is_void(*result)),
             _ => Err(self
                 .ops
                 .malformed("call with a type that is no function type")),
@@ -30,7 +31,7 @@ impl Record<'_> {
     /// An argument of a named parameter. Metadata is not a value: its id is only made absolute.
     #[inline(always)]
     pub(super) fn argument(&mut self, param: TypeId) -> Result<Value> {
-        Ok(Value::known(match self.types.get(param) {
+        Ok(Value::known(match self.module.types().get(param) {
             Type::Label => ValueId(self.block()?),
             Type::Metadata => ValueId(self.bounds.next.wrapping_sub(self.ops.next_u32()?)),
             _ => self.value()?,
@@ -52,7 +53,7 @@ impl Record<'_> {
     /// A type id.
     #[inline(always)]
     pub(super) fn ty(&mut self) -> Result<TypeId> {
-        self.ops.next_type(self.types.len())
+        self.ops.next_type(self.module.types().len())
     }
 
     /// A jump target. Block 0 is the entry, which nothing may jump to.
@@ -154,7 +155,8 @@ impl Record<'_> {
     #[inline(always)]
     pub(super) fn scope(&mut self) -> Result<SyncScope> {
         let index = self.ops.next_u32()? as usize;
-        self.scopes
+        self.module
+            .sync_scopes()
             .get(index)
             .copied()
             .ok_or_else(|| self.ops.malformed("synchronisation scope"))
