@@ -270,11 +270,14 @@ impl Body {
     #[must_use]
     #[inline]
     pub fn type_of(&self, value: Value) -> TypeId {
+        // Most values are results.
+        if let Some(id) = value.as_inst() {
+            return self.insts[id.index()].ty;
+        }
         match value.kind() {
-            ValueKind::Inst(id) => self.insts[id.index()].ty,
-            ValueKind::Arg(n) => self.params[n as usize],
             ValueKind::Const(id) => self.consts[id.index()].ty,
-            ValueKind::None => TypeId::VOID,
+            ValueKind::Arg(n) => self.params[n as usize],
+            ValueKind::Inst(_) | ValueKind::None => TypeId::VOID,
         }
     }
 

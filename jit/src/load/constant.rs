@@ -14,7 +14,7 @@ use ir::{ConstKind, Op, RelocTarget, Type, TypeId, Value};
 use super::body::BodyLoader;
 use super::error::{LoadError, Result};
 use super::fold::{Folded, zero_extend};
-use super::module::Symbol;
+use super::module::{Loader, Symbol};
 
 /// Deepest nesting of constants, which also ends cycles.
 const MAX_DEPTH: usize = 64;
@@ -65,13 +65,15 @@ impl BodyLoader<'_, '_, '_> {
     /// The value of a constant that is not made of others.
     fn leaf(&mut self, id: ValueId) -> Result<Option<Value>> {
         // Most constants are numbers.
-        if let Some((number, bits)) = self.plain_int(id) {
-            let constant = self.find(id)?.0.ty;
-            let ty = self.ty(constant)?;
+        if let Some((number, ty, bits)) = self.plain_int(id) {
+            let ty = self.ty(ty)?;
             let number = zero_extend(number.cast_unsigned(), bits);
             return Ok(Some(self.builder.int(ty, number)));
         }
-        if (id.0 as usize) < self.loader.symbols.len() {
+        if let Some(&symbol) = self.loader.symbols.get(id.0 as usize) {
+            if let Some(target) = Loader::symbol_target(symbol) {
+                return Ok(Some(self.symbol(Some(target), 0)));
+            }
             let folded = self.fold(id)?;
             return self.folded(folded, TypeId::PTR).map(Some);
         }

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::body::{BodyLoader, Values};
 use super::error::{LoadError, Result};
 use super::fold::{sign_extend, zero_extend};
-use super::gep::{IndexStep, TypeWalk};
+use super::gep::TypeWalk;
 use super::module::align_log2;
 
 /// An index of a `getelementptr`.
@@ -27,21 +27,23 @@ pub(super) enum Index {
 /// Those of one.
 pub(super) type Indices = SmallVec<[Index; 4]>;
 
-/// What the indices of a `getelementptr` come to.
-#[derive(Debug, Default)]
+/// An address that is being added up.
+#[derive(Clone, Copy, Debug)]
 struct Sum {
+    at: Value,
+    /// An index that is not constant and the bytes that it counts, still to be added.
+    pending: Option<(Value, u32)>,
     bytes: u32,
-    /// Indices that are not constant, each with the bytes that it counts.
-    indices: SmallVec<[(Value, u32); 2]>,
+    flags: u8,
 }
 
 impl Sum {
-    /// Adds what an index contributes; its value if it is not constant.
-    #[inline(always)]
-    fn add(&mut self, step: IndexStep, index: Option<Value>) {
-        self.bytes = self.bytes.wrapping_add(step.bytes);
-        if let (Some(index), 1..) = (index, step.stride) {
-            self.indices.push((index, step.stride));
+    fn new(base: Value, flags: u32) -> Self {
+        Self {
+            at: base,
+            pending: None,
+            bytes: 0,
+            flags: (flags & u32::from(Flags::INBOUNDS | Flags::NUSW)) as u8,
         }
     }
 }
@@ -168,44 +170,33 @@ impl BodyLoader<'_, '_, '_> {
         indices: &[bitcode::Value],
         flags: u32,
     ) -> Result<Value> {
-        if let Some(sum) = self.scalar_sum(element, base, indices)? {
-            return Ok(self.sum(base, sum, flags));
+        let mut has_vector = self.is_vector(base);
+        let (mut sum, mut walk) = (Sum::new(base, flags), TypeWalk::new(element));
+        for &index in indices {
+            if let Some((number, ..)) = self.plain_int(index.id) {
+                let step = walk.step(self.loader, Some(number))?;
+                sum.bytes = sum.bytes.wrapping_add(step.bytes);
+                continue;
+            }
+            let value = self.operand(index)?;
+            has_vector |= self.is_vector(value);
+            if has_vector {
+                break;
+            }
+            let step = walk.step(self.loader, None)?;
+            self.add_index(&mut sum, value, step.stride);
+        }
+        if !has_vector {
+            return Ok(self.sum(sum, flags));
         }
         let values: Result<Values> = indices.iter().map(|index| self.operand(*index)).collect();
         self.address(element, base, &values?, flags)
     }
 
-    /// What the indices come to; `None` if there is a vector among the operands.
+    /// The number, and its type and width, that an operand is if it is an integer constant of at most
+    /// 64 bits. As an operand of this kind it need not become a constant of the body.
     #[inline(always)]
-    fn scalar_sum(
-        &mut self,
-        element: bitcode::TypeId,
-        base: Value,
-        indices: &[bitcode::Value],
-    ) -> Result<Option<Sum>> {
-        if self.is_vector(base) {
-            return Ok(None);
-        }
-        let mut walk = TypeWalk::new(element);
-        let mut sum = Sum::default();
-        for &index in indices {
-            if let Some((number, _)) = self.plain_int(index.id) {
-                sum.add(walk.step(self.loader, Some(number))?, None);
-                continue;
-            }
-            let value = self.operand(index)?;
-            if self.is_vector(value) {
-                return Ok(None);
-            }
-            sum.add(walk.step(self.loader, None)?, Some(value));
-        }
-        Ok(Some(sum))
-    }
-
-    /// The number, and its width, that an operand is if it is an integer constant of at most 64 bits. As an operand of
-    /// this kind it need not become a constant of the body.
-    #[inline(always)]
-    pub(super) fn plain_int(&self, id: ValueId) -> Option<(i64, u32)> {
+    pub(super) fn plain_int(&self, id: ValueId) -> Option<(i64, bitcode::TypeId, u32)> {
         if id >= self.head.first_result {
             return None;
         }
@@ -215,8 +206,8 @@ impl BodyLoader<'_, '_, '_> {
             return None;
         };
         match constant.kind {
-            ConstantKind::Int(number) => Some((number, bits)),
-            ConstantKind::Null => Some((0, bits)),
+            ConstantKind::Int(number) => Some((number, constant.ty, bits)),
+            ConstantKind::Null => Some((0, constant.ty, bits)),
             _ => None,
         }
     }
@@ -288,7 +279,7 @@ impl BodyLoader<'_, '_, '_> {
         let layout = self.loader.layout(ty);
         let align = u32::from(align_log2(align).unwrap_or(layout.align_log2));
         let in_entry = self.builder.body().blocks.len() <= 1;
-        if let (true, Some((number, bits))) = (in_entry, self.plain_int(count)) {
+        if let (true, Some((number, _, bits))) = (in_entry, self.plain_int(count)) {
             let bytes = u64::from(layout.size)
                 .checked_mul(zero_extend(number.cast_unsigned(), bits))
                 .filter(|bytes| *bytes <= MAX_BYTES);
@@ -308,34 +299,42 @@ impl BodyLoader<'_, '_, '_> {
         indices: &[Index],
         flags: u32,
     ) -> Result<Value> {
-        let mut walk = TypeWalk::new(element);
-        let mut sum = Sum::default();
+        let (mut sum, mut walk) = (Sum::new(base, flags), TypeWalk::new(element));
         for &index in indices {
             match index {
-                Index::Number(number) => sum.add(walk.step(self.loader, Some(number))?, None),
-                Index::Value(value) => sum.add(walk.step(self.loader, None)?, Some(value)),
+                Index::Number(number) => {
+                    let step = walk.step(self.loader, Some(number))?;
+                    sum.bytes = sum.bytes.wrapping_add(step.bytes);
+                }
+                Index::Value(value) => {
+                    let step = walk.step(self.loader, None)?;
+                    self.add_index(&mut sum, value, step.stride);
+                }
             }
         }
-        Ok(self.sum(base, sum, flags))
+        Ok(self.sum(sum, flags))
     }
 
-    /// The address that is so far behind `base`.
-    #[inline(always)]
-    fn sum(&mut self, base: Value, sum: Sum, flags: u32) -> Value {
-        let no_wrap = flags & bitcode::flags::GEP_NUW != 0;
-        let flags = (flags & u32::from(Flags::INBOUNDS | Flags::NUSW)) as u8;
-        let (mut at, mut pending) = (base, None);
-        for (index, stride) in sum.indices {
-            let index = self.index(index);
-            if let Some(before) = pending.replace((index, stride)) {
-                at = self.ptr_add(at, Some(before), 0, flags);
-            }
+    /// Adds an index that is not constant. One is kept back, to be added together with the constants.
+    fn add_index(&mut self, sum: &mut Sum, index: Value, stride: u32) {
+        if stride == 0 {
+            return;
         }
-        let sum = self.ptr_add(at, pending, sum.bytes, flags);
-        if no_wrap && sum != base {
+        let index = self.index(index);
+        if let Some(before) = sum.pending.replace((index, stride)) {
+            sum.at = self.ptr_add(sum.at, Some(before), 0, sum.flags);
+        }
+    }
+
+    /// The finished address.
+    #[inline(always)]
+    fn sum(&mut self, sum: Sum, flags: u32) -> Value {
+        let value = self.ptr_add(sum.at, sum.pending, sum.bytes, sum.flags);
+        let is_new = sum.bytes != 0 || sum.pending.is_some();
+        if flags & bitcode::flags::GEP_NUW != 0 && is_new {
             self.note_last(kind::PTR_ADD_NUW, 0);
         }
-        sum
+        value
     }
 
     /// An index in the width of addresses. Indices are signed, and address arithmetic wraps in 32 bits,
