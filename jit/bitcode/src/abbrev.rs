@@ -77,6 +77,12 @@ impl Field {
         (self.width == 0).then_some(self.mask)
     }
 
+    /// The value of what is known to be a literal.
+    #[inline(always)]
+    pub(crate) fn value_of_literal(self) -> u64 {
+        self.mask
+    }
+
     /// Whether [`Field::read`] may be used.
     fn is_plain(self) -> bool {
         !self.is_char6 && (1..=Bits::MAX_WIDTH).contains(&u32::from(self.width))
@@ -150,7 +156,9 @@ pub(crate) struct Abbrev {
     start: u32,
     end: u32,
     pub(crate) tail: Tail,
-    /// Whether all fields are plain, see [`Field`].
+    /// Whether there is a tail.
+    pub(crate) has_tail: bool,
+    /// Whether the code is a literal and all fields are plain, see [`Field`].
     pub(crate) is_plain: bool,
 }
 
@@ -253,11 +261,12 @@ pub(crate) fn define(cursor: &mut Cursor<'_>, pool: &mut Vec<Field>) -> Result<A
     cursor.check()?;
     let too_many = |_| Error::limit(cursor.bit(), "operands of all abbreviations");
     Ok(Abbrev {
+        has_tail: tail != Tail::Nothing,
+        is_plain: is_plain && code.as_literal().is_some(),
         code,
         start: u32::try_from(start).map_err(too_many)?,
         end: u32::try_from(pool.len()).map_err(too_many)?,
         tail,
-        is_plain,
     })
 }
 
@@ -314,6 +323,7 @@ mod tests {
             start: 0,
             end: 0,
             tail: Tail::Nothing,
+            has_tail: false,
             is_plain: true,
         };
         // Two BLOCKINFO blocks: what the second adds moves what the first said.

@@ -38,10 +38,12 @@ mod code {
     pub(super) const DEBUG_LOC: u32 = 35;
     pub(super) const OPERAND_BUNDLE: u32 = 55;
 
+    pub(super) const FIRST_SILENT: u32 = 60;
+
     /// Users of block addresses (60) and debug records (61 to 66) do not concern execution.
     #[inline]
     pub(super) fn is_silent(code: u32) -> bool {
-        matches!(code, 60..=66)
+        matches!(code, FIRST_SILENT..=66)
     }
 }
 
@@ -247,7 +249,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
     fn next(&mut self) -> Result<Next> {
         loop {
             match self.stream.next_inlined()? {
-                Entry::Record(code) if code::is_silent(code) => {}
+                Entry::Record(code) if code >= code::FIRST_SILENT && code::is_silent(code) => {}
                 Entry::Record(code) => return Ok(Next::Record(code)),
                 Entry::Block(inner) if inner.id == block::METADATA_ATTACHMENT => {
                     self.read_attachments(&inner)?;
@@ -299,15 +301,14 @@ impl<'m, 'a> BodyReader<'m, 'a> {
     #[inline(always)]
     fn event<'r, R>(&'r mut self, code: u32, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
         let lists = &mut self.lists;
-        // Made anew where they are handed on, so that those of common records stay in registers.
-        let ops = || Operands::unplaced(self.stream.ops());
         let mut record = Record {
-            ops: ops(),
+            ops: Operands::unplaced(self.stream.ops()),
             module: self.module,
             bounds: &mut self.bounds,
         };
         match code {
-            code::DEBUG_LOC => Ok(each(debug_loc(ops())?)),
+            // Made anew, so that the operands of common records stay in registers.
+            code::DEBUG_LOC => Ok(each(debug_loc(Operands::unplaced(self.stream.ops()))?)),
             code::DEBUG_LOC_AGAIN => Ok(each(Event::LocAgain)),
             code::OPERAND_BUNDLE => Ok(each(bundle(record.again(), lists)?)),
             _ => record.decode(code, lists, each),

@@ -81,9 +81,6 @@ impl Record<'_> {
         lists: &'r mut Lists,
         each: impl FnOnce(Event<'r>) -> R,
     ) -> Result<R> {
-        if self.bounds.blocks_left == 0 {
-            return Err(self.ops.malformed("instruction after the last block"));
-        }
         match code {
             20 | 41 => self.load(code == 41, each),
             11 => self.branch(each),
@@ -96,12 +93,11 @@ impl Record<'_> {
             16 => self.phi(lists, each),
             19 => self.alloca(each),
             _ => {
-                if is_terminator(code) {
-                    self.end_block();
-                }
                 let (inst, has_result) = self.again().rare(code, lists)?;
                 self.ops.skip();
-                if has_result {
+                if is_terminator(code) {
+                    self.terminator(inst, has_result, each)
+                } else if has_result {
                     self.result(inst, each)
                 } else {
                     self.effect(inst, each)
@@ -110,15 +106,19 @@ impl Record<'_> {
         }
     }
 
-    /// The instruction is a terminator.
+    /// That there is a block which the instruction is in (B1).
     #[inline(always)]
-    fn end_block(&mut self) {
-        self.bounds.blocks_left = self.bounds.blocks_left.wrapping_sub(1);
+    fn expect_block(&self) -> Result<()> {
+        if self.bounds.blocks_left == 0 {
+            return Err(self.ops.malformed("instruction after the last block"));
+        }
+        Ok(())
     }
 
     /// The instruction is complete and defines the next value.
     #[inline(always)]
     fn result<'r, R>(&mut self, inst: Inst<'r>, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
+        self.expect_block()?;
         self.ops.finish()?;
         let id = ValueId(self.bounds.next);
         // Cannot wrap: `limit` is above what the body can define.
@@ -129,8 +129,25 @@ impl Record<'_> {
     /// The instruction is complete and defines nothing.
     #[inline(always)]
     fn effect<'r, R>(&mut self, inst: Inst<'r>, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
+        self.expect_block()?;
         self.ops.finish()?;
         Ok(each(Event::Inst(inst, None)))
+    }
+
+    /// The instruction is complete and ends its block; some that are refused later have a result.
+    #[inline(always)]
+    fn terminator<'r, R>(
+        &mut self,
+        inst: Inst<'r>,
+        has_result: bool,
+        each: impl FnOnce(Event<'r>) -> R,
+    ) -> Result<R> {
+        self.expect_block()?;
+        self.ops.finish()?;
+        self.bounds.blocks_left = self.bounds.blocks_left.wrapping_sub(1);
+        let id = ValueId(self.bounds.next);
+        self.bounds.next = id.0.wrapping_add(u32::from(has_result));
+        Ok(each(Event::Inst(inst, has_result.then_some(id))))
     }
 
     /// Records that make up a few hundredths of code; kept out of the way of the others.

@@ -406,28 +406,28 @@ impl<'a> Stream<'a> {
         let undefined = || Error::malformed(cursor.bit(), "abbreviation is not defined");
         let abbrev = abbrev.ok_or_else(undefined)?;
         self.blob = None;
-        let fields = abbrev.fields(pool);
-        let code = match abbrev.code.as_literal() {
-            Some(code) => code,
-            None => {
-                bits.give_back(cursor);
-                let code = abbrev.code.read_slowly(cursor);
-                bits = cursor.bits();
-                code
-            }
-        };
-        if abbrev.is_plain {
-            for (slot, field) in ops.iter_mut().zip(fields) {
+        let (code, fields) = (abbrev.code, abbrev.fields(pool));
+        self.count = fields.len();
+        let code = if abbrev.is_plain {
+            let mut slots = ops.iter_mut();
+            for field in fields {
+                let Some(slot) = slots.next() else { break };
                 *slot = field.read(&mut bits, cursor);
             }
+            code.value_of_literal()
         } else {
             bits.give_back(cursor);
+            let code = code.read_slowly(cursor);
             for (slot, field) in ops.iter_mut().zip(fields) {
                 *slot = field.read_slowly(cursor);
             }
             bits = cursor.bits();
+            code
+        };
+        if !abbrev.has_tail {
+            bits.give_back(cursor);
+            return Ok(code);
         }
-        self.count = fields.len();
         match abbrev.tail {
             Tail::Nothing => bits.give_back(cursor),
             Tail::Array(element) => {

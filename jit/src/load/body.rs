@@ -96,12 +96,9 @@ pub(super) struct BodyLoader<'l, 'm, 'a> {
     pub(super) bundle: Option<u32>,
     /// IR values by value numbers less that of the first parameter, see [`Scratch::locals`].
     locals: Vec<Value>,
-    /// First instruction made from the record before.
-    last_start: u32,
-    /// First instruction made from the record at hand.
-    start: u32,
-    /// Last instruction made from each record that is one in the file; `u32::MAX` if none was.
-    pub(super) records: Vec<u32>,
+    /// Number of instructions made before the first record that is one in the file, which is 0, and
+    /// up to the end of each.
+    records: Vec<u32>,
     /// A list of operands on the way to the pool.
     pub(super) words: Vec<u32>,
 }
@@ -236,11 +233,10 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
             head,
             needs_fault_block: false,
             bundle: None,
-            last_start: 0,
-            start: 0,
         };
         let locals = head.first_result.0.saturating_sub(head.first_param.0);
         body.locals.resize(locals as usize, Value::NONE);
+        body.records.push(0);
         body.builder.start_block();
         for param in 0..count {
             body.define(
@@ -286,16 +282,15 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         Ok(())
     }
 
-    /// Ends the translation of a record: which value it is of the file's number, if it has a result.
+    /// Ends the translation of a record, whose result has the value if it has one.
     #[inline(always)]
     fn made(&mut self, value: Value, result: Option<ValueId>, ends_block: bool) -> Result<()> {
-        let end = self.builder.next_id().0;
-        let last = end.wrapping_sub(1);
-        self.records
-            .push(if end == self.start { u32::MAX } else { last });
-        self.last_start = core::mem::replace(&mut self.start, end);
+        self.records.push(self.builder.next_id().0);
         if let Some(id) = result {
-            self.define(id, value);
+            // Results come in the order of their numbers, behind parameters and constants.
+            let local = id.0.wrapping_sub(self.head.first_param.0);
+            debug_assert_eq!(local as usize, self.locals.len(), "results are numbered");
+            self.locals.push(value);
         }
         // There are as many terminators as blocks, which the reader sees to.
         if ends_block && self.builder.body().blocks.len() < self.head.blocks as usize {
@@ -328,7 +323,9 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
     /// position on to what follows, which is better than none.
     fn place(&mut self, places: &mut Places<'a>, loc: DebugLoc) -> Result<()> {
         let Place { file, scope } = places.place(self.loader, loc)?;
-        let from = ir::InstId(self.last_start);
+        let before = self.records.len().checked_sub(2);
+        let from = before.and_then(|before| self.records.get(before));
+        let from = ir::InstId(from.copied().unwrap_or(0));
         let line = Line {
             from,
             line: loc.line,
@@ -338,6 +335,16 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         };
         self.builder.place(line);
         Ok(())
+    }
+
+    /// The last instruction made from a record that is one in the file; `None` if none was.
+    #[inline(always)]
+    pub(super) fn made_from(&self, record: u32) -> Option<ir::InstId> {
+        let record = record as usize;
+        let &[before, end] = self.records.get(record..record.wrapping_add(2))? else {
+            return None;
+        };
+        (before != end).then_some(ir::InstId(end.wrapping_sub(1)))
     }
 
     /// Appends an instruction, to the prologue if that is being made.
@@ -364,13 +371,10 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
         self.make_late(ty, LateTarget::Prologue(index))
     }
 
-    /// Maps a value of the file. Results come in the order of their numbers.
-    #[inline(always)]
+    /// Maps a parameter, a symbol or a constant of the file.
     pub(super) fn define(&mut self, id: ValueId, value: Value) {
         let local = id.0.wrapping_sub(self.head.first_param.0) as usize;
-        if local == self.locals.len() {
-            self.locals.push(value);
-        } else if let Some(slot) = self.locals.get_mut(local) {
+        if let Some(slot) = self.locals.get_mut(local) {
             *slot = value;
         } else {
             self.define_global(id, value);

@@ -75,16 +75,15 @@ impl BodyLoader<'_, '_, '_> {
     pub(super) fn attach(&mut self, facts: &[Attachment]) -> Result<()> {
         for fact in facts {
             // What is attached to the function itself is its debug information.
-            let record = fact.inst.and_then(|inst| self.records.get(inst as usize));
-            let Some(&at) = record else { continue };
-            let Some(made) = self.builder.body().insts.get(at as usize) else {
+            let Some(at) = fact.inst.and_then(|inst| self.made_from(inst)) else {
                 continue;
             };
-            if !carries_facts(made.op) {
+            let made = self.builder.body().insts.get(at.index());
+            if !made.is_some_and(|made| carries_facts(made.op)) {
                 continue;
             }
             if let Some((kind, payload)) = self.loader.fact(fact.kind, fact.node)? {
-                self.note(InstId(at), kind, payload);
+                self.note(at, kind, payload);
             }
         }
         Ok(())

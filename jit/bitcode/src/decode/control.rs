@@ -127,20 +127,17 @@ impl Record<'_> {
     /// [target] or [target if set, target if not, condition]
     #[inline(always)]
     pub(super) fn branch<'r, R>(mut self, each: impl FnOnce(Event<'r>) -> R) -> Result<R> {
-        self.end_block();
         let if_true = self.block()?;
         if self.ops.is_empty() {
-            return self.effect(Inst::Br(if_true), each);
+            return self.terminator(Inst::Br(if_true), false, each);
         }
         let (if_false, cond) = (self.block()?, self.value()?);
-        self.effect(
-            Inst::CondBr {
-                if_true,
-                if_false,
-                cond,
-            },
-            each,
-        )
+        let inst = Inst::CondBr {
+            if_true,
+            if_false,
+            cond,
+        };
+        self.terminator(inst, false, each)
     }
 
     /// [type, value, default, (case, target)…]
