@@ -270,6 +270,8 @@ impl<'m, 'a> BodyReader<'m, 'a> {
     fn read_attachments(&mut self, head: &BlockHead) -> Result<()> {
         let (stream, facts) = (&mut self.stream, &mut self.lists.facts);
         facts.clear();
+        // Operands may take no bits at all, in what no compiler writes.
+        let most = head.bits() / limits::BITS_A_FACT;
         stream.enter(head)?;
         loop {
             match stream.next_inlined()? {
@@ -278,8 +280,7 @@ impl<'m, 'a> BodyReader<'m, 'a> {
                 Entry::Record(_) => attached(Operands::unplaced(stream.ops()), facts)
                     .map_err(|error| error.at(stream.bit()))?,
             }
-            // Operands may take no bits at all, in what no compiler writes.
-            if facts.len() > head.bits() / limits::BITS_A_FACT {
+            if facts.len() > most {
                 return Err(Error::limit(stream.bit(), "number of attachments"));
             }
         }

@@ -198,7 +198,7 @@ impl Constants {
         // i32 gives a type that no constant record accepts.
         let mut ty = types.int32().unwrap_or(TypeId(u32::MAX));
         loop {
-            match stream.next()? {
+            match stream.next_inlined()? {
                 Entry::End => return Ok(()),
                 Entry::Block(inner) => stream.skip(&inner),
                 Entry::Record(1) => {

@@ -193,7 +193,7 @@ impl<'a> Stream<'a> {
         self.next_inlined()
     }
 
-    /// As [`Stream::next`], for the one place where nearly all records are read.
+    /// As [`Stream::next`], for the few places where nearly all records are read.
     #[inline(always)]
     pub(crate) fn next_inlined(&mut self) -> Result<Entry> {
         loop {
