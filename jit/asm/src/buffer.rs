@@ -142,14 +142,15 @@ impl CodeBuffer {
         self.data.clear();
     }
 
-    /// Makes room for so many bytes of code and as many labels, of which a compiler has an idea
-    /// beforehand.
+    /// Makes room for so many bytes of code and as many labels, with a branch to each, of which a
+    /// compiler has an idea beforehand.
     pub fn reserve(&mut self, bytes: usize, labels: usize) {
         let bytes = bytes.min(self.limit as usize) + WINDOW;
         if self.bytes.len() < bytes {
             self.bytes.resize(bytes, 0);
         }
         self.labels.reserve(labels);
+        self.fixups.reserve(labels);
     }
 
     /// Where the next instruction will begin.

@@ -58,12 +58,8 @@ impl Emitter<'_> {
         }
     }
 
-    fn next(&self) -> Option<BlockId> {
-        self.layout.after(self.layout.place(self.block).index)
-    }
-
     fn branch(&mut self, to: BlockId) {
-        let alone = Some(to) == self.next() && self.layout.place(to).edges == 1;
+        let alone = Some(to) == self.next && self.layout.place(to).edges == 1;
         let plain = self.phis.from(self.block).is_empty();
         if alone && plain {
             self.carry = Carry::Keep;
@@ -83,7 +79,7 @@ impl Emitter<'_> {
         // The last edge falls through if it can; the first one should need no code of its own.
         let mut simple = [self.is_simple(then), self.is_simple(other)];
         let swap = if simple[0] == simple[1] {
-            Some(then) == self.next()
+            Some(then) == self.next
         } else {
             simple[1]
         };
@@ -109,16 +105,20 @@ impl Emitter<'_> {
 
     /// Whether the edge to `to` is just a jump: it counts nothing, and each phi already lies where its
     /// value does.
+    #[inline]
     pub(super) fn is_simple(&self, to: BlockId) -> bool {
+        !self.counts(to) && (self.phis.from(self.block).is_empty() || self.is_settled(to))
+    }
+
+    /// Whether each phi of `to` already lies where its value does.
+    fn is_settled(&self, to: BlockId) -> bool {
         let mut inputs = self.phis.edge(self.block, self.body.block(to));
-        !self.counts(to)
-            && inputs.all(|at| {
-                let (phi, value) = self.phis.at(at);
-                let val = &self.vals[self.result(phi) as usize];
-                let settled =
-                    val.fixed.is_some() && self.source(value, 0) == Source::Reg(val.fixed);
-                settled || !val.has(Val::USED)
-            })
+        inputs.all(|at| {
+            let (phi, value) = self.phis.at(at);
+            let val = &self.vals[self.result(phi) as usize];
+            let settled = val.fixed.is_some() && self.source(value, 0) == Source::Reg(val.fixed);
+            settled || !val.has(Val::USED)
+        })
     }
 
     /// Whether the edge to `to` counts for a loop.
@@ -134,7 +134,14 @@ impl Emitter<'_> {
     }
 
     /// Emits the phi moves of the edge to `to`.
+    #[inline]
     pub(super) fn edge(&mut self, to: BlockId) {
+        if !self.phis.from(self.block).is_empty() {
+            self.move_inputs(to);
+        }
+    }
+
+    fn move_inputs(&mut self, to: BlockId) {
         let mut last = None;
         for at in self.phis.edge(self.block, self.body.block(to)) {
             let (phi, value) = self.phis.at(at);
@@ -183,8 +190,9 @@ impl Emitter<'_> {
     }
 
     /// Goes to `to`, by falling through if it is next.
+    #[inline]
     fn jump(&mut self, to: BlockId) {
-        self.asm_jump(to, Some(to) == self.next());
+        self.asm_jump(to, Some(to) == self.next);
     }
 
     pub(super) fn asm_jump(&mut self, to: BlockId, falls: bool) {
@@ -215,7 +223,7 @@ impl Emitter<'_> {
 
     /// Decides what the next block inherits when the edges to `targets` have been emitted.
     pub(super) fn carry_to_next(&mut self, targets: &[BlockId]) {
-        let Some(next) = self.next() else { return };
+        let Some(next) = self.next else { return };
         if !targets.contains(&next) || self.layout.place(next).edges != 1 {
             return;
         }

@@ -119,6 +119,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// `Call` and `CallIndirect`.
+    #[inline(never)]
     pub(super) fn call(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
         let [target, start, count] = inst.args;
         let body = self.body;
@@ -131,8 +132,18 @@ impl<'a> Emitter<'a> {
         } else {
             None
         };
-        let given = self.arguments(args, &copies);
-        let stack = self.fixed_arguments(callee.params, given)?;
+        let plain = match copies.is_empty() {
+            true => self.plain_arguments(callee.params, args),
+            false => None,
+        };
+        let stack = match plain {
+            Some(stack) => stack,
+            None => {
+                self.moves.clear();
+                let given = self.arguments(args, &copies);
+                self.fixed_arguments(callee.params, given)?
+            }
+        };
         if let Some(image) = image {
             let to = Target::Reg(Reg::of(IMAGE));
             self.moves.push(Move {
@@ -151,7 +162,10 @@ impl<'a> Emitter<'a> {
             });
         }
         self.frame.reserve_outgoing(stack);
-        body.for_each_operand(inst, |operand| self.release(operand));
+        args.iter().for_each(|&arg| self.release(Value(arg)));
+        if inst.op == Op::CallIndirect {
+            self.release(Value(target));
+        }
         self.store_volatile();
         let wide = self.moves.iter().any(|m| m.part == Part::V256);
         self.emit_moves();
@@ -168,6 +182,22 @@ impl<'a> Emitter<'a> {
         let after = self.asm.offset().0;
         self.tables.returns.push(after);
         self.call_result(id, inst, callee.ret)
+    }
+
+    /// Notes the moves of `args` to the places of `params` if each is one part, of the kind that the
+    /// parameter has; the bytes on the stack.
+    fn plain_arguments(&mut self, params: &[TypeId], args: &[u32]) -> Option<u32> {
+        let mut places = Places::default();
+        for (&ty, &arg) in params.iter().zip(args) {
+            let value = Value(arg);
+            let (part, given) = (scalar_part(ty)?, self.only_part(value)?);
+            if part.is_int() != given.is_int() {
+                return None;
+            }
+            let source = self.source(value, 0);
+            self.argument(Some((source, given)), part, places.of(part));
+        }
+        (params.len() <= args.len()).then_some(places.stack)
     }
 
     /// Notes the moves of what is `given` to the places of `params`; the bytes on the stack.

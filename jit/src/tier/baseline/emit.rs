@@ -45,6 +45,8 @@ pub(super) struct Emitter<'a> {
     pub(super) position: u32,
     pub(super) at: InstId,
     pub(super) block: BlockId,
+    /// The block whose code comes after this one's.
+    pub(super) next: Option<BlockId>,
     /// Where each block begins.
     pub(super) labels: Vec<Label>,
     /// By loop: where its counter's cold code begins.
@@ -101,15 +103,17 @@ impl<'a> Emitter<'a> {
             tables: SideTables {
                 // About one in three instructions may fault.
                 insts: Vec::with_capacity(body.insts.len() / 3 + 4),
-                returns: Vec::with_capacity(analysis.calls.len() + 4),
+                returns: Vec::with_capacity(analysis.calls.len() + layout.loops.len() + 1),
+                loops: Vec::with_capacity(layout.loops.len()),
                 ..SideTables::default()
             },
             position: 0,
             at: InstId(0),
             block: BlockId(0),
+            next: None,
             labels,
             cold_loops: alloc::vec![None; layout.loops.len()],
-            cold: Vec::new(),
+            cold: Vec::with_capacity(layout.loops.len() + 1),
             fused: None,
             zero_flag: (0, super::value::NO_IX),
             carry: Carry::Keep,
@@ -147,6 +151,7 @@ impl<'a> Emitter<'a> {
     /// The code of all blocks.
     pub(super) fn blocks(&mut self) -> Result<(), Declined> {
         for at in 0..self.layout.order.len() {
+            self.next = self.layout.order.get(at + 1).copied();
             self.block(self.layout.order[at])?;
             if self.asm.overflowed() || self.frame.is_too_large() || self.regs.exhausted.is_some() {
                 break;
@@ -175,6 +180,7 @@ impl<'a> Emitter<'a> {
         Ok(())
     }
 
+    #[inline(always)]
     fn inst(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
         match inst.op {
             Op::Phi => self.phi(id),

@@ -120,11 +120,6 @@ impl Layout {
         self.places[block.index()]
     }
 
-    /// The block emitted after the one with index `at`.
-    pub(super) fn after(&self, at: u32) -> Option<BlockId> {
-        self.order.get(at as usize + 1).copied()
-    }
-
     /// The loop that `block` is the header of.
     pub(super) fn loop_at(&self, block: BlockId) -> Option<LoopRange> {
         let inner = self.loops.get(self.place(block).inner as usize)?;

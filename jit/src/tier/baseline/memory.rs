@@ -75,55 +75,34 @@ impl Emitter<'_> {
     fn address_of(&mut self, value: Value) -> Address {
         let mut value = value;
         let mut disp = 0i32;
-        loop {
-            if let Some(bits) = self.const_int(value) {
-                let disp = disp.wrapping_add(bits as i32);
-                return Address {
-                    base: Base::None,
-                    index: None,
-                    disp,
-                };
+        while let Some(ix) = self.index(value)
+            && self.vals[ix as usize].is_folded()
+        {
+            let [base, index, c] = self.body.insts[(ix - self.params) as usize].args;
+            if Value(index) != Value::NONE {
+                return self.indexed(Value(base), Value(index), c, disp);
             }
-            let Some(ix) = self.index(value) else {
-                return self.based(value, disp);
-            };
-            let val = self.vals[ix as usize];
-            if val.is_folded() {
-                let [base, index, c] = self.body.insts[(ix - self.params) as usize].args;
-                if Value(index) != Value::NONE {
-                    return self.indexed(Value(base), Value(index), c, disp);
-                }
-                disp = disp.wrapping_add(c as i32);
-                value = Value(base);
-                continue;
-            }
-            return self.based(value, disp);
+            disp = disp.wrapping_add(c as i32);
+            value = Value(base);
         }
+        self.based(value, disp)
     }
 
     /// `value + disp` without looking through `value`, but for allocas and constants.
     fn based(&mut self, value: Value, disp: i32) -> Address {
-        if let Some(bits) = self.const_int(value) {
-            let disp = disp.wrapping_add(bits as i32);
-            return Address {
-                base: Base::None,
-                index: None,
-                disp,
-            };
-        }
-        if let Some(ix) = self.index(value) {
-            let val = self.vals[ix as usize];
+        let (base, disp) = if let Some(ix) = self.index(value) {
+            let val = &self.vals[ix as usize];
             let near = disp.unsigned_abs() < abi::PROBE_INTERVAL;
             if val.has(Val::ALLOCA) && near {
-                let disp = val.home + disp;
-                return Address {
-                    base: Base::Frame,
-                    index: None,
-                    disp,
-                };
+                (Base::Frame, val.home + disp)
+            } else {
+                (Base::Reg(self.gpr(value)), disp)
             }
-        }
-        let base = Base::Reg(self.gpr(value));
+        } else if let Some(bits) = self.const_int(value) {
+            (Base::None, disp.wrapping_add(bits as i32))
+        } else {
+            (Base::Reg(self.gpr(value)), disp)
+        };
         Address {
             base,
             index: None,
@@ -212,50 +191,53 @@ impl Emitter<'_> {
     pub(super) fn load(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
         let ptr = Value(inst.args[0]);
         let ix = self.result(id);
-        let val = self.vals[ix as usize];
-        if val.more != 0 {
+        let Val { part, more, .. } = self.vals[ix as usize];
+        if more != 0 {
             return self.load_aggregate(id, inst);
         }
         if let Some(from) = self.variable(ptr) {
             return self.load_variable(id, inst, from);
         }
         let mem = self.address(ptr);
-        let whole = match val.part {
-            Part::Int(bits) => Self::access_size(bits).is_some(),
-            _ => true,
-        };
-        let dst = if whole {
-            self.dst_late(id)
-        } else {
-            self.dst(id)
-        };
-        self.note(id);
-        let mut flags = 0;
-        match val.part {
-            Part::Int(bits) => {
-                let Some(size) = Self::access_size(bits) else {
+        let (dst, flags) = match part {
+            Part::Int(bits) => match Self::access_size(bits) {
+                Some(size) => self.load_whole(id, mem, bits, size),
+                None => {
+                    let dst = self.dst(id);
+                    self.note(id);
                     self.load_pieces(dst.gpr(), mem, bits);
-                    self.done(id, inst, dst, 0);
-                    return Ok(());
-                };
-                if size == Size::B64 {
-                    self.asm.mov(size, dst.gpr(), mem);
-                } else {
-                    self.asm.movzx(dst.gpr(), size, mem);
+                    (dst, 0)
                 }
-                if u32::from(bits) == size.bits() {
-                    flags = Val::ZEXT;
-                }
-            }
+            },
             Part::V128 | Part::V256 => {
+                let dst = self.dst_late(id);
+                self.note(id);
                 let bytes = self.shape(inst.ty)?.bytes();
                 self.load_lanes(dst.xmm(), bytes, mem);
+                (dst, 0)
             }
-            part => self.load_vector(dst.xmm(), part, mem),
-        }
+            part => {
+                let dst = self.dst_late(id);
+                self.note(id);
+                self.load_vector(dst.xmm(), part, mem);
+                (dst, 0)
+            }
+        };
         self.release(ptr);
         self.set(ix, dst, flags);
         Ok(())
+    }
+
+    /// Loads an integer as wide as an access; its register, and what is known of its upper bits.
+    fn load_whole(&mut self, id: InstId, mem: Mem, bits: u8, size: Size) -> (Reg, u16) {
+        let dst = self.dst_late(id);
+        self.note(id);
+        match size {
+            Size::B32 | Size::B64 => self.asm.mov(size, dst.gpr(), mem),
+            Size::B8 | Size::B16 => self.asm.movzx(dst.gpr(), size, mem),
+        }
+        let whole = u32::from(bits) == size.bits();
+        (dst, if whole { Val::ZEXT } else { 0 })
     }
 
     fn load_variable(&mut self, id: InstId, inst: &Inst, from: Reg) -> Result<(), Declined> {

@@ -58,6 +58,18 @@ struct Plan {
     homes: Vec<(i32, u32, u32)>,
 }
 
+impl Move {
+    /// Whether the part is where it goes.
+    #[inline]
+    fn is_nothing(&self) -> bool {
+        match (self.from, self.to) {
+            (Source::Reg(from), Target::Reg(to)) => from == to,
+            (Source::Home(from), Target::Home(to)) => from == to,
+            _ => false,
+        }
+    }
+}
+
 const NOBODY: u32 = u32::MAX;
 /// So many moves are ordered by looking at each other.
 const FEW: usize = 8;
@@ -117,17 +129,21 @@ impl Plan {
 impl Emitter<'_> {
     /// Emits the collected moves and forgets them.
     pub(super) fn emit_moves(&mut self) {
+        if self.moves.is_empty() {
+            return;
+        }
         let mut moves = core::mem::take(&mut self.moves);
-        moves.retain(|m| match (m.from, m.to) {
-            (Source::Reg(from), Target::Reg(to)) => from != to,
-            (Source::Home(from), Target::Home(to)) => from != to,
-            _ => true,
-        });
-        match moves.as_slice() {
-            [] => {}
-            [only] => self.emit_move(*only),
-            [_, .., _] if moves.len() <= FEW => self.emit_few(&mut moves),
-            _ => self.emit_parallel(&mut moves),
+        if are_independent(&moves) {
+            for &m in moves.iter().filter(|m| !m.is_nothing()) {
+                self.emit_move(m);
+            }
+        } else {
+            moves.retain(|m| !m.is_nothing());
+            if moves.len() <= FEW {
+                self.emit_few(&mut moves);
+            } else {
+                self.emit_parallel(&mut moves);
+            }
         }
         moves.clear();
         self.moves = moves;
@@ -307,6 +323,25 @@ fn unread(plan: &mut Plan, from: Source, ready: &mut Vec<u32>) {
             ready.push(*writer);
         }
     }
+}
+
+/// Whether no move reads what another one writes, so that any order does. May be false for no reason.
+fn are_independent(moves: &[Move]) -> bool {
+    let (mut read, mut written) = (0, 0);
+    let (mut homes_read, mut homes_written) = (false, false);
+    for m in moves.iter().filter(|m| !m.is_nothing()) {
+        match m.from {
+            Source::Reg(reg) => read |= reg.bit(),
+            Source::Home(_) => homes_read = true,
+            Source::Address(_) | Source::Bits(_) | Source::Special(_) => {}
+        }
+        match m.to {
+            Target::Reg(reg) => written |= reg.bit(),
+            Target::Home(_) => homes_written = true,
+            Target::Outgoing(_) => {}
+        }
+    }
+    read & written == 0 && !(homes_read && homes_written)
 }
 
 /// Whether another pending move reads what the move `at` writes.

@@ -11,7 +11,7 @@ use super::regs::{INTS, VECTORS, class};
 use super::value::{Ix, NO_IX, Reg, Val};
 use crate::abi::{self, Part};
 use asm::{Alu, Gpr, Mem, Size, VecBin, VecLoad, VecStore, Xmm};
-use ir::{ConstId, ConstKind, Inst, InstId, Op, Value, ValueKind};
+use ir::{ConstId, ConstKind, Inst, InstId, Op, Value};
 
 /// The size of instructions on an integer of so many bits.
 pub(super) fn size_of(bits: u8) -> Size {
@@ -63,6 +63,7 @@ impl Emitter<'_> {
     }
 
     /// Number of part `part` of a value that is no constant.
+    #[inline(always)]
     pub(super) fn part_ix(&self, ix: Ix, part: u32) -> Ix {
         if part == 0 {
             ix
@@ -72,17 +73,18 @@ impl Emitter<'_> {
     }
 
     /// The value's first part in a register, locked.
+    #[inline]
     pub(super) fn get(&mut self, value: Value) -> Reg {
         self.get_part(value, 0)
     }
 
     /// A part of the value in a register, locked.
+    #[inline]
     pub(super) fn get_part(&mut self, value: Value, part: u32) -> Reg {
-        match value.kind() {
-            ValueKind::Const(id) => self.constant(id, part),
-            ValueKind::None => Reg::of(Gpr::Rax),
-            _ => match self.index(value) {
-                Some(ix) => self.get_ix(self.part_ix(ix, part)),
+        match self.index(value) {
+            Some(ix) => self.get_ix(self.part_ix(ix, part)),
+            None => match value.as_const() {
+                Some(id) => self.constant(id, part),
                 None => Reg::of(Gpr::Rax),
             },
         }
@@ -104,12 +106,19 @@ impl Emitter<'_> {
         self.move_to_reg(Reg::of(dst), from, part);
     }
 
+    #[inline]
     fn get_ix(&mut self, ix: Ix) -> Reg {
-        let val = self.vals[ix as usize];
-        if val.reg.is_some() {
-            self.lock(val.reg);
-            return val.reg;
+        let reg = self.vals[ix as usize].reg;
+        if reg.is_some() {
+            self.lock(reg);
+            return reg;
         }
+        self.bring(ix)
+    }
+
+    /// A part that is in no register in one, locked.
+    fn bring(&mut self, ix: Ix) -> Reg {
+        let val = self.vals[ix as usize];
         if val.has(Val::ALLOCA) {
             let reg = self.alloc(INTS);
             let object = self.local(val.home);
@@ -284,8 +293,16 @@ impl Emitter<'_> {
     }
 
     /// The constant's bits if it is an integer or an address.
+    #[inline]
     pub(super) fn const_int(&self, value: Value) -> Option<u64> {
         let id = value.as_const()?;
+        match self.body.consts[id.index()].kind {
+            ConstKind::Int(bits) => Some(bits),
+            _ => self.other_const_int(id),
+        }
+    }
+
+    fn other_const_int(&self, id: ConstId) -> Option<u64> {
         match self.body.constant(id).kind {
             ConstKind::F32(_) | ConstKind::F64(_) | ConstKind::Elements { .. } => None,
             ConstKind::Global { .. } if self.is_special(id) => None,
@@ -306,6 +323,7 @@ impl Emitter<'_> {
     }
 
     /// One use of `value` has been emitted.
+    #[inline]
     pub(super) fn release(&mut self, value: Value) {
         if let Some(ix) = self.index(value) {
             self.release_ix(ix);
@@ -402,30 +420,35 @@ impl Emitter<'_> {
 
     /// The instruction is emitted and its result, if any, is in `reg`.
     pub(super) fn done(&mut self, id: InstId, inst: &Inst, reg: Reg, flags: u16) {
-        let body = self.body;
-        body.for_each_operand(inst, |operand| self.release(operand));
+        if inst.op.is_int_binary() {
+            self.release(Value(inst.args[0]));
+            self.release(Value(inst.args[1]));
+        } else {
+            let body = self.body;
+            body.for_each_operand(inst, |operand| self.release(operand));
+        }
         self.set(self.result(id), reg, flags);
     }
 
     /// Part `ix` is defined: it is in `reg`.
     pub(super) fn set(&mut self, ix: Ix, reg: Reg, flags: u16) {
-        let val = self.vals[ix as usize];
-        let main = self.main(ix);
-        if self.vals[main as usize].uses == 0 {
+        if self.vals[self.main(ix) as usize].uses == 0 {
             return;
         }
-        self.vals[ix as usize].flags |= flags;
-        if val.fixed.is_some() {
-            if val.fixed != reg {
-                self.unalias(val.fixed, NO_IX);
-                self.copy(val.fixed, reg, val.part);
+        let val = &mut self.vals[ix as usize];
+        val.flags |= flags;
+        let (fixed, part) = (val.fixed, val.part);
+        if fixed.is_some() {
+            val.reg = fixed;
+            if fixed != reg {
+                self.unalias(fixed, NO_IX);
+                self.copy(fixed, reg, part);
             }
-            self.vals[ix as usize].reg = val.fixed;
-        } else if class(val.part) & !self.regs.reserved & reg.bit() != 0 {
+        } else if class(part) & !self.regs.reserved & reg.bit() != 0 {
             self.bind(reg, ix);
         } else if !self.alias(reg, ix) {
-            let own = self.alloc(class(val.part));
-            self.copy(own, reg, val.part);
+            let own = self.alloc(class(part));
+            self.copy(own, reg, part);
             self.bind(own, ix);
         }
     }

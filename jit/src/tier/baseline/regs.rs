@@ -131,6 +131,7 @@ impl Emitter<'_> {
     }
 
     /// Keeps `reg` as it is until the instruction ends.
+    #[inline(always)]
     pub(super) fn lock(&mut self, reg: Reg) {
         self.regs.locked |= reg.bit();
     }
@@ -250,6 +251,7 @@ impl Emitter<'_> {
     }
 
     /// One use of the value has been emitted. With the last one its registers and homes are free.
+    #[inline]
     pub(super) fn release_ix(&mut self, ix: Ix) {
         let val = &mut self.vals[ix as usize];
         debug_assert!(val.uses > 0, "value {ix} is released too often");
@@ -260,34 +262,37 @@ impl Emitter<'_> {
     }
 
     fn kill(&mut self, ix: Ix) {
+        if self.vals[ix as usize].is_folded() {
+            // It is in no register and has no home, but kept its operands.
+            let [base, index, _] = self.body.insts[(ix - self.params) as usize].args;
+            self.release(ir::Value(base));
+            self.release(ir::Value(index));
+            return;
+        }
         self.kill_part(ix);
-        let val = &self.vals[ix as usize];
-        if val.more != 0 {
-            let later = val.extra..val.extra + u32::from(val.more);
-            later.for_each(|part| self.kill_part(part));
-        } else if val.is_folded() {
-            let inst = self.body.insts[(ix - self.params) as usize];
-            self.release(ir::Value(inst.args[0]));
-            self.release(ir::Value(inst.args[1]));
+        let Val { more, extra, .. } = self.vals[ix as usize];
+        for part in extra..extra.wrapping_add(u32::from(more)) {
+            self.kill_part(part);
         }
     }
 
+    #[inline]
     fn kill_part(&mut self, ix: Ix) {
-        let val = &self.vals[ix as usize];
-        let Val {
-            reg, home, part, ..
-        } = *val;
-        let kept = val.flags & (Val::ALLOCA | Val::KEEP_HOME) != 0;
+        let val = &mut self.vals[ix as usize];
+        let reg = val.reg;
         if reg.is_some() && reg != val.fixed {
-            if self.regs.owner[usize::from(reg.0)] == ix {
-                self.unbind(reg);
+            val.reg = Reg::NONE;
+            let owner = &mut self.regs.owner[usize::from(reg.0)];
+            if *owner == ix {
+                *owner = NO_IX;
+                self.regs.busy &= !reg.bit();
             } else {
-                self.drop_alias(ix);
+                self.regs.aliases.retain(|&(_, other)| other != ix);
             }
         }
-        if home != 0 && !kept && !self.returns_twice {
-            self.frame.free(home, part.home_size());
-            self.vals[ix as usize].home = 0;
+        if val.home != 0 && val.flags & (Val::ALLOCA | Val::KEEP_HOME) == 0 && !self.returns_twice {
+            self.frame.free(val.home, val.part.home_size());
+            val.home = 0;
         }
     }
 
@@ -299,11 +304,6 @@ impl Emitter<'_> {
         self.regs.aliases.push((reg, ix));
         self.vals[ix as usize].reg = reg;
         true
-    }
-
-    fn drop_alias(&mut self, ix: Ix) {
-        self.regs.aliases.retain(|&(_, other)| other != ix);
-        self.vals[ix as usize].reg = Reg::NONE;
     }
 
     /// Gives the aliases of `reg` registers or homes of their own, because `reg` is about to be written; except
@@ -350,7 +350,7 @@ impl Emitter<'_> {
         for reg in each(self.regs.busy) {
             self.unbind(reg);
         }
-        for (_, ix) in core::mem::take(&mut self.regs.aliases) {
+        while let Some((_, ix)) = self.regs.aliases.pop() {
             self.vals[ix as usize].reg = Reg::NONE;
         }
     }

@@ -43,6 +43,7 @@ impl Reg {
     }
 
     /// As a general register.
+    #[inline(always)]
     pub(super) fn gpr(self) -> Gpr {
         debug_assert!(self.0 < 16);
         Gpr::new(self.0)
@@ -55,11 +56,13 @@ impl Reg {
     }
 
     /// Whether there is one.
+    #[inline(always)]
     pub(super) fn is_some(self) -> bool {
         self.0 < 32
     }
 
     /// Its bit in a set of registers; none for no register.
+    #[inline(always)]
     pub(super) fn bit(self) -> u32 {
         if self.is_some() { 1 << self.0 } else { 0 }
     }
