@@ -7,6 +7,7 @@
 //! ```
 
 mod branch;
+mod dispatch;
 mod fault;
 mod float;
 mod inst;
@@ -62,6 +63,8 @@ struct Emit<'a> {
     constants: Vec<Option<Label>>,
     tables: SideTables,
     cold: Vec<Cold>,
+    /// By loop: its cold code.
+    cold_loops: Vec<Label>,
     func: u32,
 }
 
@@ -77,6 +80,7 @@ pub(super) fn run(
     let frame = Frame::new(code, allocation)?;
     let mut asm = CodeBuffer::with_limit(MAX_CODE);
     let labels = code.blocks.iter().map(|_| asm.label()).collect();
+    let cold_loops = code.loops.iter().map(|_| asm.label()).collect();
     let mut emit = Emit {
         code,
         allocation,
@@ -92,6 +96,7 @@ pub(super) fn run(
         constants: vec![None; code.constants.len()],
         tables: SideTables::default(),
         cold: Vec::new(),
+        cold_loops,
         func: job.bindings.funcs[job.func.index()],
     };
     emit.prologue(job.counting);
@@ -105,24 +110,24 @@ impl Emit<'_> {
         self.frame.enter(&mut self.asm);
         if counting {
             let counter = abi::gs::calls(self.func);
-            self.count(counter, 2 * self.func, 0, None);
+            let label = self.asm.label();
+            self.count(counter, label);
+            let back = self.asm.here();
+            self.cold.push(Cold {
+                label,
+                back,
+                what: 2 * self.func,
+                number: 0,
+                point: None,
+            });
         }
     }
 
-    /// Counts down; when the counter trips, cold code calls the gate.
-    fn count(&mut self, counter: u32, what: u32, number: u32, point: Option<(usize, Vec<Loc>)>) {
-        let label = self.asm.label();
+    /// Counts down; when the counter trips, the code at `cold` calls the gate.
+    fn count(&mut self, counter: u32, cold: Label) {
         self.asm
             .unary(Unary::Dec, Size::B32, Mem::gs(counter as i32));
-        self.asm.jcc(Cond::S, label);
-        let back = self.asm.here();
-        self.cold.push(Cold {
-            label,
-            back,
-            what,
-            number,
-            point,
-        });
+        self.asm.jcc(Cond::S, cold);
     }
 
     fn blocks(&mut self) {
@@ -275,13 +280,22 @@ impl Emit<'_> {
             cold: 0,
             at: at as u32,
         });
+        self.count_again(number);
+        let back = self.asm.here();
+        self.cold.push(Cold {
+            label: self.cold_loops[number as usize],
+            back,
+            what: 2 * self.func + 1,
+            number: counted.number,
+            point: Some((at, stores)),
+        });
+    }
+
+    /// `LoopCount` in a copy of the loop's header: all lies where it lies in the header, so its cold code,
+    /// which goes on in the header, serves the copy, too.
+    fn count_again(&mut self, number: u32) {
         let counter = abi::gs::loops(self.func);
-        self.count(
-            counter,
-            2 * self.func + 1,
-            counted.number,
-            Some((at, stores)),
-        );
+        self.count(counter, self.cold_loops[number as usize]);
     }
 
     fn cold_code(&mut self) {

@@ -482,6 +482,8 @@ pub(super) struct SwitchInfo {
     pub(super) low: u64,
     /// Of a table: the successors.
     pub(super) table: Vec<u32>,
+    /// It is a computed goto.
+    pub(super) computed: bool,
 }
 
 impl SwitchInfo {

@@ -3,7 +3,7 @@
 use super::{Emit, Here};
 use crate::tier::flags::Test;
 use crate::tier::opt::backend::frame;
-use crate::tier::opt::backend::vcode::SwitchInfo;
+use crate::tier::opt::backend::vcode::{MInst, SwitchInfo};
 use alloc::vec::Vec;
 use asm::{Alu, Cond, Gpr, Label, Mem, Scale, Size};
 
@@ -20,7 +20,29 @@ impl Emit<'_> {
     /// `Jump`.
     pub(super) fn jump(&mut self, here: Here) {
         let to = self.target(here.number, 0);
-        self.go(here, to);
+        let replica = self.layout.replica(self.code, here.number);
+        match replica.filter(|_| self.layout.next(here.place) != Some(to)) {
+            Some(way) => way
+                .blocks()
+                .iter()
+                .for_each(|&at| self.copy_block(here, at)),
+            None => self.go(here, to),
+        }
+    }
+
+    /// Emits a copy of block `number`, but for the jump at its end, here.
+    fn copy_block(&mut self, here: Here, number: u32) {
+        let insts = self.code.blocks[number as usize].insts.clone();
+        let mut edit = self.allocation.first_move(insts.start);
+        for inst in insts {
+            edit = self.moves(edit, inst, false);
+            match self.code.insts[inst as usize] {
+                MInst::Jump => {}
+                MInst::LoopCount(number) => self.count_again(number),
+                _ => self.inst(Here { number, ..here }, inst),
+            }
+            edit = self.moves(edit, inst, true);
+        }
     }
 
     fn go(&mut self, here: Here, to: u32) {

@@ -9,6 +9,7 @@
 //! gets known only when it is emitted, so bounds from above decide ([`longest`]).
 
 use super::LOOP_ALIGN;
+use super::dispatch::{self, Way};
 use crate::tier::opt::backend::regalloc::Allocation;
 use crate::tier::opt::backend::vcode::{MInst, VCode};
 use alloc::vec;
@@ -38,6 +39,8 @@ pub(super) struct Layout {
     bound: Vec<u32>,
     /// By block: its place.
     place: Vec<u32>,
+    /// Whether jumps to computed gotos become copies.
+    replicates: bool,
 }
 
 impl Layout {
@@ -55,6 +58,7 @@ impl Layout {
         let mut layout = Self {
             bound: Vec::with_capacity(order.len() + 1),
             place: vec![u32::MAX; code.blocks.len()],
+            replicates: dispatch::is_worthwhile(code, &forward),
             order,
             forward,
             aligned,
@@ -82,6 +86,12 @@ impl Layout {
             && self.bound[target as usize] - self.bound[place as usize + 1] + 2 * JUMP <= SHORT
     }
 
+    /// What stands at the end of `block` instead of its jump, if that is replicated.
+    pub(super) fn replica(&self, code: &VCode, block: u32) -> Option<Way> {
+        let way = || Way::after(code, &self.forward, block);
+        self.replicates.then(way).flatten()
+    }
+
     fn measure(&mut self, code: &VCode, allocation: &Allocation) {
         let mut sum = 0u32;
         for (place, &at) in (0u32..).zip(&self.order) {
@@ -90,15 +100,24 @@ impl Layout {
                 sum = sum.saturating_add(LOOP_ALIGN);
             }
             self.bound.push(sum);
-            let insts = code.blocks[at as usize].insts.clone();
-            let first = allocation.first_move(insts.start);
-            let moves = allocation.first_move(insts.end) - first;
-            let bytes = insts.map(|inst| longest(code.insts[inst as usize]));
-            sum = bytes.fold(sum, u32::saturating_add);
-            sum = sum.saturating_add(moves as u32 * MOVE);
+            sum = sum.saturating_add(longest_block(code, allocation, at));
+            if let Some(way) = self.replica(code, at) {
+                let copied = way.blocks().iter();
+                let bytes = copied.map(|&at| longest_block(code, allocation, at));
+                sum = bytes.fold(sum, u32::saturating_add);
+            }
         }
         self.bound.push(sum);
     }
+}
+
+/// More bytes than block `at` can take.
+fn longest_block(code: &VCode, allocation: &Allocation, at: u32) -> u32 {
+    let insts = code.blocks[at as usize].insts.clone();
+    let first = allocation.first_move(insts.start);
+    let moves = allocation.first_move(insts.end) - first;
+    let bytes = insts.map(|inst| longest(code.insts[inst as usize]));
+    bytes.fold(moves as u32 * MOVE, u32::saturating_add)
 }
 
 /// More bytes than `inst` can take.

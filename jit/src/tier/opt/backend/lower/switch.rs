@@ -26,6 +26,7 @@ impl Lower<'_> {
                 ranges: self.ranges(inst, bits, succs),
                 low: 0,
                 table: Vec::new(),
+                computed: false,
                 default: self.successor(self.body.pool[inst.args[1] as usize], succs),
             },
         );
@@ -49,6 +50,7 @@ impl Lower<'_> {
                 ranges,
                 low: 0,
                 table: Vec::new(),
+                computed: true,
                 default: SwitchInfo::TRAP,
             },
         );
