@@ -316,17 +316,59 @@ impl<'a> Checker<'a> {
     #[inline(always)]
     pub(super) fn operand(&mut self, raw: u32) -> Check<TypeId> {
         let value = Value(raw);
-        let ty = self.defined_type(value)?;
-        let Some(def) = value.as_inst() else {
-            return Ok(ty);
-        };
-        // Most are results of the same block or of the entry.
-        let here = def < self.inst && (def.0 >= self.start || def.0 < self.entry_end);
-        if here || self.reaches(def) {
-            Ok(ty)
-        } else {
-            not_dominated(def)
+        match self.type_of(value) {
+            Some(ty) if self.is_there(value) => Ok(ty),
+            found => bad_operand(value, found),
         }
+    }
+
+    /// Checks an operand of known type.
+    #[inline(always)]
+    pub(super) fn operand_of(&mut self, raw: u32, expected: TypeId) -> Check {
+        let value = Value(raw);
+        let found = self.type_of(value);
+        if found == Some(expected) && self.is_there(value) {
+            return Ok(());
+        }
+        self.other_type(value, found, expected)
+    }
+
+    /// The message of `operand_of`.
+    #[cold]
+    fn other_type(&self, value: Value, found: Option<TypeId>, expected: TypeId) -> Check {
+        match found {
+            Some(ty) if ty != expected => Err(format!(
+                "its operand {value:?} is {}, not {}",
+                self.name(ty),
+                self.name(expected)
+            )
+            .into()),
+            _ => bad_operand(value, found).map(|_| ()),
+        }
+    }
+
+    /// The type of a value, wherever it is defined; `None` if it is not.
+    #[inline(always)]
+    fn type_of(&self, value: Value) -> Option<TypeId> {
+        if let Some(id) = value.as_inst() {
+            let inst = self.body.insts.get(id.index())?;
+            return inst.has_result().then_some(inst.ty);
+        }
+        match value.kind() {
+            ValueKind::Const(id) => self.body.consts.get(id.index()).map(|c| c.ty),
+            ValueKind::Arg(n) => self.body.params.get(n as usize).copied(),
+            ValueKind::Inst(_) | ValueKind::None => None,
+        }
+    }
+
+    /// Whether an existing value is defined wherever the instruction runs. Most are results of the same
+    /// block or of the entry.
+    #[inline(always)]
+    fn is_there(&mut self, value: Value) -> bool {
+        let Some(def) = value.as_inst() else {
+            return true;
+        };
+        def < self.inst && (def.0 >= self.start || def.0 < self.entry_end) || self.reaches(def)
     }
 
     /// Whether a definition that does not stand before this instruction in its block, nor in the entry,
@@ -335,47 +377,6 @@ impl<'a> Checker<'a> {
     fn reaches(&mut self, def: InstId) -> bool {
         let Block { start, end } = self.body.block(self.block);
         !(start..end).contains(&def.0) && self.dominates(def, self.block)
-    }
-
-    /// Checks an operand of known type.
-    #[inline(always)]
-    pub(super) fn operand_of(&mut self, raw: u32, expected: TypeId) -> Check {
-        let ty = self.operand(raw)?;
-        if ty == expected {
-            return Ok(());
-        }
-        self.other_type(Value(raw), ty, expected)
-    }
-
-    /// The message of `operand_of`.
-    #[cold]
-    fn other_type(&self, value: Value, ty: TypeId, expected: TypeId) -> Check {
-        Err(format!(
-            "its operand {value:?} is {}, not {}",
-            self.name(ty),
-            self.name(expected)
-        )
-        .into())
-    }
-
-    /// The type of a value, wherever it is defined.
-    #[inline(always)]
-    fn defined_type(&self, value: Value) -> Check<TypeId> {
-        if let Some(id) = value.as_inst() {
-            return match self.body.insts.get(id.index()) {
-                Some(inst) if inst.has_result() => Ok(inst.ty),
-                _ => not_a_value(value),
-            };
-        }
-        let found = match value.kind() {
-            ValueKind::Const(id) => self.body.consts.get(id.index()).map(|c| c.ty),
-            ValueKind::Arg(n) => self.body.params.get(n as usize).copied(),
-            ValueKind::Inst(_) | ValueKind::None => None,
-        };
-        match found {
-            Some(ty) => Ok(ty),
-            None => not_a_value(value),
-        }
     }
 
     /// Whether every path to block `to` passes the block of the existing instruction `def`.
@@ -390,6 +391,7 @@ impl<'a> Checker<'a> {
 
     /// B2 for phis: they come first, every predecessor has an entry, and only predecessors do. One that
     /// has several edges may have an entry for each, all with the same value.
+    #[inline(never)]
     pub(super) fn check_phi(&mut self, inst: &Inst) -> Check {
         let [start, n, _] = inst.args;
         if self.inst.0 != self.start && self.body.insts[self.inst.index() - 1].op != Op::Phi {
@@ -437,14 +439,9 @@ impl<'a> Checker<'a> {
         let Some(&Block { start, end }) = self.body.blocks.get(from.index()) else {
             return Err(format!("the phi names block {}, which is none", from.0).into());
         };
-        let found = self.defined_type(value)?;
-        if found != ty {
-            return Err(format!(
-                "the phi's entry {value:?} is {}, not {}",
-                self.name(found),
-                self.name(ty)
-            )
-            .into());
+        let found = self.type_of(value);
+        if found != Some(ty) {
+            return self.other_type(value, found, ty);
         }
         if let Some(def) = value.as_inst() {
             let inside = def.0 < self.entry_end || (start..end).contains(&def.0);
@@ -550,14 +547,14 @@ fn other_terminator(id: BlockId) -> Check {
     Err(format!("block {} does not end with its only terminator", id.0).into())
 }
 
+/// Of an operand that does not exist, or exists with this type and is not there where it is used.
 #[cold]
-fn not_dominated(def: InstId) -> Check<TypeId> {
-    Err(format!("its operand %{} does not dominate it", def.0).into())
-}
-
-#[cold]
-fn not_a_value(value: Value) -> Check<TypeId> {
-    Err(format!("its operand {value:?} is not a value").into())
+fn bad_operand(value: Value, found: Option<TypeId>) -> Check<TypeId> {
+    Err(match found {
+        Some(_) => format!("its operand {value:?} does not dominate it"),
+        None => format!("its operand {value:?} is not a value"),
+    }
+    .into())
 }
 
 #[cold]

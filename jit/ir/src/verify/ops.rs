@@ -35,7 +35,8 @@ const ACQ_REL: u8 = 5;
 const SEQ_CST: u8 = 6;
 
 impl Checker<'_> {
-    /// Checks any instruction but a phi.
+    /// Checks any instruction. Part of the walk; what it calls for rare instructions is not.
+    #[inline(always)]
     pub(super) fn check_inst(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         match inst.op {
@@ -126,6 +127,7 @@ impl Checker<'_> {
 
     /// Casts keep the number of lanes and change what their name says. `bitcast` keeps the number
     /// of bits and does not turn addresses into numbers: that is what `ptrtoint` is for.
+    #[inline(never)]
     fn check_cast(&mut self, inst: &Inst) -> Check {
         let from_ty = self.operand(inst.args[0])?;
         let from = self.value_class(from_ty)?;
@@ -156,6 +158,7 @@ impl Checker<'_> {
     }
 
     /// Two operands of one type, an existing predicate, and a truth value for each lane.
+    #[inline(always)]
     fn check_compare(&mut self, inst: &Inst) -> Check {
         let ty = self.operand(inst.args[0])?;
         self.operand_of(inst.args[1], ty)?;
@@ -167,6 +170,9 @@ impl Checker<'_> {
         };
         if !fits {
             return fail("there is no such comparison of such operands");
+        }
+        if class.lanes == 0 && inst.ty == TypeId::I1 {
+            return Ok(());
         }
         self.expect_truth(inst.ty, class.lanes)
     }
@@ -181,6 +187,7 @@ impl Checker<'_> {
     }
 
     /// One condition, or one for each lane.
+    #[inline(never)]
     fn check_select(&mut self, inst: &Inst) -> Check {
         let [cond, then, other] = inst.args;
         let class = self.value_class(inst.ty)?;
@@ -194,6 +201,7 @@ impl Checker<'_> {
 
     /// Atomic operations: the address is a `ptr`, the type has values, the ordering makes sense for
     /// the access.
+    #[inline(never)]
     fn check_atomic(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         let ordering = |flags: u32| MemFlags(flags).ordering();
@@ -261,6 +269,7 @@ impl Checker<'_> {
         self.check_ordered(ty, ordering, excluded)
     }
 
+    #[inline(never)]
     fn check_ordered(&self, ty: TypeId, ordering: u8, excluded: &[u8]) -> Check {
         let class = self.value_class(ty)?;
         if ordering > SEQ_CST || excluded.contains(&ordering) {
@@ -277,6 +286,7 @@ impl Checker<'_> {
     }
 
     /// A static alloca: bounded, and of a type that lies in memory.
+    #[inline(never)]
     fn check_alloca(&mut self, inst: &Inst) -> Check {
         let [bytes, align_log2, allocated] = inst.args;
         expect_ptr(inst.ty)?;
@@ -293,6 +303,7 @@ impl Checker<'_> {
     }
 
     /// A dynamic alloca: the count is not known, but what it counts is bounded.
+    #[inline(never)]
     fn check_dyn_alloca(&mut self, inst: &Inst) -> Check {
         let [count, align_log2, bytes] = inst.args;
         expect_ptr(inst.ty)?;
@@ -307,6 +318,7 @@ impl Checker<'_> {
     }
 
     /// Addresses in, address out; the index is always an `i32`, which the reader made it.
+    #[inline(always)]
     fn check_ptr_add(&mut self, inst: &Inst) -> Check {
         let [base, index, c] = inst.args;
         expect_ptr(inst.ty)?;
@@ -320,6 +332,7 @@ impl Checker<'_> {
 
     /// Arguments and result against the function type of the call itself; that the callee is
     /// defined with that type is not demanded (see DESIGN on K&R calls).
+    #[inline(never)]
     fn check_call(&mut self, inst: &Inst) -> Check {
         let [_, start, n] = inst.args;
         let Some((&[ty, attributes], args)) =
@@ -374,6 +387,7 @@ impl Checker<'_> {
     }
 
     /// Operations on lanes: the first operand is a vector, and everything else follows from it.
+    #[inline(never)]
     fn check_lanes(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         let vector = self.operand(a)?;
@@ -423,6 +437,7 @@ impl Checker<'_> {
     }
 
     /// The path leads to a field, whose type is that of the result or of the operand.
+    #[inline(never)]
     fn check_fields(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         let whole = self.operand(a)?;
@@ -463,6 +478,7 @@ impl Checker<'_> {
     }
 
     /// Block ids and lists were checked before the walk.
+    #[inline(always)]
     fn check_terminator(&mut self, inst: &Inst) -> Check {
         let [a, b, c] = inst.args;
         self.expect_last()?;
@@ -490,6 +506,7 @@ impl Checker<'_> {
     }
 
     /// Cases fit the operand's width and differ, so that their order means nothing.
+    #[inline(never)]
     fn check_switch(&mut self, inst: &Inst, cases: &[u32]) -> Check {
         self.operand_of(inst.args[0], inst.ty)?;
         let class = self.class(inst.ty)?;
