@@ -331,6 +331,18 @@ fn debug_loc<'r>(mut ops: Operands<'_>) -> Result<Event<'r>> {
 /// [instruction?, (kind, node)…]: an odd number of operands says that there is an instruction.
 #[inline(always)]
 fn attached(mut ops: Operands<'_>, facts: &mut Vec<Attachment>) -> Result<()> {
+    // Nearly all state one fact of one instruction.
+    if let &[inst, kind, node] = ops.rest()
+        && let Ok(_) = u32::try_from(inst | kind | node)
+    {
+        let low = |number: u64| (number & 0xFFFF_FFFF) as u32;
+        facts.push(Attachment {
+            inst: Some(low(inst)),
+            kind: low(kind),
+            node: low(node),
+        });
+        return Ok(());
+    }
     let inst = match ops.len() & 1 {
         1 => Some(ops.next_u32()?),
         _ => None,

@@ -164,7 +164,8 @@ impl<'a> Stream<'a> {
     /// Operands of the last record.
     #[inline]
     pub(crate) fn ops(&self) -> &[u64] {
-        self.ops.get(..self.count).unwrap_or(&[])
+        let count = self.count.min(self.ops.len());
+        self.ops.get(..count).unwrap_or(&[])
     }
 
     /// Bytes of the last record, if it had a blob.

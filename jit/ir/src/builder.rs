@@ -214,7 +214,9 @@ impl Builder {
     /// The body, for what can only be done at the end.
     pub fn body_mut(&mut self) -> &mut Body {
         self.end_block();
-        self.body.side.sort_by_key(|fact| fact.0);
+        if !self.body.side.is_sorted_by_key(|fact| fact.0) {
+            self.body.side.sort_by_key(|fact| fact.0);
+        }
         &mut self.body
     }
 

@@ -162,18 +162,20 @@ impl Cfg {
         if count == 0 {
             return;
         }
+        self.order.reserve(count);
+        let (starts, succ) = (self.succ_at.as_slice(), self.succ.as_slice());
         // During the walk, `position` only tells visited blocks (0) from others.
+        let visited = self.position.as_mut_slice();
         let (mut block, mut next) = (BlockId(0), 0);
-        self.position[0] = 0;
+        visited[0] = 0;
         loop {
-            if next < self.succ_at[block.index() + 1] {
-                let to = self.succ[next as usize];
-                next += 1;
-                if self.position[to.index()] == NONE {
-                    self.position[to.index()] = 0;
-                    self.path.push((block, next));
-                    (block, next) = (to, self.succ_at[to.index()]);
-                }
+            let rest = &succ[next as usize..starts[block.index() + 1] as usize];
+            let is_new = |to: &BlockId| visited[to.index()] == NONE;
+            if let Some(skipped) = rest.iter().position(is_new) {
+                let to = rest[skipped];
+                visited[to.index()] = 0;
+                self.path.push((block, next + skipped as u32 + 1));
+                (block, next) = (to, starts[to.index()]);
                 continue;
             }
             self.order.push(block);
