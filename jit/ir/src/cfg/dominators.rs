@@ -29,8 +29,12 @@ pub struct Dominators {
     idom: Vec<u32>,
     /// Its subtree by block.
     subtree: Vec<Subtree>,
-    /// Scratch of [`Dominators::without_retreating_edges`].
+    /// The tree by positions in reverse postorder, while it is being made.
     nodes: Vec<Node>,
+    /// By position: the size of the subtree, and the end of what of it has been dealt numbers.
+    dealt: Vec<Subtree>,
+    /// Retreating edges as positions: source and target.
+    retreating: Vec<(u32, u32)>,
 }
 
 /// The numbers that a subtree takes in a preorder of the tree: an interval, which begins with the
@@ -53,19 +57,18 @@ impl Dominators {
     /// Makes this the dominator tree of `cfg`, in the buffers that are there.
     pub fn reset(&mut self, cfg: &Cfg) {
         self.without_retreating_edges(cfg);
-        self.find_subtrees(cfg);
+        self.number(cfg);
         if !self.explains_retreating_edges(cfg) {
-            self.idom = of_any_graph(cfg);
-            self.find_subtrees(cfg);
+            self.as_in_any_graph(cfg);
+            self.number(cfg);
         }
     }
 
     /// Whether the target of every retreating edge dominates its source.
     fn explains_retreating_edges(&self, cfg: &Cfg) -> bool {
-        (0u32..).zip(cfg.rpo()).all(|(at, &from)| {
-            let mut succs = cfg.succs(from).iter();
-            succs.all(|&to| cfg.position[to.index()] > at || self.dominates(to, from))
-        })
+        let block = |at: u32| cfg.rpo()[at as usize];
+        let mut edges = self.retreating.iter();
+        edges.all(|&(from, to)| self.dominates(block(to), block(from)))
     }
 
     /// The closest strict dominator; `None` for the entry and for unreachable blocks.
@@ -86,59 +89,67 @@ impl Dominators {
         b.size == 0 || inside < a.size
     }
 
-    /// Fills in the immediate dominators as if there were no retreating edges.
+    /// Fills in the nodes as if there were no retreating edges, and notes those.
     fn without_retreating_edges(&mut self, cfg: &Cfg) {
-        let Self { idom, nodes, .. } = self;
-        idom.clear();
-        idom.resize(cfg.num_blocks(), NONE);
+        let Self {
+            nodes, retreating, ..
+        } = self;
         nodes.clear();
         nodes.reserve(cfg.rpo().len());
+        retreating.clear();
         for (at, &block) in (0u32..).zip(cfg.rpo()) {
-            let earlier = cfg.preds(block).iter().map(|p| cfg.position[p.index()]);
-            // Unreachable predecessors have no position, which is the highest number.
-            let earlier = earlier.filter(|&pred| pred < at);
-            let above = earlier.reduce(|a, b| common_ancestor(nodes, a, b));
-            let Some(above) = above else {
-                // The entry: every other block is behind some predecessor.
-                nodes.push(Node {
-                    above: at,
-                    depth: 0,
-                    jump: at,
-                });
-                continue;
-            };
-            idom[block.index()] = cfg.rpo()[above as usize].0;
-            let node = Node::below(nodes, above);
+            let mut above = None;
+            for pred in cfg.preds(block) {
+                // Unreachable predecessors have no position, which is the highest number.
+                match cfg.position[pred.index()] {
+                    NONE => {}
+                    pred if pred >= at => retreating.push((pred, at)),
+                    pred => {
+                        above = Some(above.map_or(pred, |a| common_ancestor(nodes, a, pred)));
+                    }
+                }
+            }
+            // The entry has none; every other block is behind some predecessor.
+            let node = above.map_or(Node::ENTRY, |above| Node::below(nodes, above));
             nodes.push(node);
         }
     }
 
-    /// Fills in the subtrees. Children come after their parent in reverse postorder, so sizes add up
-    /// from the back and numbers are dealt out from the front, without a walk. When the last child
-    /// of a block has been dealt its numbers, what was the next free number is the end.
-    fn find_subtrees(&mut self, cfg: &Cfg) {
-        let Self { idom, subtree, .. } = self;
-        subtree.clear();
-        subtree.resize(idom.len(), Subtree { end: 0, size: 0 });
-        for block in cfg.rpo().iter().rev() {
-            let own = &mut subtree[block.index()].size;
-            *own += 1;
-            let (own, above) = (*own, idom[block.index()]);
-            if above != NONE {
-                subtree[above as usize].size += own;
-            }
+    /// Fills in what is known by block, from the parents of the nodes. Children come after their parent,
+    /// so sizes add up from the back and numbers are dealt out from the front, without a walk.
+    fn number(&mut self, cfg: &Cfg) {
+        let nodes = self.nodes.as_slice();
+        self.idom.clear();
+        self.idom.resize(cfg.num_blocks(), NONE);
+        self.subtree.clear();
+        self.subtree
+            .resize(cfg.num_blocks(), Subtree { end: 0, size: 0 });
+        let dealt = &mut self.dealt;
+        dealt.clear();
+        dealt.resize(nodes.len(), Subtree { end: 0, size: 1 });
+        for (at, node) in nodes.iter().enumerate().skip(1).rev() {
+            dealt[node.above as usize].size += dealt[at].size;
         }
-        for block in cfg.rpo() {
-            let (size, above) = (subtree[block.index()].size, idom[block.index()]);
-            let start = match above {
-                NONE => 0,
-                above => {
-                    let next = &mut subtree[above as usize].end;
-                    *next += size;
-                    *next - size
-                }
-            };
-            subtree[block.index()].end = start + 1;
+        for (at, (node, block)) in nodes.iter().zip(cfg.rpo()).enumerate() {
+            let size = dealt[at].size;
+            let mut start = 0;
+            if at != 0 {
+                let next = &mut dealt[node.above as usize].end;
+                start = *next;
+                *next += size;
+                self.idom[block.index()] = cfg.rpo()[node.above as usize].0;
+            }
+            dealt[at].end = start + 1;
+            let end = start + size;
+            self.subtree[block.index()] = Subtree { end, size };
+        }
+    }
+
+    /// Fills in the parents of the nodes, whatever the graph.
+    fn as_in_any_graph(&mut self, cfg: &Cfg) {
+        let idom = of_any_graph(cfg);
+        for (node, block) in self.nodes.iter_mut().zip(cfg.rpo()).skip(1) {
+            node.above = cfg.position[idom[block.index()] as usize];
         }
     }
 }
@@ -154,6 +165,12 @@ struct Node {
 }
 
 impl Node {
+    const ENTRY: Self = Self {
+        above: 0,
+        depth: 0,
+        jump: 0,
+    };
+
     /// A child of the node at `above`.
     fn below(nodes: &[Self], above: u32) -> Self {
         let parent = nodes[above as usize];
