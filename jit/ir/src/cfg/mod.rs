@@ -121,6 +121,7 @@ impl Cfg {
         starts.reserve(count + 1);
         starts.push(0);
         targets.clear();
+        targets.reserve(count * 2);
         self.pred_at.clear();
         self.pred_at.resize(count + 1, 0);
         let preds = &mut self.pred_at;
@@ -169,13 +170,14 @@ impl Cfg {
         let (mut block, mut next) = (BlockId(0), 0);
         visited[0] = 0;
         loop {
-            let rest = &succ[next as usize..starts[block.index() + 1] as usize];
-            let is_new = |to: &BlockId| visited[to.index()] == NONE;
-            if let Some(skipped) = rest.iter().position(is_new) {
-                let to = rest[skipped];
-                visited[to.index()] = 0;
-                self.path.push((block, next + skipped as u32 + 1));
-                (block, next) = (to, starts[to.index()]);
+            if next < starts[block.index() + 1] {
+                let to = succ[next as usize];
+                next += 1;
+                if visited[to.index()] == NONE {
+                    visited[to.index()] = 0;
+                    self.path.push((block, next));
+                    (block, next) = (to, starts[to.index()]);
+                }
                 continue;
             }
             self.order.push(block);
