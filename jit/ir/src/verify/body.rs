@@ -441,7 +441,15 @@ impl<'a> Checker<'a> {
         };
         let found = self.type_of(value);
         if found != Some(ty) {
-            return self.other_type(value, found, ty);
+            return match found {
+                Some(found) => Err(format!(
+                    "the phi's entry {value:?} is {}, not {}",
+                    self.name(found),
+                    self.name(ty)
+                )
+                .into()),
+                None => bad_operand(value, found).map(|_| ()),
+            };
         }
         if let Some(def) = value.as_inst() {
             let inside = def.0 < self.entry_end || (start..end).contains(&def.0);
