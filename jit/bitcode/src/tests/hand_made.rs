@@ -191,6 +191,10 @@ fn wrong_bodies_are_refused_with_reason_function_and_offset() {
         ("number of blocks", &[(1, &[1 << 30]), (10, &[1])]),
         ("fewer blocks than", &[(1, &[2]), (10, &[1])]),
         ("after the last block", &[(1, &[1]), (10, &[1]), (10, &[1])]),
+        (
+            "after the last block",
+            &[(1, &[1]), (10, &[1]), (2, &[1, 1, 0])],
+        ),
         ("value out of range", &[(1, &[1]), (10, &[1 << 20, 1])]),
         ("never defined", &[(1, &[1]), (10, &[far, I32])]),
         ("type id out of range", &[(1, &[1]), (10, &[far, 99])]),

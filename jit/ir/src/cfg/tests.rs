@@ -208,3 +208,23 @@ fn deep_graphs_need_neither_stack_nor_patience() {
         assert!(loops.all().len() <= graph.len());
     }
 }
+
+#[test]
+fn buffers_that_serve_again_remember_nothing() {
+    let (mut cfg, mut dominators) = (Cfg::default(), Dominators::default());
+    for seed in 0..1000 {
+        let body = body(&random_graph(seed));
+        cfg.reset(&body);
+        dominators.reset(&cfg);
+        let fresh = Cfg::new(&body);
+        assert_eq!(cfg.rpo(), fresh.rpo(), "seed {seed}");
+        let expected = Dominators::new(&fresh);
+        for block in (0..body.blocks.len() as u32).map(BlockId) {
+            assert_eq!(cfg.preds(block), fresh.preds(block), "seed {seed}");
+            assert_eq!(cfg.succs(block), fresh.succs(block), "seed {seed}");
+            assert_eq!(dominators.idom(block), expected.idom(block), "seed {seed}");
+            let fresh_position = fresh.rpo_position(block);
+            assert_eq!(cfg.rpo_position(block), fresh_position, "seed {seed}");
+        }
+    }
+}
