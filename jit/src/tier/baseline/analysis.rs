@@ -114,8 +114,9 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
     }
     pass.collect_candidates();
     pass.settle_variables();
-    // One run or two that ascend already, unless the blocks are out of order: nearly free.
-    pass.out.candidates.sort_by_key(|c| (c.start, c.ix));
+    if layout.irreducible || !pass.out.variables.is_empty() {
+        pass.out.candidates.sort_by_key(|c| (c.start, c.ix));
+    }
     Ok(pass.out)
 }
 
@@ -140,8 +141,10 @@ impl Pass<'_> {
             weight: WEIGHTS[depth.min(WEIGHTS.len() - 1)],
         };
         let body = self.body;
-        for at in body.block(id).insts() {
-            self.inst(at, body.inst(at))?;
+        let block = body.block(id);
+        let insts = &body.insts[block.start as usize..block.end as usize];
+        for (at, inst) in (block.start..).zip(insts) {
+            self.inst(InstId(at), inst)?;
             self.site.position += 1;
         }
         self.site.position -= 1;
@@ -283,13 +286,9 @@ impl Pass<'_> {
     /// A use that needs the value itself.
     #[inline]
     fn use_value(&mut self, value: Value) {
-        let Some(ix) = self.index(value) else { return };
-        let val = &mut self.out.vals[ix as usize];
-        val.flags |= Val::NO_FOLD;
-        if val.has(Val::ALLOCA) {
-            val.flags |= Val::ESCAPED;
+        if let Some(ix) = self.index(value) {
+            self.touch(ix, Val::NO_FOLD | Val::ESCAPED);
         }
-        self.touch(ix);
     }
 
     /// A use as the address of `inst`, a load or store.
@@ -301,7 +300,7 @@ impl Pass<'_> {
         } else if val.has(Val::PTR_ADD) {
             self.fold(ix);
         }
-        self.touch(ix);
+        self.touch(ix, 0);
     }
 
     /// The base of a `PtrAdd` without index.
@@ -312,7 +311,7 @@ impl Pass<'_> {
             return self.use_value(value);
         }
         self.fold(ix);
-        self.touch(ix);
+        self.touch(ix, 0);
     }
 
     /// Keeps the operands of a `PtrAdd` alive for an access here, if it can be folded here.
@@ -336,13 +335,13 @@ impl Pass<'_> {
         }
     }
 
-    /// Counts a use.
+    /// Counts a use of a kind that sets `flags`.
     #[inline]
-    fn touch(&mut self, ix: Ix) {
-        let site = self.site;
+    fn touch(&mut self, ix: Ix, flags: u16) {
+        let site = &self.site;
         let val = &mut self.out.vals[ix as usize];
         val.uses += 1;
-        val.flags |= Val::USED;
+        val.flags |= Val::USED | flags;
         val.weight = val.weight.saturating_add(site.weight);
         // A loop around the use that the definition is not in does not begin within the block.
         if val.def < site.base {
@@ -382,7 +381,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Lists the candidates but for variables, in the order of the code.
+    /// Lists the candidates but for variables, in the order of the code: ascending by where they begin, unless
+    /// all begin with the function because the layout is irreducible.
     fn collect_candidates(&mut self) {
         self.collect(0..self.params);
         for &id in &self.layout.order {
@@ -396,11 +396,13 @@ impl Pass<'_> {
             vals, candidates, ..
         } = &mut self.out;
         let vals = &vals[range.start as usize..range.end as usize];
-        for (ix, val) in range.zip(vals) {
-            if val.has(Val::CANDIDATE) && !(val.has(Val::ALLOCA) && val.extra != NO_IX) {
-                let start = if self.layout.irreducible { 0 } else { val.def };
-                candidates.push(Candidate { start, ix });
+        for (at, val) in vals.iter().enumerate() {
+            if !val.has(Val::CANDIDATE) || val.has(Val::ALLOCA) && val.extra != NO_IX {
+                continue;
             }
+            let start = if self.layout.irreducible { 0 } else { val.def };
+            let ix = range.start + at as u32;
+            candidates.push(Candidate { start, ix });
         }
     }
 

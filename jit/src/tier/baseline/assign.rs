@@ -46,7 +46,7 @@ pub(super) struct Reservation {
 }
 
 /// Result of the scan; the registers themselves are in [`Val::fixed`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Assignment {
     /// Of the registers that are scratch elsewhere; ascending by start.
     pub(super) reserved: Vec<Reservation>,
@@ -172,8 +172,12 @@ fn place(vals: &mut [Val], slots: &mut [Slot], candidate: Candidate) {
             }
         } else if slot.reg == hint {
             hinted = Some(at);
+            break;
         } else if free.is_none() && (worth || slot.opened || !slot.saved) {
             free = Some(at);
+            if hint == Reg::NONE {
+                break;
+            }
         }
     }
     let elsewhere = free.or(lightest).filter(|_| val.has(Val::CROSS));
@@ -205,7 +209,10 @@ fn is_saved(reg: Reg) -> bool {
 
 /// Lists what the chosen registers mean for the rest of the code.
 fn collect(vals: &[Val], candidates: &[Candidate]) -> Assignment {
-    let mut assignment = Assignment::default();
+    let mut assignment = Assignment {
+        reserved: Vec::with_capacity(candidates.len()),
+        saved: Vec::with_capacity(SAVED.len()),
+    };
     for candidate in candidates {
         let val = &vals[candidate.ix as usize];
         let reg = val.fixed;

@@ -13,6 +13,7 @@
 
 use super::analysis::Candidate;
 use super::emit::Emitter;
+use super::layout::Layout;
 use super::value::{Ix, Reg, Val};
 use crate::abi;
 use crate::tier::{LiveHome, LoopPoint};
@@ -54,8 +55,8 @@ pub(super) struct Lives {
 impl Lives {
     /// The walk over `candidates`, which ascend by start. If the layout is irreducible, a register belongs to
     /// its value from the function's beginning on, but the value itself begins where it is defined.
-    pub(super) fn new(mut candidates: Vec<Candidate>, vals: &[Val], irreducible: bool) -> Self {
-        if irreducible {
+    pub(super) fn new(mut candidates: Vec<Candidate>, vals: &[Val], layout: &Layout) -> Self {
+        if layout.irreducible {
             for candidate in &mut candidates {
                 let val = &vals[candidate.ix as usize];
                 if !val.has(Val::ALLOCA) {
@@ -67,8 +68,8 @@ impl Lives {
         Self {
             candidates,
             next: 0,
-            in_registers: Vec::new(),
-            stores: Vec::new(),
+            in_registers: Vec::with_capacity(16 * layout.loops.len().min(1)),
+            stores: Vec::with_capacity(8 * layout.loops.len()),
         }
     }
 }

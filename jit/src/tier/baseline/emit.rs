@@ -19,6 +19,9 @@ use ir::{BlockId, Body, Inst, InstId, Op, Value};
 /// About the mean length of the code of an instruction.
 const BYTES_PER_INST: usize = 9;
 
+/// Not less than what sets up a frame, takes it down and counts takes mostly.
+const BYTES_PER_FUNCTION: usize = 128;
+
 /// Everything that is known while code is emitted.
 #[derive(Debug)]
 pub(super) struct Emitter<'a> {
@@ -76,7 +79,7 @@ impl<'a> Emitter<'a> {
     ) -> Self {
         let mut asm = CodeBuffer::new();
         asm.reserve(
-            body.insts.len() * BYTES_PER_INST,
+            body.insts.len() * BYTES_PER_INST + BYTES_PER_FUNCTION,
             body.blocks.len() + layout.loops.len(),
         );
         let labels = body.blocks.iter().map(|_| asm.label()).collect();
@@ -85,7 +88,7 @@ impl<'a> Emitter<'a> {
             body,
             layout,
             phis: analysis.phis,
-            lives: Lives::new(analysis.candidates, &analysis.vals, layout.irreducible),
+            lives: Lives::new(analysis.candidates, &analysis.vals, layout),
             vals: analysis.vals,
             params: body.params.len() as u32,
             returns_twice: analysis.returns_twice,
@@ -117,7 +120,7 @@ impl<'a> Emitter<'a> {
             fused: None,
             zero_flag: (0, super::value::NO_IX),
             carry: Carry::Keep,
-            moves: Vec::new(),
+            moves: Vec::with_capacity(8),
             image_home: 0,
         }
     }
@@ -172,10 +175,12 @@ impl<'a> Emitter<'a> {
         self.begin(place.start);
         self.begin_loop(id);
         let body = self.body;
-        for (position, at) in (place.start..).zip(body.block(id).insts()) {
-            self.begin(position);
-            self.at = at;
-            self.inst(at, body.inst(at))?;
+        let block = body.block(id);
+        let insts = &body.insts[block.start as usize..block.end as usize];
+        for (number, inst) in (0..).zip(insts) {
+            self.begin(place.start + number);
+            self.at = InstId(block.start + number);
+            self.inst(self.at, inst)?;
         }
         Ok(())
     }

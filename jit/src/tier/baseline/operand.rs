@@ -117,6 +117,7 @@ impl Emitter<'_> {
     }
 
     /// A part that is in no register in one, locked.
+    #[inline(never)]
     fn bring(&mut self, ix: Ix) -> Reg {
         let val = self.vals[ix as usize];
         if val.has(Val::ALLOCA) {
@@ -164,6 +165,7 @@ impl Emitter<'_> {
     }
 
     /// A constant in a temporary. Clobbers the flags.
+    #[inline(never)]
     fn constant(&mut self, id: ConstId, part: u32) -> Reg {
         if self.is_special(id) {
             return self.special_constant(id);
@@ -323,7 +325,7 @@ impl Emitter<'_> {
     }
 
     /// One use of `value` has been emitted.
-    #[inline]
+    #[inline(always)]
     pub(super) fn release(&mut self, value: Value) {
         if let Some(ix) = self.index(value) {
             self.release_ix(ix);

@@ -4,7 +4,7 @@
 //! phis sort them by block (a counting sort), so that each edge finds its own by one binary search,
 //! however many predecessors a block or targets a switch has.
 
-use super::layout::Layout;
+use super::layout::{Layout, NONE};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -19,23 +19,23 @@ pub(super) struct PhiInputs {
 
 impl PhiInputs {
     pub(super) fn new(body: &Body, layout: &Layout) -> Self {
-        let phis = |id: &BlockId| {
-            let insts = body.block(*id).insts();
-            insts.take_while(|&at| body.inst(at).op == Op::Phi)
-        };
+        // Ascending, also if the layout is not in body order: so they are within each predecessor.
+        let mut phis = Vec::with_capacity(layout.order.len());
+        for (place, block) in layout.places.iter().zip(&body.blocks) {
+            if place.index != NONE {
+                let insts = block.insts();
+                phis.extend(insts.take_while(|&at| body.inst(at).op == Op::Phi));
+            }
+        }
+        if phis.is_empty() {
+            return Self::default();
+        }
         let entries = |at: InstId| {
             let [start, n, _] = body.inst(at).args;
             body.words(start, n * 2).chunks_exact(2)
         };
-        // Ascending by phi within each predecessor, also if the layout is not in body order.
-        let mut blocks: Vec<BlockId> = layout.order.clone();
-        blocks.retain(|id| phis(id).next().is_some());
-        if blocks.is_empty() {
-            return Self::default();
-        }
-        blocks.sort_unstable();
         let mut starts = vec![0u32; body.blocks.len() + 1];
-        for pair in blocks.iter().flat_map(phis).flat_map(entries) {
+        for pair in phis.iter().flat_map(|&at| entries(at)) {
             starts[pair[0] as usize + 1] += 1;
         }
         for at in 1..starts.len() {
@@ -43,7 +43,7 @@ impl PhiInputs {
         }
         let mut next = starts.clone();
         let mut list = vec![(InstId(0), Value::NONE); starts[body.blocks.len()] as usize];
-        for at in blocks.iter().flat_map(phis) {
+        for at in phis {
             for pair in entries(at) {
                 let slot = &mut next[pair[0] as usize];
                 list[*slot as usize] = (at, Value(pair[1]));

@@ -12,9 +12,10 @@
 use super::emit::Emitter;
 use super::value::{Ix, NO_IX, Reg, Val};
 use crate::abi::Part;
-use alloc::vec::Vec;
 use asm::{Gpr, Xmm};
+use core::ops::Range;
 use ir::InstId;
+use smallvec::SmallVec;
 
 /// Scratch general registers: `rax rcx rdx rsi rdi r8 r9 r10`.
 pub(super) const INTS: u32 = 0x07c7;
@@ -45,7 +46,7 @@ pub(super) struct Regs {
     /// Next entry of the reservations to begin.
     next: usize,
     /// Values that equal a fixed register's content.
-    pub(super) aliases: Vec<(Reg, Ix)>,
+    pub(super) aliases: SmallVec<[(Reg, Ix); MAX_ALIASES]>,
     /// No register was left for an operand: the code is worthless.
     pub(super) exhausted: Option<InstId>,
 }
@@ -60,7 +61,7 @@ impl Regs {
             until: [0; 32],
             next_event: 0,
             next: 0,
-            aliases: Vec::new(),
+            aliases: SmallVec::new(),
             exhausted: None,
         }
     }
@@ -251,7 +252,7 @@ impl Emitter<'_> {
     }
 
     /// One use of the value has been emitted. With the last one its registers and homes are free.
-    #[inline]
+    #[inline(always)]
     pub(super) fn release_ix(&mut self, ix: Ix) {
         let val = &mut self.vals[ix as usize];
         debug_assert!(val.uses > 0, "value {ix} is released too often");
@@ -261,6 +262,7 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     fn kill(&mut self, ix: Ix) {
         if self.vals[ix as usize].is_folded() {
             // It is in no register and has no home, but kept its operands.
@@ -271,12 +273,19 @@ impl Emitter<'_> {
         }
         self.kill_part(ix);
         let Val { more, extra, .. } = self.vals[ix as usize];
-        for part in extra..extra.wrapping_add(u32::from(more)) {
+        if more != 0 {
+            self.kill_later(extra..extra + u32::from(more));
+        }
+    }
+
+    #[inline(never)]
+    fn kill_later(&mut self, parts: Range<Ix>) {
+        for part in parts {
             self.kill_part(part);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn kill_part(&mut self, ix: Ix) {
         let val = &mut self.vals[ix as usize];
         let reg = val.reg;
@@ -287,7 +296,7 @@ impl Emitter<'_> {
                 *owner = NO_IX;
                 self.regs.busy &= !reg.bit();
             } else {
-                self.regs.aliases.retain(|&(_, other)| other != ix);
+                self.regs.aliases.retain(|alias| alias.1 != ix);
             }
         }
         if val.home != 0 && val.flags & (Val::ALLOCA | Val::KEEP_HOME) == 0 && !self.returns_twice {
@@ -361,7 +370,7 @@ impl Emitter<'_> {
             self.unbind(reg);
         }
         let vals = &mut self.vals;
-        self.regs.aliases.retain(|&(of, ix)| {
+        self.regs.aliases.retain(|&mut (of, ix)| {
             if of == reg {
                 vals[ix as usize].reg = Reg::NONE;
             }

@@ -103,13 +103,13 @@ impl Val {
     pub(super) const ZEXT: u16 = 2;
     /// A `PtrAdd`.
     pub(super) const PTR_ADD: u16 = 4;
-    /// A `PtrAdd` that some use needs in a register.
+    /// Some use needs it in a register; says something of a `PtrAdd`.
     pub(super) const NO_FOLD: u16 = 8;
     /// A `PtrAdd` on a `PtrAdd` of the same block.
     pub(super) const CHAINED: u16 = 16;
     /// A static alloca.
     pub(super) const ALLOCA: u16 = 32;
-    /// A static alloca whose address is used for more than plain accesses of one type.
+    /// Used for more than plain accesses of one type through it; says something of static allocas.
     pub(super) const ESCAPED: u16 = 64;
     /// Among the candidates for a fixed register.
     pub(super) const CANDIDATE: u16 = 128;
