@@ -1,21 +1,21 @@
 //! Machine code as text, for people.
 //!
 //! Each instruction with its offset and bytes, under a line that names the IR instruction (and the source line, where
-//! known) whenever that changes. The decoder is `iced-x86`, which knows nothing of our encoder.
+//! known) whenever that changes; of inlined code also its function and the calls it was inlined through. The decoder is `iced-x86`, which knows nothing of our encoder.
 
 use crate::abi;
 use crate::tier::Compiled;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write as _;
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
-use ir::{Body, FuncId, Module};
+use ir::{FuncId, InstId, Module};
 
 /// The listing of `compiled`, which is function `func` of `module`; addresses are as if it lay at the
 /// start of the code region.
 #[must_use]
 pub fn code(module: &Module, func: FuncId, compiled: &Compiled) -> String {
-    let body = module.func(func).body.as_ref();
     let mut text = String::new();
     let mut formatter = IntelFormatter::new();
     let mut marks = compiled.tables.insts.iter().peekable();
@@ -24,9 +24,11 @@ pub fn code(module: &Module, func: FuncId, compiled: &Compiled) -> String {
     while decoder.can_decode() {
         let at = decoder.position();
         decoder.decode_out(&mut inst);
-        while let Some(&(_, source)) = marks.next_if(|&&(offset, _)| offset as usize <= at) {
+        while let Some(&(offset, _)) = marks.next_if(|&&(offset, _)| offset as usize <= at) {
+            let places = compiled.tables.chain(func, offset);
+            let places = places.iter().map(|&place| source(module, func, place));
             // Writing to a string does not fail.
-            let _ = writeln!(text, "  ; %{}{}", source.0, line(body, source));
+            let _ = writeln!(text, "  ; {}", places.collect::<Vec<_>>().join(" in "));
         }
         let _ = write!(text, "{at:6x}  ");
         let bytes = &compiled.code[at..at + inst.len()];
@@ -41,10 +43,14 @@ pub fn code(module: &Module, func: FuncId, compiled: &Compiled) -> String {
     text
 }
 
-fn line(body: Option<&Body>, inst: ir::InstId) -> String {
-    match body.and_then(|body| body.line_of(inst)) {
-        Some(line) => format!(", line {}", line.line),
-        None => String::new(),
+/// An instruction of a stored body, with its line, and with its function if that is not `this`.
+fn source(module: &Module, this: FuncId, (func, inst): (FuncId, InstId)) -> String {
+    let function = module.func(func);
+    let line = function.body.as_ref().and_then(|body| body.line_of(inst));
+    let line = line.map_or_else(String::new, |line| format!(", line {}", line.line));
+    match func == this {
+        true => format!("%{}{line}", inst.0),
+        false => format!("@{} %{}{line}", function.name, inst.0),
     }
 }
 
@@ -52,7 +58,7 @@ fn line(body: Option<&Body>, inst: ir::InstId) -> String {
 mod tests {
     use super::*;
     use crate::tier::SideTables;
-    use ir::{Function, InstId};
+    use ir::Function;
 
     #[test]
     fn instructions_stand_under_the_ir_they_come_from() {

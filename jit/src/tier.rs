@@ -180,11 +180,38 @@ pub enum Reloc {
     },
 }
 
+/// A copy of a function's body that inlining put in place of a call of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Inlined {
+    /// The function.
+    pub func: FuncId,
+    /// The call, in the stored body of the function that made it.
+    pub call: InstId,
+    /// In which copy that call was: 0 is the compiled function itself, `n` the n-th copy. Always a
+    /// lower number than this copy's own, so chains end.
+    pub caller: u32,
+}
+
+/// A place in a stored body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// In which copy: 0 is the compiled function itself, `n` the n-th entry of [`SideTables::inlined`].
+    pub copy: u32,
+    /// The instruction, in the stored body of that copy's function.
+    pub inst: InstId,
+}
+
 /// What the runtime must know about a version's code.
 #[derive(Debug, Default, Clone)]
 pub struct SideTables {
-    /// (code offset, IR instruction), ascending: code from the offset on comes from that instruction.
+    /// (code offset, IR instruction), ascending: code from the offset on comes from that instruction
+    /// of the stored body of its copy.
     pub insts: Vec<(u32, InstId)>,
+    /// (code offset, copy), ascending: code from the offset on belongs to that copy, as in
+    /// [`Origin::copy`]; before the first entry to the function itself.
+    pub copies: Vec<(u32, u32)>,
+    /// Calls that are not there any more.
+    pub inlined: Vec<Inlined>,
     /// Code offsets behind calls, ascending.
     pub returns: Vec<u32>,
     /// Bytes from the caller's `rsp` before the call to the lowest `rsp` of the frame, without
@@ -204,6 +231,29 @@ impl SideTables {
         let at = point.at;
         let live = move |home: &&LiveHome| (home.first..=home.last).contains(&at);
         self.homes.iter().filter(live)
+    }
+}
+
+impl SideTables {
+    /// Where in stored bodies the code at `offset` comes from: the instruction itself first, with
+    /// its function, then the calls through which it was inlined, up to one in `func`, which is the
+    /// compiled function. Empty if nothing is known of the offset.
+    #[must_use]
+    pub fn chain(&self, func: FuncId, offset: u32) -> Vec<(FuncId, InstId)> {
+        let after = self.insts.partition_point(|&(at, _)| at <= offset);
+        let Some(&(_, mut inst)) = self.insts[..after].last() else {
+            return Vec::new();
+        };
+        let after = self.copies.partition_point(|&(at, _)| at <= offset);
+        let mut copy = self.copies[..after].last().map_or(0, |&(_, copy)| copy);
+        let mut chain = Vec::new();
+        while let Some(at) = (copy as usize).checked_sub(1) {
+            let inlined = self.inlined[at];
+            chain.push((inlined.func, inst));
+            (inst, copy) = (inlined.call, inlined.caller);
+        }
+        chain.push((func, inst));
+        chain
     }
 }
 

@@ -1,6 +1,7 @@
 //! The middle end: passes one by one on files, all together on programs.
 //!
 //! * `files`: `filetests/passes/*.bfir`, input and what named passes make of it.
+//! * `inlining`: bindings, bounds, and who is named for a copied instruction.
 //! * `semantics`: the interpreter runs random programs and the demos before and after passes.
 //! * `switches`: the verifier and the fuel bisector find passes that are wrong on purpose.
 
@@ -8,6 +9,8 @@ mod support;
 
 #[path = "passes/files.rs"]
 mod files;
+#[path = "passes/inlining.rs"]
+mod inlining;
 #[path = "passes/semantics.rs"]
 mod semantics;
 #[path = "passes/switches.rs"]

@@ -6,6 +6,7 @@ use crate::code::memory::CodeMemory;
 use crate::helpers::Helper;
 use crate::tier::Tier;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Why an instance is ended, as the platform saw it.
@@ -80,6 +81,20 @@ pub struct Location {
     pub tier: Tier,
     /// IR instruction.
     pub inst: Option<u32>,
+    /// Source line, if the module has debug information.
+    pub line: Option<u32>,
+    /// The calls through which a tier inlined it, innermost first; the last one is in the function
+    /// that the version is of.
+    pub inlined: Vec<Caller>,
+}
+
+/// A call that is no more, because its callee was inlined.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caller {
+    /// Name of the function that made it.
+    pub function: String,
+    /// IR instruction.
+    pub inst: u32,
     /// Source line, if the module has debug information.
     pub line: Option<u32>,
 }
@@ -216,12 +231,21 @@ impl fmt::Display for FaultReport {
             if at.unit != self.module {
                 write!(f, " of {}", at.unit)?;
             }
-            if let Some(line) = at.line {
-                write!(f, " line {line}")?;
-            } else if let Some(inst) = at.inst {
-                write!(f, " instruction {inst}")?;
+            write_place(f, at.line, at.inst)?;
+            for caller in &at.inlined {
+                write!(f, ", inlined into {}", caller.function)?;
+                write_place(f, caller.line, Some(caller.inst))?;
             }
         }
         write!(f, ", pc {:#x}", self.pc)
+    }
+}
+
+/// The line, or else the instruction.
+fn write_place(f: &mut fmt::Formatter<'_>, line: Option<u32>, inst: Option<u32>) -> fmt::Result {
+    match (line, inst) {
+        (Some(line), _) => write!(f, " line {line}"),
+        (None, Some(inst)) => write!(f, " instruction {inst}"),
+        (None, None) => Ok(()),
     }
 }

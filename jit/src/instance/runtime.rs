@@ -8,7 +8,7 @@
 //! into code memory, and the version's record.
 
 use super::program::{Binding, Program};
-use super::report::Location;
+use super::report::{Caller, Location};
 use crate::abi;
 use crate::code::cache::CodeCache;
 use crate::code::memory::{CodeMemory, CodeMemoryError, Region};
@@ -27,7 +27,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use ir::FuncId;
+use ir::{FuncId, InstId};
 
 /// What the platform offers to the core that runs the runtime.
 pub trait CoreContext {
@@ -444,19 +444,30 @@ impl<M: CodeMemory> Instance<M> {
     #[must_use]
     pub fn locate(&self, address: u64) -> Option<Location> {
         let version = self.versions.find(address)?;
-        let function = &self.program.module.funcs[version.func as usize];
         let offset = (address - version.entry()) as u32;
-        let insts = &version.tables.insts;
-        let after = insts.partition_point(|&(at, _)| at <= offset);
-        let inst = insts[..after].last().map(|&(_, inst)| inst);
-        let line = inst.and_then(|inst| function.body.as_ref()?.line_of(inst));
+        let chain = version.tables.chain(FuncId(version.func), offset);
+        let mut callers = chain.iter().map(|&(func, inst)| self.caller(func, inst));
+        let at = callers.next();
+        let func = chain.first().map_or(version.func, |first| first.0.0);
         Some(Location {
-            unit: self.program.unit(version.func).into(),
-            function: function.name.clone(),
+            unit: self.program.unit(func).into(),
+            function: self.program.module.funcs[func as usize].name.clone(),
             tier: version.tier,
-            inst: inst.map(|inst| inst.0),
-            line: line.map(|line| line.line),
+            inst: at.as_ref().map(|at| at.inst),
+            line: at.and_then(|at| at.line),
+            inlined: callers.collect(),
         })
+    }
+
+    /// Function and line of an instruction of a stored body.
+    fn caller(&self, func: FuncId, inst: InstId) -> Caller {
+        let function = self.program.module.func(func);
+        let line = function.body.as_ref().and_then(|body| body.line_of(inst));
+        Caller {
+            function: function.name.clone(),
+            inst: inst.0,
+            line: line.map(|line| line.line),
+        }
     }
 
     /// The helper that the instruction at `address` belongs to.

@@ -6,6 +6,8 @@ use ir::interp::Val;
 use ir::random::{self, Config};
 use jit::tier::Tier;
 use jit::tier::opt::fuel::Fuel;
+use jit::tier::opt::graph::Graph;
+use jit::tier::opt::passes::inline::{self, Effort};
 use jit::tier::opt::pipeline::{self, Pass};
 
 /// The result of `@entry` on two numbers; `None` if it takes too long.
@@ -37,13 +39,74 @@ fn each_pass_keeps_random_programs_as_they_are() {
 
 #[test]
 fn the_pipeline_keeps_random_programs_as_they_are() {
-    let passes = passes_named("o1");
-    for seed in 0..300 {
-        check(seed, &Config::default(), &passes);
+    for (tier, seeds) in [("o1", 0..300), ("o2", 300..450), ("o3", 450..600)] {
+        let passes = passes_named(tier);
+        for seed in seeds {
+            check(seed, &Config::default(), &passes);
+            if seed % 3 != 0 {
+                check(seed, &Config::integers(), &passes);
+            }
+        }
     }
-    for seed in 0..200 {
-        check(seed, &Config::integers(), &passes);
+}
+
+/// More than any tier inlines.
+const EVERYTHING: Effort = Effort {
+    size: 10_000,
+    in_loop: 10_000,
+    cold: 10_000,
+    depth: 6,
+    growth: 50_000,
+    growth_percent: 1000,
+    frame: 1 << 16,
+};
+
+fn inline_everything(graph: &mut Graph<'_>) {
+    inline::run(graph, &EVERYTHING);
+}
+
+/// The passes of O3, with more inlining.
+fn passes_with_everything() -> Vec<Pass> {
+    let mut passes = passes_named("o3");
+    let at = passes.iter().position(|pass| pass.0 == inline::NAME);
+    passes[at.expect("O3 inlines")].1 = inline_everything;
+    passes
+}
+
+#[test]
+fn inlining_keeps_random_programs_as_they_are() {
+    let faults = Config {
+        faults: true,
+        ..Config::default()
+    };
+    for seed in 0..150 {
+        for config in [Config::default(), Config::integers(), faults] {
+            check(seed, &config, &[(inline::NAME, inline_everything)]);
+            check(seed, &config, &passes_with_everything());
+        }
     }
+}
+
+/// Calls of functions with a body in all functions of a module, which passes leave.
+fn calls_left(module: &Module, passes: &[Pass]) -> usize {
+    let (after, _) = optimised(module, passes, Fuel::default());
+    let bodies = after.funcs.iter().filter_map(|func| func.body.as_ref());
+    let defined = |at: u32| module.funcs[at as usize].body.is_some();
+    let calls = bodies.flat_map(|body| &body.insts);
+    calls
+        .filter(|inst| inst.op == ir::Op::Call && defined(inst.args[0]))
+        .count()
+}
+
+#[test]
+fn calls_of_random_programs_go_with_the_pass_and_stay_without_it() {
+    let (mut with, mut without) = (0, 0);
+    for seed in 0..40 {
+        let module = random::module(seed, &Config::integers());
+        without += calls_left(&module, &passes_named("o1"));
+        with += calls_left(&module, &passes_with_everything());
+    }
+    assert!(with * 4 < without, "{with} of {without} calls are left");
 }
 
 #[test]
@@ -53,7 +116,11 @@ fn faults_stay_faults() {
         ..Config::integers()
     };
     for seed in 0..150 {
-        check(seed, &config, &passes_named("o1"));
+        check(
+            seed,
+            &config,
+            &passes_named(["o1", "o2"][seed as usize % 2]),
+        );
     }
 }
 
@@ -64,18 +131,23 @@ fn programs_with_wide_integers_stay_as_they_are() {
         ..Config::default()
     };
     for seed in 0..100 {
-        check(seed, &config, &passes_named("o1"));
+        check(
+            seed,
+            &config,
+            &passes_named(["o1", "o3"][seed as usize % 2]),
+        );
     }
 }
 
 #[test]
 fn demos_give_their_known_results() {
-    let passes = passes_named("o1");
+    let tiers = ["o2", "o3"].map(passes_named);
     let mut checked = 0;
-    for demo in modules::DEMOS {
+    for (number, demo) in modules::DEMOS.iter().enumerate() {
+        let passes = &tiers[number % 2];
         let bitcode = &demo.file[128..];
         let before = jit::load::module(bitcode).expect("a demo loads");
-        let (after, _) = optimised(&before, &passes, Fuel::default());
+        let (after, _) = optimised(&before, passes, Fuel::default());
         for check in demo.checks {
             let args: Vec<_> = check.args.iter().map(|&arg| Val::from(arg)).collect();
             if let Some(result) = call(&after, check.function, &args) {
@@ -93,7 +165,7 @@ fn compiling_twice_gives_the_same_text() {
     for seed in 0..20 {
         let module = random::module(seed, &Config::default());
         let text = || {
-            let (after, _) = optimised(&module, &passes_named("o1"), Fuel::default());
+            let (after, _) = optimised(&module, &passes_named("o3"), Fuel::default());
             ir::text::module_text(&after).to_string()
         };
         assert_eq!(text(), text(), "seed {seed}");

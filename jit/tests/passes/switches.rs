@@ -49,6 +49,7 @@ fn run_broken(verify: bool) {
     let options = Options {
         passes: &[("break-dominance", break_dominance)],
         fuel: Fuel::default(),
+        bindings: None,
         verify,
     };
     let module = adder();

@@ -25,6 +25,7 @@ pub(crate) fn optimised(module: &Module, passes: &[Pass], fuel: Fuel) -> (Module
         let options = Options {
             passes,
             fuel: fuel.clone(),
+            bindings: None,
             verify: true,
         };
         if module.funcs[at].body.is_none() {

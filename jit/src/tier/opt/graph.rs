@@ -28,18 +28,20 @@
 //! G2. A phi has exactly one entry for each predecessor block, however many edges lead from it.
 //! G3. No alias is pending.
 //! G4. `origin[i]` is the stored instruction that arena instruction `i` came from: the first one
-//!     that had its effect. Lines and the back end's side tables are found through it.
+//!     that had its effect, in the body of the function itself or of one that was copied into it
+//!     (`splice`). Lines and the back end's side tables are found through it.
 //! G5. Equal integers are the same [`Value`]; null and undef ones are `ConstKind::Int(0)`.
 
 mod compact;
 mod effects;
 mod operands;
+mod splice;
 
 pub use effects::Effects;
 pub(super) use effects::is_plain;
 
-use crate::tier::Declined;
 use crate::tier::opt::fuel::Fuel;
+use crate::tier::{Bindings, Declined, Inlined, Origin};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
@@ -51,12 +53,14 @@ use ir::{
 };
 
 /// What the middle end makes of a body.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Optimised {
     /// The new body, valid wherever the stored one was.
     pub body: Body,
-    /// Parallel to `body.insts`: the instruction of the stored body that each came from.
-    pub origin: Vec<InstId>,
+    /// Parallel to `body.insts`: the instruction of a stored body that each came from.
+    pub origin: Vec<Origin>,
+    /// Copies of other functions' bodies in it, as `origin` numbers them.
+    pub inlined: Vec<Inlined>,
 }
 
 /// Largest functions that the optimising tiers take: instructions, blocks, pool words.
@@ -73,11 +77,15 @@ pub struct Graph<'a> {
     func: FuncId,
     /// What the graph was made from: lines and facts are read from it at the end.
     stored: &'a Body,
-    /// Arena, pool, constants, parameters. Its block list is empty; `lines` and `side` too.
+    /// What declarations mean; without it each function means itself.
+    bindings: Option<&'a Bindings>,
+    /// Arena, pool, constants, parameters. Its block list is empty; `lines` too. `side` holds the
+    /// facts about instructions of copies.
     code: Body,
     /// By block; empty if removed.
     blocks: Vec<Vec<InstId>>,
-    origin: Vec<InstId>,
+    origin: Vec<Origin>,
+    inlined: Vec<Inlined>,
     /// By instruction: what it was replaced by, or `Value::NONE`.
     alias: Vec<Value>,
     replaced: bool,
@@ -107,6 +115,7 @@ impl<'a> Graph<'a> {
             module,
             func,
             stored,
+            bindings: None,
             code: Body {
                 params: stored.params.clone(),
                 insts: stored.insts.clone(),
@@ -114,7 +123,13 @@ impl<'a> Graph<'a> {
                 ..Body::default()
             },
             blocks: stored.blocks.iter().map(|b| b.insts().collect()).collect(),
-            origin: (0..stored.insts.len() as u32).map(InstId).collect(),
+            origin: (0..stored.insts.len() as u32)
+                .map(|at| Origin {
+                    copy: 0,
+                    inst: InstId(at),
+                })
+                .collect(),
+            inlined: Vec::new(),
             alias: vec![Value::NONE; stored.insts.len()],
             replaced: false,
             const_ids: HashMap::new(),
@@ -194,6 +209,26 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// From now on, calls of declarations lead where `bindings` say.
+    pub fn bind(&mut self, bindings: Option<&'a Bindings>) {
+        self.bindings = bindings;
+    }
+
+    /// What declarations mean, if that is known.
+    #[must_use]
+    pub fn bindings(&self) -> Option<&'a Bindings> {
+        self.bindings
+    }
+
+    /// The function whose body a direct call of `func` runs; `None` if that is the runtime's.
+    #[must_use]
+    pub fn definition(&self, func: FuncId) -> Option<FuncId> {
+        match self.bindings {
+            Some(bindings) => bindings.definition(self.module, func),
+            None => self.module.func(func).body.as_ref().map(|_| func),
+        }
+    }
+
     /// The module.
     #[must_use]
     pub fn module(&self) -> &'a Module {
@@ -204,6 +239,12 @@ impl<'a> Graph<'a> {
     #[must_use]
     pub fn types(&self) -> &'a Types {
         &self.module.types
+    }
+
+    /// The number of the function.
+    #[must_use]
+    pub fn id(&self) -> FuncId {
+        self.func
     }
 
     /// The function.

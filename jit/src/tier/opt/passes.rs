@@ -10,6 +10,7 @@ pub mod dce;
 pub mod forward;
 pub mod hoist;
 pub mod induction;
+pub mod inline;
 mod nest;
 pub mod simplify;
 pub mod simplify_cfg;

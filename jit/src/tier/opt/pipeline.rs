@@ -15,9 +15,9 @@
 use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
 use super::passes::{
-    address, cse, dce, forward, hoist, induction, simplify, simplify_cfg, sroa, strength,
+    address, cse, dce, forward, hoist, induction, inline, simplify, simplify_cfg, sroa, strength,
 };
-use crate::tier::{Declined, Tier};
+use crate::tier::{Bindings, Declined, Tier};
 use alloc::vec::Vec;
 use core::fmt;
 use ir::{FuncAttrs, FuncId, Inst, InstId, Module, Op, verify};
@@ -46,11 +46,59 @@ pub const O1: &[Pass] = &[
     ("dce-late", dce::run),
 ];
 
-/// As [`O1`] until inlining and the loop passes are there.
-pub const O2: &[Pass] = O1;
+/// As [`O1`], with inlining behind its scalar part, which is repeated where something was inlined.
+pub const O2: &[Pass] = &[
+    ("simplify-cfg", simplify_cfg::run),
+    ("expand-copies", sroa::expand_copies),
+    ("sroa", sroa::run),
+    ("simplify", simplify::run),
+    ("simplify-cfg-values", simplify_cfg::run),
+    (inline::NAME, inline::run_o2),
+    ("simplify-cfg-inlined", inline::then::simplify_cfg),
+    ("expand-copies-inlined", inline::then::expand_copies),
+    ("sroa-inlined", inline::then::sroa),
+    ("simplify-inlined", inline::then::simplify),
+    ("simplify-cfg-inlined-values", inline::then::simplify_cfg),
+    ("address", address::run),
+    ("strength", strength::run),
+    ("cse", cse::run),
+    ("forward", forward::run),
+    ("hoist", hoist::run),
+    ("induction", induction::run),
+    ("simplify-late", simplify::run),
+    ("dce", dce::run),
+    ("simplify-cfg-late", simplify_cfg::run),
+    ("dce-late", dce::run),
+];
 
-/// As [`O2`] until unrolling and vectorisation are there.
-pub const O3: &[Pass] = O2;
+/// As [`O2`], with more inlining, until unrolling and vectorisation are there.
+pub const O3: &[Pass] = &[
+    ("simplify-cfg", simplify_cfg::run),
+    ("expand-copies", sroa::expand_copies),
+    ("sroa", sroa::run),
+    ("simplify", simplify::run),
+    ("simplify-cfg-values", simplify_cfg::run),
+    (inline::NAME, inline::run_o3),
+    ("simplify-cfg-inlined", inline::then::simplify_cfg),
+    ("expand-copies-inlined", inline::then::expand_copies),
+    ("sroa-inlined", inline::then::sroa),
+    ("simplify-inlined", inline::then::simplify),
+    ("simplify-cfg-inlined-values", inline::then::simplify_cfg),
+    ("address", address::run),
+    ("strength", strength::run),
+    ("cse", cse::run),
+    ("forward", forward::run),
+    ("hoist", hoist::run),
+    ("induction", induction::run),
+    ("simplify-late", simplify::run),
+    ("dce", dce::run),
+    ("simplify-cfg-late", simplify_cfg::run),
+    ("dce-late", dce::run),
+];
+
+/// What makes -O0 code scalar: run on a function before others are inlined into it, and on those
+/// that are.
+pub const CLEAN: &[Pass] = O2.split_at(5).0;
 
 /// The passes of a tier, in order. Baseline has none.
 #[must_use]
@@ -73,6 +121,8 @@ pub fn pass_names(tier: Tier) -> impl Iterator<Item = &'static str> {
 pub struct Options<'o> {
     /// The passes.
     pub passes: &'o [Pass],
+    /// What declarations mean; without it each function means itself.
+    pub bindings: Option<&'o Bindings>,
     /// How many changes they may make.
     pub fuel: Fuel,
     /// Whether the verifier looks on: in debug builds, unless a test turns it off.
@@ -83,6 +133,7 @@ impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             passes: O1,
+            bindings: None,
             fuel: Fuel::default(),
             verify: cfg!(debug_assertions),
         }
@@ -132,6 +183,7 @@ pub fn run(
     };
     decline(module, func)?;
     let mut graph = Graph::new(module, func, stored, options.fuel)?;
+    graph.bind(options.bindings);
     if options.verify {
         check(&graph, func, "the copy");
     }

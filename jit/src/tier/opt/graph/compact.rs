@@ -6,6 +6,7 @@
 //! holds them.
 
 use super::{Graph, Optimised, operands};
+use crate::tier::Origin;
 use alloc::vec;
 use alloc::vec::Vec;
 use ir::{Block, BlockId, Body, ConstId, ConstKind, Inst, InstId, Line, Op, Value, ValueKind};
@@ -35,6 +36,7 @@ impl Graph<'_> {
         Optimised {
             body: compactor.body,
             origin: compactor.origin,
+            inlined: self.inlined.clone(),
         }
     }
 }
@@ -45,7 +47,7 @@ struct Compactor<'g, 'a> {
     new_block: Vec<u32>,
     new_const: Vec<u32>,
     body: Body,
-    origin: Vec<InstId>,
+    origin: Vec<Origin>,
 }
 
 impl Compactor<'_, '_> {
@@ -162,7 +164,7 @@ impl Compactor<'_, '_> {
     }
 
     /// Notes the position of the stored instruction where it changes.
-    fn copy_line(&mut self, at: InstId, origin: InstId) {
+    fn copy_line(&mut self, at: InstId, origin: Origin) {
         let unknown = Line {
             from: at,
             line: 0,
@@ -170,7 +172,8 @@ impl Compactor<'_, '_> {
             file: u32::MAX,
             scope: u32::MAX,
         };
-        let line = self.graph.stored.line_of(origin).unwrap_or(unknown);
+        let stored = self.graph.stored_body(origin.copy);
+        let line = stored.line_of(origin.inst).unwrap_or(unknown);
         let line = Line { from: at, ..line };
         let same = |last: &Line| {
             (last.line, last.column, last.file) == (line.line, line.column, line.file)
@@ -183,16 +186,22 @@ impl Compactor<'_, '_> {
 
     /// Keeps the facts about an instruction that still is what it was when they were noted.
     fn copy_side(&mut self, at: InstId, id: InstId) {
-        let stored = self.graph.stored;
-        let same = |was: &Inst| {
-            let is = self.graph.inst(id);
-            was.op == is.op && was.ty == is.ty
+        let graph = self.graph;
+        let side = match graph.origin[id.index()].copy {
+            0 => &graph.stored.side,
+            _ => &graph.code.side,
         };
-        if !stored.insts.get(id.index()).is_some_and(same) {
+        let from = side.partition_point(|fact| fact.0 < id);
+        if side.get(from).is_none_or(|fact| fact.0 != id) {
             return;
         }
-        let from = stored.side.partition_point(|fact| fact.0 < id);
-        for fact in stored.side[from..].iter().take_while(|fact| fact.0 == id) {
+        let origin = graph.origin[id.index()];
+        let was = graph.stored_body(origin.copy).inst(origin.inst);
+        let is = graph.inst(id);
+        if was.op != is.op || was.ty != is.ty {
+            return;
+        }
+        for fact in side[from..].iter().take_while(|fact| fact.0 == id) {
             self.body.side.push((at, fact.1, fact.2));
         }
     }

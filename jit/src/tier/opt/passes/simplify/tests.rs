@@ -495,6 +495,7 @@ fn simplified(module: &Module) -> Module {
             ("dce", crate::tier::opt::passes::dce::run),
         ],
         fuel: Fuel::default(),
+        bindings: None,
         verify: true,
     };
     let outcome = pipeline::run(module, FuncId(0), options, &mut || 0).unwrap();
