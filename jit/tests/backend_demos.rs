@@ -59,6 +59,24 @@ fn demos_are_right_with_counters_on_an_old_cpu() {
 }
 
 #[test]
+fn demos_are_right_at_o2() {
+    run(
+        |job: &Job<'_>| jit::tier::compile(job, Tier::O2),
+        cpu(),
+        true,
+    );
+}
+
+#[test]
+fn demos_are_right_at_o3() {
+    run(
+        |job: &Job<'_>| jit::tier::compile(job, Tier::O3),
+        cpu(),
+        false,
+    );
+}
+
+#[test]
 fn demos_are_right_at_o1() {
     run(
         |job: &Job<'_>| jit::tier::compile(job, Tier::O1),

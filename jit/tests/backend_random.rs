@@ -100,7 +100,22 @@ fn programs_with_registers_of_a_single_pass_agree() {
     run(fast, &config(), 100);
 }
 
+/// With inlining.
+fn inlined(job: &Job<'_>) -> Result<Compiled, Declined> {
+    jit::tier::compile(job, Tier::O3)
+}
+
 #[test]
 fn optimised_programs_agree() {
-    run(whole, &config(), 150);
+    run(whole, &config(), 100);
+}
+
+#[test]
+fn programs_with_inlined_calls_agree() {
+    run(inlined, &config(), 100);
+    let faults = Config {
+        faults: true,
+        ..Config::integers()
+    };
+    run(inlined, &faults, 50);
 }

@@ -24,10 +24,20 @@ fn whole(job: &Job<'_>) -> Result<Compiled, Declined> {
     jit::tier::compile(job, Tier::O1)
 }
 
-const TIERS: [(&str, exec::Tier); 3] = [
+fn o2(job: &Job<'_>) -> Result<Compiled, Declined> {
+    jit::tier::compile(job, Tier::O2)
+}
+
+fn o3(job: &Job<'_>) -> Result<Compiled, Declined> {
+    jit::tier::compile(job, Tier::O3)
+}
+
+const TIERS: [(&str, exec::Tier); 5] = [
     ("baseline", baseline::compile),
     ("backend", alone),
     ("o1", whole),
+    ("o2", o2),
+    ("o3", o3),
 ];
 
 fn load(module: &modules::Module) -> ir::Module {
@@ -118,32 +128,31 @@ fn times(demo: &modules::Module) -> Vec<[f64; TIERS.len()]> {
 #[test]
 #[ignore = "a measurement"]
 fn demos_by_tier() {
-    println!(
-        "{:46} {:>11} {:>8} {:>8}",
-        "", "baseline ns", "backend", "o1"
-    );
-    let mut logs = [0.0; 2];
+    print!("{:46} {:>11}", "", "baseline ns");
+    TIERS[1..].iter().for_each(|tier| print!(" {:>8}", tier.0));
+    println!();
+    let mut logs = [0.0; TIERS.len()];
     let mut count = 0.0;
     for demo in modules::DEMOS {
         for (check, times) in demo.checks.iter().zip(times(&demo)) {
-            let ratio = [times[0] / times[1], times[0] / times[2]];
             let name = format!("{} {} {:?}", demo.file_name, check.function, check.args);
-            println!(
-                "{name:46} {:11.0} {:8.2} {:8.2}",
-                times[0], ratio[0], ratio[1]
-            );
-            if demo.level == 0 {
-                count += 1.0;
-                logs[0] += ratio[0].ln();
-                logs[1] += ratio[1].ln();
+            print!("{name:46} {:11.0}", times[0]);
+            count += f64::from(u32::from(demo.level == 0));
+            for (log, time) in logs.iter_mut().zip(times).skip(1) {
+                let ratio = times[0] / time;
+                print!(" {ratio:8.2}");
+                if demo.level == 0 {
+                    *log += ratio.ln();
+                }
             }
+            println!();
         }
     }
-    let mean = logs.map(|log: f64| (log / count).exp());
-    println!(
-        "geometric mean at -O0: backend {:.2}, o1 {:.2}",
-        mean[0], mean[1]
-    );
+    print!("{:58}", "geometric mean at -O0");
+    logs[1..]
+        .iter()
+        .for_each(|log: &f64| print!(" {:8.2}", (log / count).exp()));
+    println!();
 }
 
 #[test]

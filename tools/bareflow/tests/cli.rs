@@ -98,13 +98,29 @@ fn a_fault_is_reported_with_function_tier_and_line() {
     let scratch = Scratch::new();
     let source = "int load(int *p)\n{\n    return *p;\n}\nint main(void) { return load(0); }\n";
     let module = scratch.module("null", source, "-O0");
-    for tier in ["baseline", "o1"] {
+    for tier in ["baseline", "o1", "o2", "o3"] {
         let output = bareflow(&["run", text(&module), "--tier", tier]);
         assert_eq!(output.status.code(), Some(134));
         let report = stderr(&output);
         let expected = format!("null pointer, address 0x0, in load ({tier}) line 3");
         assert!(report.contains(&expected), "{report}");
+        // Where `load` was inlined, the report says into what.
+        let inlined = report.contains("line 3, inlined into main line 5");
+        assert_eq!(inlined, tier >= "o2", "{report}");
     }
+}
+
+#[test]
+fn a_fault_in_a_copy_of_a_copy_names_all_calls() {
+    let scratch = Scratch::new();
+    let source = "int divide(int a, int b)\n{\n    return a / b;\n}\n\
+                  int share(int n)\n{\n    return divide(100, n) + 1;\n}\n\
+                  int main(int argc, char **argv)\n{\n    return share(argc - 1);\n}\n";
+    let module = scratch.module("share", source, "-O0");
+    let output = bareflow(&["run", text(&module), "--tier", "o2"]);
+    let report = stderr(&output);
+    let expected = "in divide (o2) line 3, inlined into share line 7, inlined into main line 11";
+    assert!(report.contains(expected), "{report}");
 }
 
 #[test]
