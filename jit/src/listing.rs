@@ -75,7 +75,7 @@ mod tests {
             ..Compiled::default()
         };
         let text = code(&module, FuncId(0), &compiled);
-        let lines: alloc::vec::Vec<&str> = text.lines().collect();
+        let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines[0].ends_with("push rbp") && lines[0].contains("55"));
         assert_eq!(lines[1].trim(), "; %7");

@@ -12,6 +12,7 @@ pub mod hoist;
 pub mod induction;
 pub mod inline;
 mod nest;
+pub mod sccp;
 pub mod simplify;
 pub mod simplify_cfg;
 pub mod sroa;

@@ -15,7 +15,8 @@
 use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
 use super::passes::{
-    address, cse, dce, forward, hoist, induction, inline, simplify, simplify_cfg, sroa, strength,
+    address, cse, dce, forward, hoist, induction, inline, sccp, simplify, simplify_cfg, sroa,
+    strength,
 };
 use crate::tier::{Bindings, Declined, Tier};
 use alloc::vec::Vec;
@@ -46,7 +47,8 @@ pub const O1: &[Pass] = &[
     ("dce-late", dce::run),
 ];
 
-/// As [`O1`], with inlining behind its scalar part, which is repeated where something was inlined.
+/// As [`O1`], with inlining behind its scalar part, which is repeated where something was inlined, and
+/// with constants that depend on control flow.
 pub const O2: &[Pass] = &[
     ("simplify-cfg", simplify_cfg::run),
     ("expand-copies", sroa::expand_copies),
@@ -58,7 +60,8 @@ pub const O2: &[Pass] = &[
     ("expand-copies-inlined", inline::then::expand_copies),
     ("sroa-inlined", inline::then::sroa),
     ("simplify-inlined", inline::then::simplify),
-    ("simplify-cfg-inlined-values", inline::then::simplify_cfg),
+    ("sccp", sccp::run),
+    ("simplify-cfg-constants", simplify_cfg::run),
     ("address", address::run),
     ("strength", strength::run),
     ("cse", cse::run),
@@ -83,7 +86,8 @@ pub const O3: &[Pass] = &[
     ("expand-copies-inlined", inline::then::expand_copies),
     ("sroa-inlined", inline::then::sroa),
     ("simplify-inlined", inline::then::simplify),
-    ("simplify-cfg-inlined-values", inline::then::simplify_cfg),
+    ("sccp", sccp::run),
+    ("simplify-cfg-constants", simplify_cfg::run),
     ("address", address::run),
     ("strength", strength::run),
     ("cse", cse::run),
