@@ -4,11 +4,12 @@
 
 use ::abi::HostCall;
 use ir::interp::{FlatMemory, Interp, Limits, Memory as _, NoHost, Val};
-use ir::{FuncId, Module};
+use ir::{FuncId, Module, Op};
 use jit::abi;
 use jit::helpers::Helper;
 use jit::instance::archive::Archive;
 use jit::instance::{Binding, Input, LinkError, Program};
+use jit::tier::{CpuFeatures, Job, Tier, opt};
 
 fn module(name: &str, text: &str) -> Module {
     let mut module = ir::text::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -299,4 +300,33 @@ fn an_archive_that_is_damaged_is_an_error_with_its_name() {
     let inputs = vec![Input::Module(main), Input::Archive(archive)];
     let error = Program::link(inputs, "main").unwrap_err();
     assert!(error.to_string().starts_with("lib.a(f.o): "), "{error}");
+}
+
+#[test]
+fn a_function_of_another_module_is_inlined_as_it_is_bound() {
+    let weak = TWICE
+        .replace("define", "define weak")
+        .replace("%x, %x", "%x, 1");
+    let main = "declare i32 @twice(i32)
+        define i32 @main(i32 %x) {\na:\n  %r = call i32 @twice(i32 %x)\n  ret i32 %r\n}";
+    let program = link(&[("weak", &weak), ("main", main), ("strong", TWICE)]).unwrap();
+    let func = FuncId(program.entry("main").unwrap());
+    let job = Job {
+        module: &program.module,
+        func,
+        bindings: &program.bindings,
+        cpu: CpuFeatures::default(),
+        counting: false,
+    };
+    let made = opt::middle(&job, Tier::O2).unwrap();
+    let ops: Vec<Op> = made.body.insts.iter().map(|inst| inst.op).collect();
+    assert!(!ops.contains(&Op::Call), "{ops:?}");
+    let inlined: Vec<&str> = made
+        .inlined
+        .iter()
+        .map(|at| program.unit(at.func.0))
+        .collect();
+    assert_eq!(inlined, ["strong"]);
+    let kept = opt::middle(&job, Tier::O1).unwrap();
+    assert!(kept.inlined.is_empty());
 }

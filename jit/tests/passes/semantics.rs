@@ -31,7 +31,7 @@ fn check(seed: u64, config: &Config, passes: &[Pass]) {
 #[test]
 fn each_pass_keeps_random_programs_as_they_are() {
     for pass in pipeline::passes(Tier::O3) {
-        for seed in 0..40 {
+        for seed in 0..25 {
             check(seed, &Config::default(), &[*pass]);
         }
     }
@@ -39,7 +39,7 @@ fn each_pass_keeps_random_programs_as_they_are() {
 
 #[test]
 fn the_pipeline_keeps_random_programs_as_they_are() {
-    for (tier, seeds) in [("o1", 0..300), ("o2", 300..450), ("o3", 450..600)] {
+    for (tier, seeds) in [("o1", 0..150), ("o2", 150..250), ("o3", 250..350)] {
         let passes = passes_named(tier);
         for seed in seeds {
             check(seed, &Config::default(), &passes);
@@ -79,7 +79,7 @@ fn inlining_keeps_random_programs_as_they_are() {
         faults: true,
         ..Config::default()
     };
-    for seed in 0..150 {
+    for seed in 0..60 {
         for config in [Config::default(), Config::integers(), faults] {
             check(seed, &config, &[(inline::NAME, inline_everything)]);
             check(seed, &config, &passes_with_everything());
