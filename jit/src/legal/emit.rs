@@ -16,6 +16,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 use hashbrown::HashMap;
 use ir::{
     Block, BlockId, Body, Const, ConstId, ConstKind, Flags, Inst, InstId, IntPred, Intrinsic, Line,
@@ -31,6 +32,12 @@ const OBJECTS: u32 = 1 << 29;
 struct Piece {
     start: u32,
     end: u32,
+}
+
+impl Piece {
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
 }
 
 /// A body under construction.
@@ -85,9 +92,11 @@ impl<'r> Output<'r> {
         self.blocks[self.current] = (at, at);
     }
 
-    /// Keeps the stored instruction `id`.
-    pub(super) fn keep(&mut self, id: InstId) {
-        self.place(id.0);
+    /// Keeps the stored instructions `range`.
+    pub(super) fn keep(&mut self, range: Range<u32>) {
+        if !range.is_empty() {
+            self.place(range);
+        }
     }
 
     /// The result of the stored instruction `id`, which is not kept, is `value` for those that are.
@@ -95,17 +104,14 @@ impl<'r> Output<'r> {
         self.renamed.push((id, value));
     }
 
-    fn place(&mut self, id: u32) {
-        let (first, end) = &mut self.blocks[self.current];
+    fn place(&mut self, Range { start, end }: Range<u32>) {
+        let (first, last) = &mut self.blocks[self.current];
         let own = &mut self.pieces[*first as usize..];
         match own.last_mut() {
-            Some(last) if last.end == id && id != self.base => last.end += 1,
+            Some(piece) if piece.end == start && start != self.base => piece.end = end,
             _ => {
-                self.pieces.push(Piece {
-                    start: id,
-                    end: id + 1,
-                });
-                *end += 1;
+                self.pieces.push(Piece { start, end });
+                *last += 1;
             }
         }
     }
@@ -114,7 +120,7 @@ impl<'r> Output<'r> {
         let id = self.base + self.insts.len() as u32;
         self.insts.push(inst);
         self.origin.push(self.at);
-        self.place(id);
+        self.place(id..id + 1);
         Value::inst(InstId(id))
     }
 
@@ -328,36 +334,49 @@ impl<'r> Output<'r> {
             .iter()
             .map(|&value| final_value(value, &ids, &[]))
             .collect();
-        let mut origin = vec![InstId(0); self.objects.len()];
+        body.insts.reserve(self.objects.len() + ids.len());
         body.insts.append(&mut self.objects);
         for &(first, end) in &self.blocks {
-            for &Piece { start, end } in &self.pieces[first as usize..end as usize] {
+            for &piece in &self.pieces[first as usize..end as usize] {
                 let from = body.insts.len();
-                match start.checked_sub(self.base) {
-                    None => {
-                        origin.extend((start..end).map(InstId));
-                        let kept = &self.old.insts[start as usize..end as usize];
-                        body.insts.extend_from_slice(kept);
-                    }
-                    Some(new) => {
-                        let new = new as usize..(end - self.base) as usize;
-                        origin.extend_from_slice(&self.origin[new.clone()]);
-                        body.insts.extend_from_slice(&self.insts[new]);
-                    }
-                }
-                let args = if start < self.base { &args[..] } else { &[] };
+                let (insts, args) = match self.new_insts(piece) {
+                    None => (&self.old.insts[piece.range()], &args[..]),
+                    Some(new) => (&self.insts[new], &[][..]),
+                };
+                body.insts.extend_from_slice(insts);
                 for inst in &mut body.insts[from..] {
                     inst.for_each_operand_mut(&mut self.pool, |word| {
                         *word = final_value(Value(*word), &ids, args).0;
                     });
                 }
+                self.carry_over(piece, from as u32, &mut body);
             }
         }
         body.pool = self.pool;
         body.consts = self.consts;
-        body.lines = lines(self.old, &origin);
-        body.side = side(self.old, &body, &origin);
         body
+    }
+
+    /// Which of the new instructions a piece has; `None` if it has stored ones.
+    fn new_insts(&self, piece: Piece) -> Option<Range<usize>> {
+        let start = piece.start.checked_sub(self.base)?;
+        Some(start as usize..(piece.end - self.base) as usize)
+    }
+
+    /// Gives a piece, which now begins at `at`, the positions and facts of the instructions it comes from.
+    fn carry_over(&self, piece: Piece, at: u32, body: &mut Body) {
+        let Some(new) = self.new_insts(piece) else {
+            return carry_over(self.old, piece.start..piece.end, at, body);
+        };
+        for (at, &InstId(from)) in (at..).zip(&self.origin[new]) {
+            let facts = body.side.len();
+            carry_over(self.old, from..from + 1, at, body);
+            // What became another instruction is not what its facts speak of.
+            let (stored, inst) = (&self.old.insts[from as usize], &body.insts[at as usize]);
+            if (stored.op, stored.ty) != (inst.op, inst.ty) {
+                body.side.truncate(facts);
+            }
+        }
     }
 
     /// Fills in the blocks of the body, and gives what each instruction's result is there, by provisional id.
@@ -368,7 +387,7 @@ impl<'r> Output<'r> {
         for (number, &(first, end)) in self.blocks.iter().enumerate() {
             let start = if number == 0 { 0 } else { next };
             for piece in &self.pieces[first as usize..end as usize] {
-                for id in &mut ids[piece.start as usize..piece.end as usize] {
+                for id in &mut ids[piece.range()] {
                     *id = Value::inst(InstId(next));
                     next += 1;
                 }
@@ -392,64 +411,24 @@ fn final_value(value: Value, ids: &[Value], args: &[Value]) -> Value {
     }
 }
 
-/// The positions of the stored body, by what each instruction comes from. They change where blocks
-/// begin or where the stored ones do.
-fn lines(old: &Body, origin: &[InstId]) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    if old.lines.is_empty() {
-        return lines;
-    }
-    let mut cursor = 0usize;
-    for (at, &from) in origin.iter().enumerate() {
-        // Origins ascend but for blocks that changed places, so the cursor seldom jumps.
-        let here = |cursor: usize| {
-            old.lines.get(cursor).is_none_or(|line| line.from > from)
-                && (cursor == 0 || old.lines[cursor - 1].from <= from)
-        };
-        while cursor < old.lines.len() && old.lines[cursor].from <= from {
-            cursor += 1;
-        }
-        if !here(cursor) {
-            cursor = old.lines.partition_point(|line| line.from <= from);
-        }
-        let Some(&line) = cursor.checked_sub(1).map(|before| &old.lines[before]) else {
-            continue;
-        };
+/// The positions and facts of the stored instructions `range` for those that begin at `at`. Positions are noted
+/// where they change.
+fn carry_over(old: &Body, range: Range<u32>, at: u32, body: &mut Body) {
+    let moved = |id: InstId| InstId(at + id.0.saturating_sub(range.start));
+    let before = old.lines.partition_point(|line| line.from.0 <= range.start);
+    let lines = &old.lines[before.saturating_sub(1)..];
+    for &line in lines.iter().take_while(|line| line.from.0 < range.end) {
         let same = |last: &Line| {
             (last.line, last.column, last.file) == (line.line, line.column, line.file)
         };
-        if !lines.last().is_some_and(same) {
-            lines.push(Line {
-                from: InstId(at as u32),
-                ..line
-            });
+        if !body.lines.last().is_some_and(same) {
+            let from = moved(line.from);
+            body.lines.push(Line { from, ..line });
         }
     }
-    lines
-}
-
-/// Facts about stored instructions that still are one instruction of the same kind and type.
-fn side(old: &Body, body: &Body, origin: &[InstId]) -> Vec<(InstId, u32, u32)> {
-    let mut side = Vec::new();
-    if old.side.is_empty() {
-        return side;
-    }
-    let mut first = 0;
-    for (at, &from) in origin.iter().enumerate() {
-        // Origins ascend but for blocks that changed places.
-        if first > 0 && old.side[first - 1].0 >= from {
-            first = old.side.partition_point(|fact| fact.0 < from);
-        }
-        first += old.side[first..]
-            .iter()
-            .take_while(|fact| fact.0 < from)
-            .count();
-        let (stored, new) = (old.inst(from), &body.insts[at]);
-        if (stored.op, stored.ty) != (new.op, new.ty) {
-            continue;
-        }
-        let facts = old.side[first..].iter().take_while(|fact| fact.0 == from);
-        side.extend(facts.map(|&(_, kind, payload)| (InstId(at as u32), kind, payload)));
-    }
-    side
+    let first = old.side.partition_point(|fact| fact.0.0 < range.start);
+    let facts = old.side[first..].iter();
+    let facts = facts.take_while(|fact| fact.0.0 < range.end);
+    let moved = facts.map(|&(id, kind, payload)| (moved(id), kind, payload));
+    body.side.extend(moved);
 }

@@ -248,36 +248,48 @@ impl<'r, 'a> Rewriter<'r, 'a> {
 
     fn block(&mut self, block: BlockId, cfg: &Cfg) -> Res {
         let insts = self.old.block(block);
-        self.phi_group(insts, cfg);
-        for id in insts.insts() {
+        let mut kept = self.phi_group(insts, cfg);
+        let feeds = !self.edges[block.index()].is_empty();
+        for id in (kept..insts.end).map(InstId) {
             let inst = *self.old.inst(id);
-            self.out.at = id;
-            if inst.op == Op::Phi {
+            let feeds = feeds && id == insts.terminator();
+            let stays = self.stays(&inst);
+            if stays && !feeds {
                 continue;
             }
-            if inst.op.is_terminator() {
-                self.feed_phis(block)?;
+            self.out.keep(kept..id.0);
+            if feeds {
                 self.out.at = id;
+                self.feed_phis(block)?;
             }
-            self.inst(id, &inst)?;
+            kept = id.0;
+            if !stays {
+                kept += 1;
+                self.out.at = id;
+                self.inst(id, &inst)?;
+            }
             if self.out.size() + self.parts.len() > MAX_SIZE {
                 return Err(Stop::TooLarge);
             }
         }
+        self.out.keep(kept..insts.end);
         Ok(())
     }
 
-    /// The phis of a block: all of their parts first, then what has to be done with them.
-    fn phi_group(&mut self, block: ir::Block, cfg: &Cfg) {
+    /// The phis of a block: all of their parts first, then what has to be done with them. Gives the id behind
+    /// them.
+    fn phi_group(&mut self, block: ir::Block, cfg: &Cfg) -> u32 {
         let mut extended: SmallVec<[(Value, Parts); 2]> = SmallVec::new();
+        let mut end = block.start;
         for id in block.insts() {
             let inst = *self.old.inst(id);
             if inst.op != Op::Phi {
                 break;
             }
+            end = id.0 + 1;
             self.out.at = id;
             if self.keeps_phi(&inst, cfg) {
-                self.out.keep(id);
+                self.out.keep(id.0..end);
                 continue;
             }
             let entries = self.entries.get(&id.0).copied().unwrap_or(0);
@@ -297,6 +309,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         for (slot, words) in extended {
             self.store_extended(slot, &words);
         }
+        end
     }
 
     /// Takes apart what the phis of all successors receive from `block`.
@@ -342,12 +355,8 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         stays
     }
 
-    /// Any instruction but a phi.
+    /// Any instruction but a phi that does not stay.
     fn inst(&mut self, id: InstId, inst: &Inst) -> Res {
-        if self.stays(inst) {
-            self.out.keep(id);
-            return Ok(());
-        }
         match inst.op {
             Op::Load | Op::Store | Op::AtomicRmw | Op::CmpXchg => self.memory(id, inst),
             Op::Call | Op::CallIndirect => self.call(id, inst),

@@ -184,3 +184,37 @@ fn a_call_with_a_vector_that_hides_a_variadic_function_is_rewritten() {
         assert!(variadic && params.len() == 8, "{params:?}");
     }
 }
+
+#[test]
+fn positions_and_facts_stay_with_their_instructions() {
+    // What is wide becomes several instructions, which have no facts. What the facts say does not matter.
+    let module = parse(
+        "define i32 @f(ptr %p, i32 %a) {\nentry:\n  loc 1 1\n  note 8 10\n  %x = load i32, %p, align 4\n  loc 2 1\n  %w = zext i32 %x to i128\n  %d = mul i128 %w, %w\n  loc 3 1\n  note 8 11\n  %v = load i128, %p, align 4\n  %s = add i128 %v, %d\n  %t = trunc i128 %s to i32\n  br next\nnext:\n  loc 4 1\n  note 8 12\n  %y = load i32, %p, align 4\n  note 8 13\n  store i32 %y, %p, align 4\n  loc 5 1\n  %z = add i32 %y, %t\n  ret i32 %z\n}",
+    );
+    let func = module.func_by_name("f").unwrap();
+    for cpu in cpus() {
+        let legal = legalised(&module, cpu);
+        let body = legal.func(func).body.as_ref().unwrap();
+        let line = |id| body.line_of(id).map(|line| line.line);
+        let notes: Vec<_> = body
+            .side
+            .iter()
+            .map(|&(id, _, note)| (body.inst(id).op, note, line(id)))
+            .collect();
+        let wanted = [
+            (Op::Load, 10, Some(1)),
+            (Op::Load, 12, Some(4)),
+            (Op::Store, 13, Some(4)),
+        ];
+        assert_eq!(notes, wanted);
+        let ids = || (0..body.insts.len() as u32).map(ir::InstId);
+        let of = |wanted| ids().filter(|&id| line(id) == Some(wanted)).count();
+        assert!(of(2) > 2 && of(3) > 2, "{} {}", of(2), of(3));
+        assert_eq!((of(1), of(4), of(5)), (1, 2, 2));
+        assert!(
+            body.lines
+                .windows(2)
+                .all(|pair| pair[0].from < pair[1].from)
+        );
+    }
+}
