@@ -78,6 +78,20 @@ entry:
 }
 
 #[test]
+fn what_has_zeros_above_is_not_extended_again() {
+    let text = "define i32 @f(i8 %a, i8 %b) {\nentry:\n  %m = and i8 %a, 7\n  %x = zext i8 %m to i32\n  \
+                %n = and i8 %b, -4\n  %y = zext i8 %n to i32\n  %l = lshr i8 %b, 3\n  \
+                %z = zext i8 %l to i32\n  %s = mul i32 %x, %y\n  %t = add i32 %s, %z\n  ret i32 %t\n}";
+    let code = lines(text, cpu());
+    let extensions = code.iter().filter(|line| line.starts_with("movzx")).count();
+    // Of the mask with the highest bit, and of what is shifted.
+    assert_eq!(extensions, 2, "{code:#?}");
+    for (a, b) in [(0xff, 0xff), (0x85, 0x7e), (7, 0x80)] {
+        exec::check_text(text, &[a, b]);
+    }
+}
+
+#[test]
 fn a_load_is_not_moved_over_a_store() {
     let text = "
 define i32 @f(ptr %p, i32 %a) {

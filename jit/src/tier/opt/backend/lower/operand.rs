@@ -154,8 +154,18 @@ impl Lower<'_> {
         match inst.op {
             Op::ICmp | Op::FCmp => true,
             Op::Load => matches!(bits, 8 | 16 | 32 | 64),
+            // Its input is zero-extended first.
+            Op::LShr => true,
+            Op::And if bits < 32 => inst.args[..2].iter().any(|&arg| self.is_low(arg, bits)),
             _ => bits == 32 || bits == 64,
         }
+    }
+
+    /// Whether an operand of `bits` is a constant without its highest bit: as an immediate of 32 bits it has
+    /// zeros above.
+    fn is_low(&self, arg: u32, bits: u32) -> bool {
+        let known = self.const_bits(Value(arg));
+        known.is_some_and(|raw| raw & (u64::MAX >> (64 - bits)) < 1 << (bits - 1))
     }
 
     /// The input of a phi whose block has one predecessor.
