@@ -182,18 +182,19 @@ impl Emit<'_> {
             number => self.labels[self.target(block, number) as usize],
         };
         let targets: Vec<Label> = info.table.iter().map(label).collect();
-        // A 32-bit result clears the upper half, so `at` is the index.
-        self.asm.lea(
-            info.size,
-            at,
-            Mem::base(value, (info.low as i32).wrapping_neg()),
-        );
+        let mut index = value;
+        if info.low != 0 {
+            // A 32-bit result clears the upper half.
+            let low = (info.low as i32).wrapping_neg();
+            self.asm.lea(info.size, at, Mem::base(value, low));
+            index = at;
+        }
         self.asm
-            .alu_i(Alu::Cmp, info.size, at, targets.len() as i32 - 1);
+            .alu_i(Alu::Cmp, info.size, index, targets.len() as i32 - 1);
         self.asm.jcc(Cond::A, default);
         let table = self.asm.jump_table(&targets);
         self.asm.lea(Size::B64, base, Mem::label(table));
-        let entry = Mem::base_index(base, at, Scale::S4, 0);
+        let entry = Mem::base_index(base, index, Scale::S4, 0);
         self.asm.movsx(Size::B64, at, Size::B32, entry);
         self.asm.alu(Alu::Add, Size::B64, at, base);
         self.asm.jmp_rm(at);

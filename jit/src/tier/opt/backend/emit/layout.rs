@@ -123,7 +123,9 @@ fn longest_block(code: &VCode, allocation: &Allocation, at: u32) -> u32 {
 /// More bytes than `inst` can take.
 fn longest(inst: MInst) -> u32 {
     match inst {
-        MInst::Switch(_) | MInst::Table(_) => 1 << 20,
+        MInst::Switch(_) => 1 << 20,
+        // Seven instructions and a trap (`Emit::table`); the entries lie elsewhere.
+        MInst::Table(_) => 4 * INSTRUCTION,
         MInst::Ret => 12 * INSTRUCTION,
         MInst::AtomicLoop { .. } | MInst::FRem { .. } | MInst::DynAlloca { .. } => 20 * INSTRUCTION,
         MInst::Jump => JUMP,
