@@ -3,11 +3,15 @@
 //! Nearly all bodies are *reducible*: every retreating edge leads to a block that dominates its source. Such an
 //! edge changes no dominator, because a path that takes it has been at its target before. Without these edges the
 //! graph has no cycle and reverse postorder sorts it, so one walk finds the tree: the immediate dominator of a
-//! block is the lowest common ancestor of its predecessors (Aho, Hopcroft and Ullman, 1976), which jump
-//! pointers of skew-binary lengths find in logarithmic time (Myers, "An applicative random-access
-//! stack", 1983). Whether the assumption holds is seen afterwards, by asking the tree about each retreating edge.
+//! block is the lowest common ancestor of its predecessors (Aho, Hopcroft and Ullman, 1976), which is found
+//! by climbing from whichever of two nodes has the higher position (Cooper, Harvey and Kennedy, "A Simple,
+//! Fast Dominance Algorithm", 2001). Whether the assumption holds is seen afterwards, by asking the tree about
+//! each retreating edge. Climbing is short in what people write, but may be as long as the tree is deep, so its
+//! steps are counted and few a block allowed.
 //!
-//! Where it does not hold, the tree is made by Lengauer and Tarjan's "A Fast Algorithm for Finding Dominators in a
+//! Where layout is as good an order as reverse postorder, `layout` does without the latter.
+//!
+//! Where the assumption does not hold or the steps run out, the tree is made by Lengauer and Tarjan's "A Fast Algorithm for Finding Dominators in a
 //! Flowgraph" (TOPLAS 1979), the simple variant with path compression. All its work is on preorder numbers of a
 //! depth-first tree (entry = 0), because the theorems are about them: the semidominator of `w` is
 //! the least `v` from which a path reaches `w` through vertices above `w` only; the immediate
@@ -17,10 +21,15 @@
 //! A query "does a dominate b" compares intervals of a preorder of the dominator tree: the blocks
 //! that `a` dominates are exactly its subtree, which is one interval.
 
+mod layout;
+
 use super::{Cfg, NONE};
 use crate::body::BlockId;
 use alloc::vec;
 use alloc::vec::Vec;
+
+/// Steps of climbing that are allowed for each block.
+const STEPS: usize = 32;
 
 /// The dominator tree of the reachable blocks.
 #[derive(Clone, Debug, Default)]
@@ -29,9 +38,10 @@ pub struct Dominators {
     idom: Vec<u32>,
     /// Its subtree by block.
     subtree: Vec<Subtree>,
-    /// The tree by positions in reverse postorder, while it is being made.
-    nodes: Vec<Node>,
-    /// By position: the size of the subtree, and the end of what of it has been dealt numbers.
+    /// While the tree is being made, by position in the order of the walk: position of the immediate
+    /// dominator, which is the lower one. The entry's is its own.
+    above: Vec<u32>,
+    /// Subtrees by position; while numbers are dealt, `end` is the end of what has been dealt.
     dealt: Vec<Subtree>,
     /// Retreating edges as positions: source and target.
     retreating: Vec<(u32, u32)>,
@@ -45,6 +55,12 @@ struct Subtree {
     size: u32,
 }
 
+impl Subtree {
+    const EMPTY: Self = Self { end: 0, size: 0 };
+    /// Of one node, that has been dealt nothing.
+    const LEAF: Self = Self { end: 0, size: 1 };
+}
+
 impl Dominators {
     /// The dominator tree of `cfg`.
     #[must_use]
@@ -56,9 +72,11 @@ impl Dominators {
 
     /// Makes this the dominator tree of `cfg`, in the buffers that are there.
     pub fn reset(&mut self, cfg: &Cfg) {
-        self.without_retreating_edges(cfg);
-        self.number(cfg);
-        if !self.explains_retreating_edges(cfg) {
+        let in_time = self.without_retreating_edges(cfg);
+        if in_time {
+            self.number(cfg);
+        }
+        if !in_time || !self.explains_retreating_edges(cfg) {
             self.as_in_any_graph(cfg);
             self.number(cfg);
         }
@@ -89,121 +107,99 @@ impl Dominators {
         b.size == 0 || inside < a.size
     }
 
-    /// Fills in the nodes as if there were no retreating edges, and notes those.
-    fn without_retreating_edges(&mut self, cfg: &Cfg) {
-        let Self {
-            nodes, retreating, ..
-        } = self;
-        nodes.clear();
-        nodes.reserve(cfg.rpo().len());
+    /// Fills in `above` as if there were no retreating edges, and notes those. False if that would take too long.
+    fn without_retreating_edges(&mut self, cfg: &Cfg) -> bool {
+        let (above, retreating) = (&mut self.above, &mut self.retreating);
+        let mut steps = cfg.rpo().len() * STEPS;
+        above.clear();
+        above.reserve(cfg.rpo().len());
         retreating.clear();
         for (at, &block) in (0u32..).zip(cfg.rpo()) {
-            let mut above = None;
+            let mut found = None;
             for pred in cfg.preds(block) {
                 // Unreachable predecessors have no position, which is the highest number.
                 match cfg.position[pred.index()] {
                     NONE => {}
                     pred if pred >= at => retreating.push((pred, at)),
                     pred => {
-                        above = Some(above.map_or(pred, |a| common_ancestor(nodes, a, pred)));
+                        found = Some(match found {
+                            Some(other) => common_ancestor(above, other, pred, &mut steps),
+                            None => pred,
+                        });
                     }
                 }
             }
             // The entry has none; every other block is behind some predecessor.
-            let node = above.map_or(Node::ENTRY, |above| Node::below(nodes, above));
-            nodes.push(node);
+            above.push(found.unwrap_or(0));
         }
+        steps != 0 || cfg.rpo().is_empty()
     }
 
-    /// Fills in what is known by block, from the parents of the nodes. Children come after their parent,
-    /// so sizes add up from the back and numbers are dealt out from the front, without a walk.
+    /// Fills in what is known by block, from `above`.
     fn number(&mut self, cfg: &Cfg) {
-        let nodes = self.nodes.as_slice();
+        self.deal();
         self.idom.clear();
         self.idom.resize(cfg.num_blocks(), NONE);
         self.subtree.clear();
-        self.subtree
-            .resize(cfg.num_blocks(), Subtree { end: 0, size: 0 });
-        let dealt = &mut self.dealt;
-        dealt.clear();
-        dealt.resize(nodes.len(), Subtree { end: 0, size: 1 });
-        for (at, node) in nodes.iter().enumerate().skip(1).rev() {
-            dealt[node.above as usize].size += dealt[at].size;
+        self.subtree.resize(cfg.num_blocks(), Subtree::EMPTY);
+        let found = self.above.iter().zip(&self.dealt);
+        for ((&above, &subtree), block) in found.zip(cfg.rpo()) {
+            self.idom[block.index()] = cfg.rpo()[above as usize].0;
+            self.subtree[block.index()] = subtree;
         }
-        for (at, (node, block)) in nodes.iter().zip(cfg.rpo()).enumerate() {
-            let size = dealt[at].size;
-            let mut start = 0;
-            if at != 0 {
-                let next = &mut dealt[node.above as usize].end;
-                start = *next;
-                *next += size;
-                self.idom[block.index()] = cfg.rpo()[node.above as usize].0;
-            }
-            dealt[at].end = start + 1;
-            let end = start + size;
-            self.subtree[block.index()] = Subtree { end, size };
+        if let Some(entry) = self.idom.first_mut() {
+            *entry = NONE;
         }
     }
 
-    /// Fills in the parents of the nodes, whatever the graph.
+    /// Fills in the subtrees by position. Children come after their parent, so sizes add up from the back and
+    /// numbers are dealt out from the front, without a walk: who has dealt to all children is at the end.
+    /// What the walk left out has no parent and no number.
+    fn deal(&mut self) {
+        let (above, dealt) = (self.above.as_slice(), &mut self.dealt);
+        dealt.clear();
+        dealt.resize(above.len(), Subtree::LEAF);
+        let dealt = dealt.as_mut_slice();
+        for (at, &above) in above.iter().enumerate().skip(1).rev() {
+            let size = dealt[at].size;
+            match dealt.get_mut(above as usize) {
+                Some(parent) => parent.size += size,
+                None => dealt[at] = Subtree::EMPTY,
+            }
+        }
+        if let Some(entry) = dealt.first_mut() {
+            entry.end = 1;
+        }
+        for (at, &above) in above.iter().enumerate().skip(1) {
+            let size = dealt[at].size;
+            if let Some(parent) = dealt.get_mut(above as usize) {
+                let start = parent.end;
+                parent.end += size;
+                dealt[at].end = start + 1;
+            }
+        }
+    }
+
+    /// Fills in `above`, whatever the graph.
     fn as_in_any_graph(&mut self, cfg: &Cfg) {
         let idom = of_any_graph(cfg);
-        for (node, block) in self.nodes.iter_mut().zip(cfg.rpo()).skip(1) {
-            node.above = cfg.position[idom[block.index()] as usize];
-        }
-    }
-}
-
-/// A block in the tree that is being made; all links are positions in reverse postorder.
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    /// The immediate dominator; the entry's is itself.
-    above: u32,
-    depth: u32,
-    /// An ancestor at a depth that depends on this one's depth only.
-    jump: u32,
-}
-
-impl Node {
-    const ENTRY: Self = Self {
-        above: 0,
-        depth: 0,
-        jump: 0,
-    };
-
-    /// A child of the node at `above`.
-    fn below(nodes: &[Self], above: u32) -> Self {
-        let parent = nodes[above as usize];
-        let once = nodes[parent.jump as usize];
-        let twice = nodes[once.jump as usize];
-        // Two jumps of one length make one of twice the length and one more.
-        let merges = parent.depth - once.depth == once.depth - twice.depth;
-        Self {
-            above,
-            depth: parent.depth + 1,
-            jump: if merges { once.jump } else { above },
-        }
-    }
-}
-
-fn common_ancestor(nodes: &[Node], mut a: u32, mut b: u32) -> u32 {
-    let node = |at: u32| nodes[at as usize];
-    if node(a).depth < node(b).depth {
-        core::mem::swap(&mut a, &mut b);
-    }
-    while node(a).depth > node(b).depth {
-        let far = node(a).jump;
-        a = match node(far).depth < node(b).depth {
-            true => node(a).above,
-            false => far,
+        self.above.clear();
+        let position = |block: &BlockId| match idom[block.index()] {
+            NONE => 0,
+            idom => cfg.position[idom as usize],
         };
+        self.above.extend(cfg.rpo().iter().map(position));
     }
-    while a != b {
-        // At one depth both jumps have one length, so they pass the same number of ancestors.
-        (a, b) = match node(a).jump == node(b).jump {
-            true => (node(a).above, node(b).above),
-            false => (node(a).jump, node(b).jump),
-        };
+}
+
+/// The lowest node that has both below it or is one of them; of no meaning once `steps` are used up.
+#[inline]
+fn common_ancestor(above: &[u32], mut a: u32, mut b: u32, steps: &mut usize) -> u32 {
+    // Parents come before their children, so the later of the two is not the ancestor.
+    while a != b && *steps != 0 {
+        let later = if a > b { &mut a } else { &mut b };
+        *later = above[*later as usize];
+        *steps -= 1;
     }
     a
 }

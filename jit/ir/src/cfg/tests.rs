@@ -9,7 +9,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec;
 
 /// A body whose block *n* leads to `graph[n]`; it need not make sense otherwise.
-fn body(graph: &[Vec<u32>]) -> Body {
+pub(super) fn body(graph: &[Vec<u32>]) -> Body {
     let mut b = Builder::new(Vec::new());
     for to in graph {
         b.start_block();
@@ -37,7 +37,7 @@ fn reached(graph: &[Vec<u32>], without: Option<u32>) -> BTreeSet<u32> {
     seen
 }
 
-fn random_graph(seed: u64) -> Vec<Vec<u32>> {
+pub(super) fn random_graph(seed: u64) -> Vec<Vec<u32>> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = move |bound: u64| {
         state ^= state << 13;

@@ -10,7 +10,8 @@
 //! A use in the block of its definition is right if the definition has the lower id, because ids
 //! ascend within a block (B1). A use in another block is right if the definition's block dominates
 //! the use's. A phi uses a value at the end of the predecessor, where any definition of that block is
-//! done, so there the block itself counts as dominated. None of these looks at another use, so the
+//! done, so there the block itself counts as dominated. A phi is complete if the edges from the blocks that
+//! it names are as many as lead to its block. None of these looks at another use, so the
 //! order of the walk does not matter and nothing is remembered but the entries of the phi at hand.
 //!
 //! # Why it is linear
@@ -43,9 +44,11 @@ pub(super) fn check(
     let whole = |what| (None, what);
     check_blocks(body).map_err(whole)?;
     let mut budget = Budget::new(body);
+    scratch.begin(body);
     for block in &body.blocks {
         let last = block.terminator();
-        check_targets(body, body.inst(last), &mut budget).map_err(|what| (Some(last), what))?;
+        check_targets(body, body.inst(last), &mut budget, &mut scratch.edges)
+            .map_err(|what| (Some(last), what))?;
     }
     check_tables(verifier.module, body).map_err(whole)?;
     let signature = verifier.module.types.signature(func.ty);
@@ -63,7 +66,6 @@ pub(super) fn check(
         start: 0,
         inst: InstId(0),
     };
-    checker.scratch.begin();
     for at in 0..body.consts.len() {
         checker
             .check_const(at)
@@ -128,8 +130,8 @@ impl Budget {
     }
 }
 
-/// Pool ranges and block ids of a terminator: what `Cfg::new` follows.
-fn check_targets(body: &Body, inst: &Inst, budget: &mut Budget) -> Check {
+/// Pool ranges and block ids of a terminator: what `Cfg::new` follows. Counts its edges by target.
+fn check_targets(body: &Body, inst: &Inst, budget: &mut Budget, edges: &mut [u32]) -> Check {
     let [_, start, n] = inst.args;
     let words = match inst.op {
         Op::Switch => u64::from(n) * 3 + 1,
@@ -140,15 +142,15 @@ fn check_targets(body: &Body, inst: &Inst, budget: &mut Budget) -> Check {
         return fail("its list lies outside the pool");
     }
     budget.spend(words as usize)?;
-    let (mut largest, mut to_entry) = (0, false);
-    body.for_each_successor(inst, |to| {
-        largest = largest.max(to.index());
-        to_entry |= to == BlockId(0);
+    let mut exist = true;
+    body.for_each_successor(inst, |to| match edges.get_mut(to.index()) {
+        Some(edges) => *edges += 1,
+        None => exist = false,
     });
-    if largest >= body.blocks.len() {
+    if !exist {
         return fail("its target is not a block");
     }
-    if to_entry {
+    if edges.first().is_some_and(|&edges| edges != 0) {
         return fail("the entry block has a predecessor");
     }
     Ok(())
@@ -180,10 +182,13 @@ fn check_tables(module: &Module, body: &Body) -> Check {
 /// Buffers that serve for many bodies, and what they hold of the one at hand.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// Made when a phi or a use in another block asks: most functions of clang's -O0 have neither.
+    /// By block: how many edges lead to it.
+    edges: Vec<u32>,
+    /// Made when something asks that layout and terminators alone do not answer.
     cfg: Cfg,
     has_cfg: bool,
-    /// Likewise, with the block of each instruction.
+    /// Made when a use in another block asks, which few functions of clang's -O0 have; with the block of
+    /// each instruction.
     dominators: Dominators,
     block_of: Vec<u32>,
     has_dominators: bool,
@@ -193,25 +198,29 @@ pub(super) struct Scratch {
 
 impl Scratch {
     /// Forgets the body before.
-    fn begin(&mut self) {
+    fn begin(&mut self, body: &Body) {
         (self.has_cfg, self.has_dominators) = (false, false);
         self.entries.clear();
+        self.edges.clear();
+        self.edges.resize(body.blocks.len(), 0);
     }
 
-    /// The edges of `body`.
-    fn cfg(&mut self, body: &Body) -> &Cfg {
+    /// Itself, once `cfg` is that of `body`.
+    fn with_cfg(&mut self, body: &Body) -> &Self {
         if !self.has_cfg {
             self.cfg.reset(body);
             self.has_cfg = true;
         }
-        &self.cfg
+        self
     }
 
     /// Fills in the dominators of `body`, and which block each of its instructions is in.
     #[inline(never)]
     fn find_dominators(&mut self, body: &Body) {
-        self.cfg(body);
-        self.dominators.reset(&self.cfg);
+        if !self.dominators.reset_in_layout(body) {
+            self.with_cfg(body);
+            self.dominators.reset(&self.cfg);
+        }
         self.block_of.clear();
         self.block_of.reserve(body.insts.len());
         for (id, block) in (0u32..).zip(&body.blocks) {
@@ -398,40 +407,61 @@ impl<'a> Checker<'a> {
             return fail("a phi must come before other instructions");
         }
         self.expect_value(inst.ty)?;
-        let edges = self.scratch.cfg(self.body).preds(self.block).len();
+        let edges = self.scratch.edges[self.block.index()];
         let entries = &mut self.scratch.entries;
         entries.resize(self.body.blocks.len(), (0, Value::NONE));
-        if n == 0 || n as usize > edges {
+        if n == 0 || n > edges {
             return fail("the phi has no entries, or more than there are edges");
         }
         let mark = self.inst.0 + 1;
-        let mut named = 0;
+        let mut covered = 0;
         for pair in self.words(start, n * 2)?.chunks_exact(2) {
             let (from, value) = (pair[0], Value(pair[1]));
             self.check_phi_value(inst.ty, BlockId(from), value)?;
             let entry = &mut self.scratch.entries[from as usize];
             if entry.0 != mark {
                 *entry = (mark, value);
-                named += 1;
+                match self.edges_from(BlockId(from)) {
+                    0 => return fail("the phi has an entry for a block that is no predecessor"),
+                    edges => covered += edges,
+                }
             } else if entry.1 != value {
                 return Err(format!("the phi has two values for block {from}").into());
             }
         }
-        let mut preds = 0;
-        let mut last = None;
-        let Scratch { cfg, entries, .. } = &*self.scratch;
-        for &from in cfg.preds(self.block) {
-            if entries[from.index()].0 != mark {
-                return Err(format!("the phi has no entry for block {}", from.0).into());
-            }
-            // Equal predecessors are side by side.
-            preds += u32::from(last != Some(from));
-            last = Some(from);
+        if covered == edges {
+            return Ok(());
         }
-        if named != preds {
-            return fail("the phi has an entry for a block that is no predecessor");
+        let Scratch { cfg, entries, .. } = self.scratch.with_cfg(self.body);
+        let named = |from: &&BlockId| entries[from.index()].0 == mark;
+        match cfg.preds(self.block).iter().find(|from| !named(from)) {
+            Some(from) => Err(format!("the phi has no entry for block {}", from.0).into()),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// How many edges lead from a block to the one at hand.
+    #[inline(always)]
+    fn edges_from(&mut self, from: BlockId) -> u32 {
+        let (body, to) = (self.body, self.block);
+        let inst = body.inst(body.block(from).terminator());
+        let [a, b, c] = inst.args;
+        match inst.op {
+            Op::Br => u32::from(a == to.0),
+            Op::CondBr => u32::from(b == to.0) + u32::from(c == to.0),
+            Op::Switch | Op::IndirectBr => self.edges_among_many(from),
+            _ => 0,
+        }
+    }
+
+    /// Likewise from a block with a list of targets, which may be too long to read for every phi.
+    #[inline(never)]
+    fn edges_among_many(&mut self, from: BlockId) -> u32 {
+        let preds = self.scratch.with_cfg(self.body).cfg.preds(self.block);
+        // By ascending id, so those from one block are side by side.
+        let start = preds.partition_point(|&pred| pred < from);
+        let end = preds.partition_point(|&pred| pred <= from);
+        (end - start) as u32
     }
 
     /// An entry's type, and that its value is there at the end of the predecessor.
