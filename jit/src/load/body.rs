@@ -341,9 +341,8 @@ impl<'l, 'm, 'a> BodyLoader<'l, 'm, 'a> {
     #[inline(always)]
     pub(super) fn made_from(&self, record: u32) -> Option<ir::InstId> {
         let record = record as usize;
-        let &[before, end] = self.records.get(record..record.wrapping_add(2))? else {
-            return None;
-        };
+        let before = *self.records.get(record)?;
+        let end = *self.records.get(record.wrapping_add(1))?;
         (before != end).then_some(ir::InstId(end.wrapping_sub(1)))
     }
 

@@ -24,7 +24,7 @@ const MAX_LIST: usize = 1 << 12;
 #[derive(Debug, Default)]
 pub(super) struct FactMemo {
     /// Kinds of facts by the file's numbers, made when first needed.
-    kinds: Option<Vec<Option<u32>>>,
+    kinds: Vec<Option<u32>>,
     /// By metadata id of the module: kind and payload, as the node was met last. Hardly any says
     /// something in two ways.
     last: Vec<(u32, Option<u32>)>,
@@ -73,6 +73,7 @@ const KINDS: &[(&[u8], u32)] = &[
 impl BodyLoader<'_, '_, '_> {
     /// Adds the facts attached to instructions of the file.
     pub(super) fn attach(&mut self, facts: &[Attachment]) -> Result<()> {
+        self.loader.find_fact_kinds();
         for fact in facts {
             // What is attached to the function itself is its debug information.
             let Some(at) = fact.inst.and_then(|inst| self.made_from(inst)) else {
@@ -103,16 +104,20 @@ impl BodyLoader<'_, '_, '_> {
 }
 
 impl Loader<'_, '_> {
+    /// Looks up what the numbers of the file mean, if that was not done yet.
+    fn find_fact_kinds(&mut self) {
+        if self.facts.kinds.is_empty() {
+            let known =
+                |name: &Vec<u8>| KINDS.iter().find(|kept| kept.0 == name).map(|kept| kept.1);
+            let names = self.source.metadata_kinds().iter();
+            self.facts.kinds = names.map(known).collect();
+        }
+    }
+
     /// What the kind with this number in the file says by this node.
     #[inline(always)]
     fn fact(&mut self, number: u32, node: u32) -> Result<Option<(u32, u32)>> {
-        let source = self.source;
-        let kinds = self.facts.kinds.get_or_insert_with(|| {
-            let known =
-                |name: &Vec<u8>| KINDS.iter().find(|kept| kept.0 == name).map(|kept| kept.1);
-            source.metadata_kinds().iter().map(known).collect()
-        });
-        let Some(kind) = kinds.get(number as usize).copied().flatten() else {
+        let Some(kind) = self.facts.kinds.get(number as usize).copied().flatten() else {
             return Ok(None);
         };
         let payload = match self.facts.last.get(node as usize) {
@@ -122,7 +127,9 @@ impl Loader<'_, '_> {
         Ok(payload.map(|payload| (kind, payload)))
     }
 
-    /// What a node says, translated if that was not done yet.
+    /// What a node says, translated if that was not done yet. Out of line, so that the loop over facts
+    /// keeps what it needs in registers.
+    #[inline(never)]
     fn remembered(&mut self, kind: u32, node: u32) -> Result<Option<u32>> {
         let key = (kind, node);
         let of_module = node < self.metadata(0)?.module_len();
