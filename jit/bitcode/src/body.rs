@@ -38,6 +38,9 @@ mod code {
     pub(super) const DEBUG_LOC: u32 = 35;
     pub(super) const OPERAND_BUNDLE: u32 = 55;
 
+    /// In a block of attachments (`bitc::METADATA_ATTACHMENT`).
+    pub(super) const ATTACHMENT: u32 = 11;
+
     pub(super) const FIRST_SILENT: u32 = 60;
 
     /// Users of block addresses (60) and debug records (61 to 66) do not concern execution.
@@ -274,12 +277,19 @@ impl<'m, 'a> BodyReader<'m, 'a> {
         let most = head.bits() / limits::BITS_A_FACT;
         stream.enter(head)?;
         loop {
-            match stream.next_inlined()? {
-                Entry::End => return Ok(()),
-                Entry::Block(inner) => stream.skip(&inner),
-                Entry::Record(_) => attached(Operands::unplaced(stream.ops()), facts)
-                    .map_err(|error| error.at(stream.bit()))?,
-            }
+            // Nearly all state one fact of one instruction.
+            let read = match stream.next_if::<3>(code::ATTACHMENT)? {
+                Some(ops) => attached(Operands::unplaced(&ops), facts),
+                None => match stream.next()? {
+                    Entry::End => return Ok(()),
+                    Entry::Block(inner) => {
+                        stream.skip(&inner);
+                        Ok(())
+                    }
+                    Entry::Record(_) => attached(Operands::unplaced(stream.ops()), facts),
+                },
+            };
+            read.map_err(|error| error.at(stream.bit()))?;
             if facts.len() > most {
                 return Err(Error::limit(stream.bit(), "number of attachments"));
             }
@@ -331,7 +341,6 @@ fn debug_loc<'r>(mut ops: Operands<'_>) -> Result<Event<'r>> {
 /// [instruction?, (kind, node)…]: an odd number of operands says that there is an instruction.
 #[inline(always)]
 fn attached(mut ops: Operands<'_>, facts: &mut Vec<Attachment>) -> Result<()> {
-    // Nearly all state one fact of one instruction.
     if let &[inst, kind, node] = ops.rest()
         && let Ok(_) = u32::try_from(inst | kind | node)
     {

@@ -165,6 +165,25 @@ impl<'a> Cursor<'a> {
     /// The rare case of [`Cursor::vbr`]: more than one chunk.
     #[inline(never)]
     fn vbr_long(&mut self, width: u32) -> u64 {
+        let payload = width.wrapping_sub(1);
+        let (mut rest, chunk) = (self.window(), mask(payload));
+        let (mut value, mut used, mut shift) = (0u64, width, 0u32);
+        while used <= Bits::SURE {
+            value |= (rest & chunk).wrapping_shl(shift);
+            if rest >> payload & 1 == 0 {
+                self.advance(used);
+                return value;
+            }
+            rest = rest.wrapping_shr(width);
+            used = used.wrapping_add(width);
+            shift = shift.wrapping_add(payload);
+        }
+        self.vbr_beyond_window(width)
+    }
+
+    /// The rare case of [`Cursor::vbr_long`]: more chunks than a window is sure to hold.
+    #[cold]
+    fn vbr_beyond_window(&mut self, width: u32) -> u64 {
         let start = self.pos;
         let payload = width.wrapping_sub(1);
         let (mut value, mut shift) = (0u64, 0u32);

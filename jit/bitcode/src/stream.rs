@@ -218,6 +218,27 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// The operands of the next entry if it is a record in the general form with this code and `N` of them,
+    /// both below 32; else `None`, and nothing is read. Such a record's head is one known string of bits, and
+    /// its operands go by [`Stream::ops`] into registers.
+    #[inline(always)]
+    pub(crate) fn next_if<const N: usize>(&mut self, code: u32) -> Result<Option<[u64; N]>> {
+        debug_assert!(code < 32 && N < 32, "each is one chunk");
+        let (cursor, width) = (&mut self.cursor, self.scope.width);
+        let fields = u64::from(code) | (N as u64) << 6;
+        let mut bits = cursor.bits();
+        if bits.fixed(cursor, width.wrapping_add(12)) != fields.wrapping_shl(width) | 3 {
+            return Ok(None);
+        }
+        let mut ops = [0; N];
+        for slot in &mut ops {
+            *slot = bits.vbr6(cursor);
+        }
+        bits.give_back(cursor);
+        cursor.check()?;
+        Ok(Some(ops))
+    }
+
     /// What begins with the id 0, 1 or 2; `None` for an abbreviation, which only the stream needs.
     #[inline(never)]
     fn other(&mut self, id: u64) -> Result<Option<Entry>> {

@@ -591,6 +591,49 @@ fn attachments_that_take_no_bits_are_bounded() {
 }
 
 #[test]
+fn attachments_mean_the_same_in_every_form() {
+    const LARGE: u64 = 0xFFFF_FFF0;
+    let body = |attached: &dyn Fn(&mut Writer)| {
+        defined(|w| {
+            write_all(w, &[(1, &[1]), (10, &[1])]);
+            w.enter(ATTACHMENTS, 4);
+            attached(w);
+            w.end();
+        })
+    };
+    let two = [[0, 1, 40], [7, 2, LARGE]];
+    let short = body(&|w| two.iter().for_each(|ops| w.record(11, ops)));
+    let abbreviated = body(&|w| {
+        w.abbrev(2);
+        w.vbr(4, 5);
+        w.fixed(1, 1);
+        w.vbr(11, 8);
+        for _ in 0..3 {
+            w.fixed(1 << 1, 4);
+            w.vbr(32, 5);
+        }
+        for ops in two {
+            w.abbrev(4);
+            ops.iter().for_each(|op| w.fixed(*op, 32));
+        }
+    });
+    let expected = format!(
+        "Attached([{}, {}])",
+        "Attachment { inst: Some(0), kind: 1, node: 40 }",
+        "Attachment { inst: Some(7), kind: 2, node: 4294967280 }"
+    );
+    assert!(read(&short).unwrap().contains(&expected));
+    assert!(read(&abbreviated).unwrap().contains(&expected));
+    // Of the function; several of one instruction.
+    let others = body(&|w| write_all(w, &[(11, &[1, 40]), (11, &[0, 1, 40, 2, 41])]));
+    let facts = read(&others).unwrap().concat();
+    assert!(facts.contains("{ inst: None, kind: 1, node: 40 }"));
+    assert!(facts.contains("{ inst: Some(0), kind: 2, node: 41 }"));
+    let wide = body(&|w| w.record(11, &[0, 1, 1 << 32]));
+    assert!(refusal(&wide).contains("does not fit 32 bits"));
+}
+
+#[test]
 fn nesting_is_bounded() {
     let file = module(|w| {
         for _ in 0..limits::NESTING + 4 {
