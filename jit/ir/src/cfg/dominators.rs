@@ -11,11 +11,11 @@
 //!
 //! Where layout is as good an order as reverse postorder, `layout` does without the latter.
 //!
-//! Where the assumption does not hold or the steps run out, the tree is made by Lengauer and Tarjan's "A Fast Algorithm for Finding Dominators in a
-//! Flowgraph" (TOPLAS 1979), the simple variant with path compression. All its work is on preorder numbers of a
-//! depth-first tree (entry = 0), because the theorems are about them: the semidominator of `w` is
-//! the least `v` from which a path reaches `w` through vertices above `w` only; the immediate
-//! dominator of `w` is its semidominator `s`, unless a vertex `u` between them in the tree has a
+//! Where the assumption does not hold or the steps run out, the tree is made by Lengauer and Tarjan's "A Fast
+//! Algorithm for Finding Dominators in a Flowgraph" (TOPLAS 1979), the simple variant with path compression. All
+//! its work is on preorder numbers of a depth-first tree (entry = 0), because the theorems are about them: the
+//! semidominator of `w` is the least `v` from which a path reaches `w` through vertices above `w` only; the
+//! immediate dominator of `w` is its semidominator `s`, unless a vertex `u` between them in the tree has a
 //! lesser semidominator, then it is `u`'s immediate dominator.
 //!
 //! A query "does a dominate b" compares intervals of a preorder of the dominator tree: the blocks

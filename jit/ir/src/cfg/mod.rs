@@ -8,7 +8,8 @@
 //!
 //! The graph may come from a hostile module, so nothing recurses and nothing is quadratic: edges
 //! and order are linear, dominators `O(edges * log blocks)`, loops nearly linear. That is why the
-//! dominators are not found by the usual fix-point iteration, which is quadratic on a ladder.
+//! dominators are not found by the usual fix-point iteration, which is quadratic on a ladder, and why climbing
+//! in their tree is given up where it takes long.
 //!
 //! # Precondition
 //!

@@ -10,9 +10,9 @@
 //! A use in the block of its definition is right if the definition has the lower id, because ids
 //! ascend within a block (B1). A use in another block is right if the definition's block dominates
 //! the use's. A phi uses a value at the end of the predecessor, where any definition of that block is
-//! done, so there the block itself counts as dominated. A phi is complete if the edges from the blocks that
-//! it names are as many as lead to its block. None of these looks at another use, so the
-//! order of the walk does not matter and nothing is remembered but the entries of the phi at hand.
+//! done, so there the block itself counts as dominated. A phi is complete if the edges from the blocks
+//! that it names are as many as lead to its block. None of these looks at another use, so the order of
+//! the walk does not matter and nothing is remembered but the entries of the phi at hand.
 //!
 //! # Why it is linear
 //!

@@ -303,3 +303,47 @@ fn a_back_edge_to_the_entry_is_refused() {
     let error = super::module(&module).unwrap_err();
     assert!(error.what.contains("entry block"), "{error}");
 }
+
+/// What is said of a phi in block 2 with these entries (block and number). Block 1 leads to block 2 by one edge;
+/// block 0 to both, to block 2 by one edge or, with a switch, by two.
+fn phi_with(switch: bool, entries: &[(u32, u64)]) -> String {
+    let mut b = Builder::new(vec![TypeId::I32, TypeId::PTR]);
+    b.start_block();
+    if switch {
+        let at = b.pool([2, 0, 0, 1, 1, 0, 2]);
+        b.op(Op::Switch, 0, TypeId::I32, [Value::arg(0).0, at, 2]);
+    } else {
+        let cond = b.int(TypeId::I1, 1);
+        b.op(Op::CondBr, 0, TypeId::VOID, [cond.0, 1, 2]);
+    }
+    b.start_block();
+    b.op(Op::Br, 0, TypeId::VOID, [2, 0, 0]);
+    b.start_block();
+    let mut words = vec![];
+    for &(from, number) in entries {
+        words.extend([from, b.int(TypeId::I32, number).0]);
+    }
+    let at = b.pool(words);
+    let phi = b.op(Op::Phi, 0, TypeId::I32, [at, entries.len() as u32, 0]);
+    b.op(Op::Ret, 0, TypeId::VOID, [phi.0, 0, 0]);
+    let mut sample = sample();
+    sample.funcs[0].body = Some(b.finish());
+    module(&sample).map_or_else(|error| error.what, |()| String::from("right"))
+}
+
+#[test]
+fn a_phi_names_every_predecessor_and_nothing_else() {
+    for switch in [false, true] {
+        assert_eq!(phi_with(switch, &[(0, 5), (1, 6)]), "right");
+        assert_eq!(phi_with(switch, &[(1, 6), (0, 5)]), "right");
+        let missing = |entries| phi_with(switch, entries);
+        assert!(missing(&[(0, 5)]).contains("no entry for block 1"));
+        assert!(missing(&[(1, 6)]).contains("no entry for block 0"));
+        assert!(missing(&[(0, 5), (2, 6)]).contains("no predecessor"));
+        assert!(missing(&[(0, 5), (9, 6)]).contains("which is none"));
+        assert!(missing(&[(0, 5), (0, 6)]).contains("two values"));
+    }
+    // An entry for each edge.
+    assert_eq!(phi_with(true, &[(0, 5), (1, 6), (0, 5)]), "right");
+    assert!(phi_with(false, &[(0, 5), (1, 6), (0, 5)]).contains("more than there are edges"));
+}
