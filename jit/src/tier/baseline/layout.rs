@@ -20,7 +20,7 @@
 //! * the natural loop lies in the interval, and both have one header. Blocks that only leave the loop
 //!   may lie between; liveness takes them for part of it, which is L2 and costs nothing but registers.
 //!
-//! Else `sorted` makes an order from dominators and natural loops.
+//! Else `sorted` makes an order by a depth-first walk.
 
 mod sorted;
 
@@ -44,6 +44,16 @@ pub(super) struct Place {
     pub(super) inner: u32,
     /// Edges that lead to it from reachable blocks.
     pub(super) edges: u32,
+}
+
+impl Place {
+    /// That of an unreachable block.
+    const NONE: Self = Self {
+        index: NONE,
+        start: 0,
+        inner: NONE,
+        edges: 0,
+    };
 }
 
 /// A loop in positions.
@@ -81,21 +91,14 @@ pub(super) struct Layout {
 impl Layout {
     /// Lays out `body`.
     pub(super) fn new(body: &Body) -> Self {
-        let unplaced = Place {
-            index: NONE,
-            start: 0,
-            inner: NONE,
-            edges: 0,
-        };
         let mut layout = Self {
             order: Vec::with_capacity(body.blocks.len()),
-            places: vec![unplaced; body.blocks.len()],
+            places: vec![Place::NONE; body.blocks.len()],
             loops: Vec::new(),
             irreducible: false,
             dominators: OnceCell::new(),
         };
         if !layout.keep_order(body) {
-            layout.loops.clear();
             layout.sort(body);
         }
         layout
