@@ -22,12 +22,13 @@
 //!
 //! Else `sorted` makes an order by a depth-first walk.
 
+mod dominance;
 mod sorted;
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
-use ir::cfg::{Cfg, Dominators};
+use dominance::Dominance;
 use ir::{BlockId, Body};
 
 /// No block, loop or position.
@@ -85,7 +86,7 @@ pub(super) struct Layout {
     /// Whether some cycle has no header.
     pub(super) irreducible: bool,
     /// Made when somebody asks.
-    dominators: OnceCell<Dominators>,
+    dominance: OnceCell<Dominance>,
 }
 
 impl Layout {
@@ -96,7 +97,7 @@ impl Layout {
             places: vec![Place::NONE; body.blocks.len()],
             loops: Vec::new(),
             irreducible: false,
-            dominators: OnceCell::new(),
+            dominance: OnceCell::new(),
         };
         if !layout.keep_order(body) {
             layout.sort(body);
@@ -105,17 +106,17 @@ impl Layout {
     }
 
     /// Whether all paths from the entry of `body`, which this is the layout of, to `b` pass `a`. Both are
-    /// reachable.
+    /// reachable, and the layout is not irreducible.
     pub(super) fn dominates(&self, body: &Body, a: BlockId, b: BlockId) -> bool {
         if a == b || a == BlockId(0) {
             return true;
         }
         // What dominates comes first in any order without backward edges but back edges (L1).
-        if !self.irreducible && self.place(a).index > self.place(b).index {
-            return false;
+        let (a, b) = (self.place(a).index, self.place(b).index);
+        a < b && {
+            let made = self.dominance.get_or_init(|| Dominance::new(body, self));
+            made.dominates(a, b)
         }
-        let dominators = || Dominators::new(&Cfg::new(body));
-        self.dominators.get_or_init(dominators).dominates(a, b)
     }
 
     /// The place of `block`.

@@ -103,7 +103,6 @@ impl Layout {
             }
         }
         self.measure_loops(body, &loops);
-        self.dominators = dominators.into();
     }
 
     /// Fills in `loops`, whose blocks may lie anywhere.

@@ -38,7 +38,7 @@ fn sorted(body: &Body) -> Layout {
         places: vec![Place::NONE; body.blocks.len()],
         loops: Vec::new(),
         irreducible: false,
-        dominators: core::cell::OnceCell::new(),
+        dominance: core::cell::OnceCell::new(),
     };
     layout.sort(body);
     layout
@@ -101,6 +101,14 @@ fn the_walk_finds_natural_loops_and_keeps_them_together() {
                 let back = dominators.dominates(to, from);
                 assert!(back || index(from) < index(to), "L1 at seed {seed}");
             }
+        }
+        for (&a, &b) in layout
+            .order
+            .iter()
+            .flat_map(|a| layout.order.iter().map(move |b| (a, b)))
+        {
+            let dominates = dominators.dominates(a, b);
+            assert_eq!(layout.dominates(&body, a, b), dominates, "at seed {seed}");
         }
         // Each block is one instruction, so positions are indices.
         for range in &layout.loops {
