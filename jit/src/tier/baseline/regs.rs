@@ -13,7 +13,6 @@ use super::emit::Emitter;
 use super::value::{Ix, NO_IX, Reg, Val};
 use crate::abi::Part;
 use asm::{Gpr, Xmm};
-use core::ops::Range;
 use ir::InstId;
 use smallvec::SmallVec;
 
@@ -262,8 +261,28 @@ impl Emitter<'_> {
         }
     }
 
+    /// The value is dead. Nearly always that only means that a register has no owner any more, or nothing.
     #[inline(never)]
     fn kill(&mut self, ix: Ix) {
+        let val = &mut self.vals[ix as usize];
+        let reg = val.reg;
+        if val.is_folded() || val.more != 0 || val.home != 0 {
+            return self.kill_any(ix);
+        }
+        if reg.is_some() && reg != val.fixed {
+            let owner = &mut self.regs.owner[usize::from(reg.0)];
+            if *owner != ix {
+                return self.kill_any(ix);
+            }
+            *owner = NO_IX;
+            val.reg = Reg::NONE;
+            self.regs.busy &= !reg.bit();
+        }
+    }
+
+    /// Likewise, whatever there is of the value.
+    #[inline(never)]
+    fn kill_any(&mut self, ix: Ix) {
         if self.vals[ix as usize].is_folded() {
             // It is in no register and has no home, but kept its operands.
             let [base, index, _] = self.body.insts[(ix - self.params) as usize].args;
@@ -274,18 +293,12 @@ impl Emitter<'_> {
         self.kill_part(ix);
         let Val { more, extra, .. } = self.vals[ix as usize];
         if more != 0 {
-            self.kill_later(extra..extra + u32::from(more));
+            for part in extra..extra + u32::from(more) {
+                self.kill_part(part);
+            }
         }
     }
 
-    #[inline(never)]
-    fn kill_later(&mut self, parts: Range<Ix>) {
-        for part in parts {
-            self.kill_part(part);
-        }
-    }
-
-    #[inline(always)]
     fn kill_part(&mut self, ix: Ix) {
         let val = &mut self.vals[ix as usize];
         let reg = val.reg;
