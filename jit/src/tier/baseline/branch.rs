@@ -151,7 +151,7 @@ impl Emitter<'_> {
                 continue;
             }
             last = Some(phi);
-            for part in 0..=u32::from(self.vals[ix as usize].more) {
+            for part in 0..u32::from(self.vals[ix as usize].more) + 1 {
                 let phi = self.part_ix(ix, part);
                 let val = self.vals[phi as usize];
                 let target = if val.fixed.is_some() {

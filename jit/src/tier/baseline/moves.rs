@@ -133,17 +133,15 @@ impl Emitter<'_> {
             return;
         }
         let mut moves = core::mem::take(&mut self.moves);
-        if are_independent(&moves) {
-            for &m in moves.iter().filter(|m| !m.is_nothing()) {
+        moves.retain(|m| !m.is_nothing());
+        if moves.len() <= 1 || are_independent(&moves) {
+            for &m in &moves {
                 self.emit_move(m);
             }
+        } else if moves.len() <= FEW {
+            self.emit_few(&mut moves);
         } else {
-            moves.retain(|m| !m.is_nothing());
-            if moves.len() <= FEW {
-                self.emit_few(&mut moves);
-            } else {
-                self.emit_parallel(&mut moves);
-            }
+            self.emit_parallel(&mut moves);
         }
         moves.clear();
         self.moves = moves;
@@ -329,7 +327,7 @@ fn unread(plan: &mut Plan, from: Source, ready: &mut Vec<u32>) {
 fn are_independent(moves: &[Move]) -> bool {
     let (mut read, mut written) = (0, 0);
     let (mut homes_read, mut homes_written) = (false, false);
-    for m in moves.iter().filter(|m| !m.is_nothing()) {
+    for m in moves {
         match m.from {
             Source::Reg(reg) => read |= reg.bit(),
             Source::Home(_) => homes_read = true,

@@ -70,6 +70,10 @@ impl PhiInputs {
             return 0..0;
         }
         let all = &self.list[start..end];
+        // So it is for a block with one successor.
+        if all[0].0.0 >= to.start && all[all.len() - 1].0.0 < to.end {
+            return start..end;
+        }
         let first = all.partition_point(|(phi, _)| phi.0 < to.start);
         let len = all[first..].partition_point(|(phi, _)| phi.0 < to.end);
         start + first..start + first + len
