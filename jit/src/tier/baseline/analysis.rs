@@ -34,6 +34,13 @@ pub(super) struct Candidate {
     pub(super) ix: Ix,
 }
 
+impl Candidate {
+    /// What candidates are ordered by.
+    pub(super) fn order(&self) -> (u32, Ix) {
+        (self.start, self.ix)
+    }
+}
+
 /// Result of the pass.
 #[derive(Debug)]
 pub(super) struct Analysis {
@@ -113,11 +120,30 @@ pub(super) fn run(job: &Job<'_>, body: &Body, layout: &Layout) -> Result<Analysi
         pass.block(id)?;
     }
     pass.collect_candidates();
+    let ascending = match layout.irreducible {
+        true => 0,
+        false => pass.out.candidates.len(),
+    };
     pass.settle_variables();
-    if layout.irreducible || !pass.out.variables.is_empty() {
-        pass.out.candidates.sort_by_key(|c| (c.start, c.ix));
-    }
+    merge(&mut pass.out.candidates, ascending);
     Ok(pass.out)
+}
+
+/// Sorts `candidates`, of which so many ascend: sorts the others and merges them in, from the last on.
+fn merge(candidates: &mut [Candidate], ascending: usize) {
+    let mut others = candidates[ascending..].to_vec();
+    others.sort_unstable_by_key(Candidate::order);
+    let mut from = ascending;
+    let mut to = candidates.len();
+    for other in others.into_iter().rev() {
+        while from > 0 && candidates[from - 1].order() > other.order() {
+            from -= 1;
+            to -= 1;
+            candidates[to] = candidates[from];
+        }
+        to -= 1;
+        candidates[to] = other;
+    }
 }
 
 /// Whether some constant is the address of a thread-local variable.

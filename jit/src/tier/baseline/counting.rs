@@ -63,7 +63,7 @@ impl Lives {
                     candidate.start = val.def;
                 }
             }
-            candidates.sort_by_key(|c| (c.start, c.ix));
+            candidates.sort_unstable_by_key(Candidate::order);
         }
         Self {
             candidates,
