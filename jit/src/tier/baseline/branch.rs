@@ -16,7 +16,7 @@ use super::value::{Reg, Val};
 use crate::abi;
 use crate::tier::Declined;
 use asm::{Cond, Gpr, Mem, Plain, Size, Unary, Xmm};
-use ir::{BlockId, Inst, Op, Value};
+use ir::{BlockId, ConstKind, Inst, Op, Value};
 
 /// What the next block may assume of scratch registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -173,11 +173,7 @@ impl Emitter<'_> {
     /// Where a part of a value is.
     pub(super) fn source(&self, value: Value, part: u32) -> Source {
         let Some(ix) = self.index(value) else {
-            return match value.as_const() {
-                Some(id) if self.is_special(id) => Source::Special(id),
-                Some(id) => Source::Bits(self.const_bits(id, part).1),
-                None => Source::Bits(0),
-            };
+            return self.const_source(value, part);
         };
         let val = &self.vals[self.part_ix(ix, part) as usize];
         if val.reg.is_some() {
@@ -186,6 +182,18 @@ impl Emitter<'_> {
             Source::Address(val.home)
         } else {
             Source::Home(val.home)
+        }
+    }
+
+    #[inline(never)]
+    fn const_source(&self, value: Value, part: u32) -> Source {
+        let Some(id) = value.as_const() else {
+            return Source::Bits(0);
+        };
+        match self.body.constant(id).kind {
+            ConstKind::Int(bits) => Source::Bits(bits),
+            _ if self.is_special(id) => Source::Special(id),
+            _ => Source::Bits(self.const_bits(id, part).1),
         }
     }
 

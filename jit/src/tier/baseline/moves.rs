@@ -129,12 +129,20 @@ impl Plan {
 impl Emitter<'_> {
     /// Emits the collected moves and forgets them.
     pub(super) fn emit_moves(&mut self) {
-        if self.moves.is_empty() {
-            return;
+        match self.moves[..] {
+            [] => return,
+            [only] => {
+                self.moves.clear();
+                if !only.is_nothing() {
+                    self.emit_move(only);
+                }
+                return;
+            }
+            _ => {}
         }
         let mut moves = core::mem::take(&mut self.moves);
         moves.retain(|m| !m.is_nothing());
-        if moves.len() <= 1 || are_independent(&moves) {
+        if are_independent(&moves) {
             for &m in &moves {
                 self.emit_move(m);
             }

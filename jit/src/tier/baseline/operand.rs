@@ -11,7 +11,7 @@ use super::regs::{INTS, VECTORS, class};
 use super::value::{Ix, NO_IX, Reg, Val};
 use crate::abi::{self, Part};
 use asm::{Alu, Gpr, Mem, Size, VecBin, VecLoad, VecStore, Xmm};
-use ir::{ConstId, ConstKind, Inst, InstId, Op, Value};
+use ir::{ConstId, ConstKind, Inst, InstId, Op, TypeId, Value};
 
 /// The size of instructions on an integer of so many bits.
 pub(super) fn size_of(bits: u8) -> Size {
@@ -47,7 +47,12 @@ impl Emitter<'_> {
     }
 
     fn const_part(&self, value: Value) -> Part {
-        let ty = self.body.type_of(value);
+        self.part_of_type(self.body.type_of(value))
+    }
+
+    /// The first part of values of a type.
+    #[inline]
+    fn part_of_type(&self, ty: TypeId) -> Part {
         if let Some(part) = super::analysis::scalar_part(ty) {
             return part;
         }
@@ -251,9 +256,8 @@ impl Emitter<'_> {
     /// What a part of a constant is, and its bits.
     pub(super) fn const_bits(&self, id: ConstId, part: u32) -> (Part, u64) {
         let constant = self.body.constant(id);
-        let value = Value::constant(id);
         match constant.kind {
-            ConstKind::Int(bits) => (self.const_part(value), bits),
+            ConstKind::Int(bits) => (self.part_of_type(constant.ty), bits),
             ConstKind::F32(bits) => (Part::F32, u64::from(bits)),
             ConstKind::F64(bits) => (Part::F64, bits),
             ConstKind::Func(func) => {

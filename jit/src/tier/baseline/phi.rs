@@ -34,18 +34,21 @@ impl PhiInputs {
             let [start, n, _] = body.inst(at).args;
             body.words(start, n * 2).chunks_exact(2)
         };
-        let mut starts = vec![0u32; body.blocks.len() + 1];
+        // Counted two places up, and so one place up where each block's begin; filling the list moves that on to
+        // where the next block's begin, which is what that place is for.
+        let mut starts = vec![0u32; body.blocks.len() + 2];
         for pair in phis.iter().flat_map(|&at| entries(at)) {
-            starts[pair[0] as usize + 1] += 1;
+            starts[pair[0] as usize + 2] += 1;
         }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
+        let mut total = 0;
+        for start in &mut starts {
+            total += *start;
+            *start = total;
         }
-        let mut next = starts.clone();
-        let mut list = vec![(InstId(0), Value::NONE); starts[body.blocks.len()] as usize];
+        let mut list = vec![(InstId(0), Value::NONE); total as usize];
         for at in phis {
             for pair in entries(at) {
-                let slot = &mut next[pair[0] as usize];
+                let slot = &mut starts[pair[0] as usize + 1];
                 list[*slot as usize] = (at, Value(pair[1]));
                 *slot += 1;
             }
