@@ -148,7 +148,24 @@ impl Op {
         self as u8 >= Self::Br as u8
     }
 
-    /// Whether it is one of the thirteen integer operations of two operands.
+    /// The integer operations of two operands.
+    pub const INT_BINARY: [Self; 13] = [
+        Self::Add,
+        Self::Sub,
+        Self::Mul,
+        Self::UDiv,
+        Self::SDiv,
+        Self::URem,
+        Self::SRem,
+        Self::Shl,
+        Self::LShr,
+        Self::AShr,
+        Self::And,
+        Self::Or,
+        Self::Xor,
+    ];
+
+    /// Whether it is one of [`INT_BINARY`](Self::INT_BINARY).
     #[must_use]
     pub fn is_int_binary(self) -> bool {
         self as u8 <= Self::Xor as u8

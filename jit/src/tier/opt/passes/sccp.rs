@@ -4,10 +4,10 @@
 //! *Before*: any graph; `simplify` has folded what is constant by itself. *During*: the function is
 //! run on what is known of values, optimistically: at first no block runs and nothing is known
 //! ([`Known::Nothing`]). A block that runs gives its instructions values; a branch on a constant runs
-//! one way; a phi only looks at edges that run. What was believed is given up as edges turn out to
-//! run, each value at most twice. *After*: every instruction that has the same value whenever it runs
-//! is that constant. Branches on such values are left to `simplify-cfg`, which follows, and dead
-//! instructions to `dce`.
+//! one way; a phi only looks at edges that run, at each as it comes to run. What was believed is given
+//! up as edges turn out to run, each value at most twice. *After*: every instruction that has the same
+//! value whenever it runs is that constant. Branches on such values are left to `simplify-cfg`, which
+//! follows, and dead instructions to `dce`.
 //!
 //! # Why it is right
 //!
@@ -18,13 +18,14 @@
 //! Operations on constants are `simplify::fold`'s, in which faults are not constants.
 //!
 //! Cost: each instruction is evaluated once and again when an operand is lowered, at most twice an
-//! operand; phis also when an edge starts to run.
+//! operand. A phi looks at one entry at a time, when its edge starts to run and when its value is
+//! lowered: what it has seen of the others is in its own value, as values are only lowered.
 
 use super::simplify::fold;
 use crate::tier::opt::graph::Graph;
 use alloc::vec;
 use alloc::vec::Vec;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use ir::{BlockId, Inst, InstId, Op, TypeId, Value, ValueKind};
 
 /// What is known of a value.
@@ -66,6 +67,9 @@ pub fn run(graph: &mut Graph<'_>) {
     }
 }
 
+/// Who uses a value: an instruction; a phi on the way from a block.
+type User = (InstId, Option<BlockId>);
+
 struct Solver<'g, 'a> {
     graph: &'g mut Graph<'a>,
     /// By instruction.
@@ -74,15 +78,17 @@ struct Solver<'g, 'a> {
     home: Vec<BlockId>,
     /// `user[first[i]..first[i + 1]]` use instruction `i`.
     first: Vec<u32>,
-    user: Vec<InstId>,
+    user: Vec<User>,
+    /// By phi and where control comes from: the entry.
+    entries: HashMap<(InstId, BlockId), Value>,
     /// By block: whether it runs.
     runs: Vec<bool>,
     /// Edges that run.
     edges: HashSet<(BlockId, BlockId)>,
     /// Edges that run and were not looked at.
     to_run: Vec<(BlockId, BlockId)>,
-    /// Instructions of which an operand was lowered.
-    to_visit: Vec<InstId>,
+    /// Users of what was lowered.
+    to_visit: Vec<User>,
 }
 
 impl<'g, 'a> Solver<'g, 'a> {
@@ -93,17 +99,28 @@ impl<'g, 'a> Solver<'g, 'a> {
             first[at + 1] = first[at] + count;
         }
         let mut next = first.clone();
-        let mut user = vec![InstId(0); first[counts.len()] as usize];
+        let mut user = vec![(InstId(0), None); first[counts.len()] as usize];
+        let mut note = |value: Value, by: User| {
+            if let Some(used) = value.as_inst() {
+                user[next[used.index()] as usize] = by;
+                next[used.index()] += 1;
+            }
+        };
         let mut home = vec![BlockId(0); counts.len()];
+        let mut entries = HashMap::new();
         for block in graph.blocks() {
             for &id in graph.insts(block) {
                 home[id.index()] = block;
-                graph.code().for_each_operand(graph.inst(id), |value| {
-                    if let Some(used) = value.as_inst() {
-                        user[next[used.index()] as usize] = id;
-                        next[used.index()] += 1;
+                let inst = graph.inst(id);
+                if inst.op == Op::Phi {
+                    for (from, value) in graph.phi(id) {
+                        entries.insert((id, from), value);
+                        note(value, (id, Some(from)));
                     }
-                });
+                    continue;
+                }
+                let code = graph.code();
+                code.for_each_operand(inst, |value| note(value, (id, None)));
             }
         }
         Self {
@@ -111,6 +128,7 @@ impl<'g, 'a> Solver<'g, 'a> {
             home,
             first,
             user,
+            entries,
             runs: vec![false; graph.num_blocks()],
             edges: HashSet::new(),
             to_run: Vec::new(),
@@ -120,34 +138,35 @@ impl<'g, 'a> Solver<'g, 'a> {
     }
 
     fn solve(&mut self) {
-        self.enter(BlockId(0));
+        self.enter(None, BlockId(0));
         loop {
-            if let Some(id) = self.to_visit.pop() {
-                if self.runs[self.home[id.index()].index()] {
-                    self.visit(id);
+            if let Some(user) = self.to_visit.pop() {
+                if self.runs[self.home[user.0.index()].index()] {
+                    self.visit(user);
                 }
-            } else if let Some((_, to)) = self.to_run.pop() {
-                self.enter(to);
+            } else if let Some((from, to)) = self.to_run.pop() {
+                self.enter(Some(from), to);
             } else {
                 return;
             }
         }
     }
 
-    /// An edge to `block` runs: all of it is looked at the first time, then its phis only.
-    fn enter(&mut self, block: BlockId) {
+    /// An edge to `block` runs: its phis look at that; all else is looked at the first time.
+    fn enter(&mut self, from: Option<BlockId>, block: BlockId) {
         let is_new = !core::mem::replace(&mut self.runs[block.index()], true);
         for at in 0..self.graph.insts(block).len() {
             let id = self.graph.insts(block)[at];
-            if !is_new && self.graph.inst(id).op != Op::Phi {
-                break;
+            match self.graph.inst(id).op {
+                Op::Phi => self.visit((id, from)),
+                _ if is_new => self.visit((id, None)),
+                _ => break,
             }
-            self.visit(id);
         }
     }
 
-    /// Evaluates an instruction of a block that runs.
-    fn visit(&mut self, id: InstId) {
+    /// Evaluates an instruction of a block that runs, or a phi for one of the ways to it.
+    fn visit(&mut self, (id, from): User) {
         let inst = *self.graph.inst(id);
         if inst.op.is_terminator() {
             self.leave(self.home[id.index()], &inst);
@@ -157,7 +176,11 @@ impl<'g, 'a> Solver<'g, 'a> {
         if old == Known::Varying || !inst.has_result() {
             return;
         }
-        let new = match (old, self.evaluate(id, &inst)) {
+        let found = match from {
+            Some(from) => old.meet(self.along(id, from)),
+            None => self.evaluate(&inst),
+        };
+        let new = match (old, found) {
             (Known::Constant(a), Known::Constant(b)) if a != b => Known::Varying,
             (Known::Constant(_), Known::Nothing) => old,
             (_, new) => new,
@@ -166,6 +189,15 @@ impl<'g, 'a> Solver<'g, 'a> {
             self.known[id.index()] = new;
             let [from, to] = [0, 1].map(|next| self.first[id.index() + next] as usize);
             self.to_visit.extend_from_slice(&self.user[from..to]);
+        }
+    }
+
+    /// What a phi is when control comes from a block.
+    fn along(&self, phi: InstId, from: BlockId) -> Known {
+        let to = self.home[phi.index()];
+        match self.entries.get(&(phi, from)) {
+            Some(&value) if self.edges.contains(&(from, to)) => self.of(value),
+            _ => Known::Nothing,
         }
     }
 
@@ -211,18 +243,10 @@ impl<'g, 'a> Solver<'g, 'a> {
         }
     }
 
-    fn evaluate(&mut self, id: InstId, inst: &Inst) -> Known {
+    /// Anything but a phi.
+    fn evaluate(&mut self, inst: &Inst) -> Known {
         let [a, b, c] = inst.args.map(Value);
         match inst.op {
-            Op::Phi => {
-                let to = self.home[id.index()];
-                let entries = self.graph.phi(id);
-                let runs = entries
-                    .iter()
-                    .filter(|(from, _)| self.edges.contains(&(*from, to)));
-                let values = runs.map(|&(_, value)| self.of(value));
-                values.fold(Known::Nothing, Known::meet)
-            }
             // Poison is 0 already.
             Op::Freeze => self.of(a),
             Op::Select if self.graph.type_of(a) == TypeId::I1 => match self.of(a) {
@@ -288,23 +312,6 @@ mod tests {
     use crate::tier::opt::fuel::Fuel;
     use ir::{FuncId, text};
 
-    /// All operations of two 8-bit integers.
-    const OPS: [Op; 13] = [
-        Op::Add,
-        Op::Sub,
-        Op::Mul,
-        Op::UDiv,
-        Op::SDiv,
-        Op::URem,
-        Op::SRem,
-        Op::Shl,
-        Op::LShr,
-        Op::AShr,
-        Op::And,
-        Op::Or,
-        Op::Xor,
-    ];
-
     #[test]
     fn an_operand_decides_only_what_it_decides_with_every_other() {
         let source = "define i8 @f(i8 %x) {\na:\n  %y = add i8 %x, 1\n  ret i8 %y\n}";
@@ -314,7 +321,7 @@ mod tests {
         let numbers: Vec<Value> = (0..256).map(|n| graph.int(TypeId::I8, n)).collect();
         let solver = Solver::new(&mut graph);
         let mut decided = 0;
-        for op in OPS {
+        for op in Op::INT_BINARY {
             let inst = Inst {
                 op,
                 ..body.insts[0]
