@@ -17,6 +17,7 @@
 
 mod code;
 mod exotic;
+pub mod flow;
 mod source;
 
 use crate::module::Module;

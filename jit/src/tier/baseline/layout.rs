@@ -22,13 +22,12 @@
 //!
 //! Else `sorted` makes an order by a depth-first walk.
 
-mod dominance;
 mod sorted;
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
-use dominance::Dominance;
+use ir::cfg::Dominators;
 use ir::{BlockId, Body};
 
 /// No block, loop or position.
@@ -86,7 +85,7 @@ pub(super) struct Layout {
     /// Whether some cycle has no header.
     pub(super) irreducible: bool,
     /// Made when somebody asks.
-    dominance: OnceCell<Dominance>,
+    dominators: OnceCell<Dominators>,
 }
 
 impl Layout {
@@ -97,7 +96,7 @@ impl Layout {
             places: vec![Place::NONE; body.blocks.len()],
             loops: Vec::new(),
             irreducible: false,
-            dominance: OnceCell::new(),
+            dominators: OnceCell::new(),
         };
         if !layout.keep_order(body) {
             layout.sort(body);
@@ -112,10 +111,9 @@ impl Layout {
             return true;
         }
         // What dominates comes first in any order without backward edges but back edges (L1).
-        let (a, b) = (self.place(a).index, self.place(b).index);
-        a < b && {
-            let made = self.dominance.get_or_init(|| Dominance::new(body, self));
-            made.dominates(a, b)
+        self.place(a).index < self.place(b).index && {
+            let dominators = self.dominators.get_or_init(|| Dominators::of(body));
+            dominators.dominates(a, b)
         }
     }
 

@@ -26,9 +26,19 @@
 
 use super::{Dominators, STEPS, common_ancestor};
 use crate::body::{BlockId, Body};
-use crate::cfg::NONE;
+use crate::cfg::{Cfg, NONE};
 
 impl Dominators {
+    /// The dominator tree of `body`, for who needs no [`Cfg`]: by its layout if that allows.
+    #[must_use]
+    pub fn of(body: &Body) -> Self {
+        let mut dominators = Self::default();
+        if !dominators.reset_in_layout(body) {
+            dominators.reset(&Cfg::new(body));
+        }
+        dominators
+    }
+
     /// Makes this the dominator tree of `body` if its layout allows; else returns false, and what this is then
     /// means nothing. Block ids and pool ranges must be right, as for [`super::Cfg`].
     pub(crate) fn reset_in_layout(&mut self, body: &Body) -> bool {
@@ -91,8 +101,7 @@ impl Dominators {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cfg::Cfg;
-    use crate::cfg::tests::{body, random_graph};
+    use crate::random::flow::{body, graph as random_graph};
     use alloc::vec::Vec;
 
     /// Whether both say the same of every pair of blocks.

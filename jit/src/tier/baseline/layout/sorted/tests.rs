@@ -1,35 +1,8 @@
 //! The walk against dominators and natural loops, on random graphs and on a nest that would take quadratic time.
 
 use super::*;
-use ir::builder::Builder;
 use ir::cfg::LoopId;
-use ir::{Op, TypeId};
-
-/// A body whose block *n* leads to `graph[n]`; it need not make sense otherwise.
-fn body(graph: &[Vec<u32>]) -> Body {
-    let mut b = Builder::new(Vec::new());
-    for to in graph {
-        b.start_block();
-        let at = b.pool(to.iter().copied());
-        let args = [0, at, to.len() as u32];
-        b.op(Op::IndirectBr, 0, TypeId::VOID, args);
-    }
-    b.finish()
-}
-
-fn random_graph(seed: u64) -> Vec<Vec<u32>> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = move |bound: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 20) % bound
-    };
-    let n = 1 + next(12);
-    (0..n)
-        .map(|_| (0..next(4)).map(|_| next(n) as u32).collect())
-        .collect()
-}
+use ir::random::flow::{body, graph as random_graph};
 
 /// The layout of `body` by the walk, whether or not its own order would do.
 fn sorted(body: &Body) -> Layout {
@@ -38,7 +11,7 @@ fn sorted(body: &Body) -> Layout {
         places: vec![Place::NONE; body.blocks.len()],
         loops: Vec::new(),
         irreducible: false,
-        dominance: core::cell::OnceCell::new(),
+        dominators: core::cell::OnceCell::new(),
     };
     layout.sort(body);
     layout
