@@ -273,4 +273,11 @@ impl Module {
     pub fn func(&self, id: FuncId) -> &Function {
         &self.funcs[id.index()]
     }
+
+    /// The attribute set that functions and calls name by `number`, counted from 1; `None` for 0, which is none,
+    /// and for a number that there is not.
+    #[must_use]
+    pub fn attr_set(&self, number: u32) -> Option<&AttrSet> {
+        self.attr_sets.get((number as usize).checked_sub(1)?)
+    }
 }

@@ -140,8 +140,8 @@ impl<'a> Interp<'a> {
     /// What is known of the parameters in attribute set number `attr_set`, counted from 1 as bodies
     /// do; nothing for number 0 and for parameters behind the end of the list.
     fn param_attrs(&self, attr_set: u32) -> &'a [ParamAttrs] {
-        let at = (attr_set as usize).wrapping_sub(1);
-        self.module.attr_sets.get(at).map_or(&[], |set| &set.params)
+        let set = self.module.attr_set(attr_set);
+        set.map_or(&[], |set| &set.params)
     }
 
     /// The caller's copy of a `byval` object.

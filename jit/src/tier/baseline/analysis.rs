@@ -296,7 +296,7 @@ impl Pass<'_> {
     fn note_call(&mut self, inst: &Inst) {
         let module = self.job.module;
         let set = self.body.pool[inst.args[1] as usize + 1];
-        let set = module.attr_sets.get(set.wrapping_sub(1) as usize);
+        let set = module.attr_set(set);
         let mut attrs = set.map_or(0, |set| set.func.0);
         if inst.op == Op::Call {
             attrs |= module.funcs[inst.args[0] as usize].attrs.0;

@@ -266,7 +266,7 @@ impl<'a> Emitter<'a> {
     ) -> Result<SmallVec<[(usize, i32); 2]>, Declined> {
         let mut copies = SmallVec::new();
         let module = self.job.module;
-        let Some(set) = module.attr_sets.get(set.wrapping_sub(1) as usize) else {
+        let Some(set) = module.attr_set(set) else {
             return Ok(copies);
         };
         for (at, attrs) in set.params.iter().enumerate() {
@@ -285,7 +285,7 @@ impl<'a> Emitter<'a> {
     /// Lays out all arguments as an i386 stack image; its offset in the frame.
     fn variadic_image(&mut self, set: u32, args: &[u32]) -> Result<i32, Declined> {
         let module = self.job.module;
-        let set = module.attr_sets.get(set.wrapping_sub(1) as usize);
+        let set = module.attr_set(set);
         let attrs = |at: usize| set.and_then(|set| set.params.get(at)).copied();
         let mut places: SmallVec<[u32; 8]> = SmallVec::new();
         let mut size = 0u32;
@@ -331,8 +331,7 @@ impl<'a> Emitter<'a> {
 
     /// Bytes that the fixed parameters of this function occupy in its variadic image.
     pub(super) fn fixed_image_size(&self) -> u32 {
-        let attrs = self.job.function().attr_set.wrapping_sub(1);
-        let set = self.job.module.attr_sets.get(attrs as usize);
+        let set = self.job.module.attr_set(self.job.function().attr_set);
         let mut size = 0;
         for ix in 0..self.params {
             let attrs = set.and_then(|set| set.params.get(ix as usize));

@@ -26,83 +26,73 @@ use ir::{FuncAttrs, FuncId, Inst, InstId, Module, Op, verify};
 /// A pass: its name, unique in a list, and what it does.
 pub type Pass = (&'static str, fn(&mut Graph<'_>));
 
+/// What makes -O0 code scalar: run on a function before others are inlined into it, and on those
+/// that are.
+pub const CLEAN: &[Pass] = &[
+    ("simplify-cfg", simplify_cfg::run),
+    ("expand-copies", sroa::expand_copies),
+    ("sroa", sroa::run),
+    ("simplify", simplify::run),
+    ("simplify-cfg-values", simplify_cfg::run),
+];
+
+/// Behind inlining: copies join what they were called with, and constants depend on control flow.
+const JOIN: &[Pass] = &[
+    ("simplify-cfg-inlined", inline::then::simplify_cfg),
+    ("expand-copies-inlined", inline::then::expand_copies),
+    ("sroa-inlined", inline::then::sroa),
+    ("simplify-inlined", inline::then::simplify),
+    ("sccp", sccp::run),
+    ("simplify-cfg-constants", simplify_cfg::run),
+];
+
+/// Less work: addresses and products, what is computed twice, what loops need not repeat.
+const REDUCE: &[Pass] = &[
+    ("address", address::run),
+    ("strength", strength::run),
+    ("cse", cse::run),
+    ("forward", forward::run),
+    ("hoist", hoist::run),
+    ("induction", induction::run),
+    ("simplify-late", simplify::run),
+    ("dce", dce::run),
+    ("simplify-cfg-late", simplify_cfg::run),
+    ("dce-late", dce::run),
+];
+
 /// Scalar clean-up: what clang's -O0 leaves undone becomes values in registers. Invariant code and
 /// products with counters leave loops already here: without that, -O0 loops over matrices are no
 /// faster than at baseline, which keeps variables in registers, too.
-pub const O1: &[Pass] = &[
-    ("simplify-cfg", simplify_cfg::run),
-    ("expand-copies", sroa::expand_copies),
-    ("sroa", sroa::run),
-    ("simplify", simplify::run),
-    ("simplify-cfg-values", simplify_cfg::run),
-    ("address", address::run),
-    ("strength", strength::run),
-    ("cse", cse::run),
-    ("forward", forward::run),
-    ("hoist", hoist::run),
-    ("induction", induction::run),
-    ("simplify-late", simplify::run),
-    ("dce", dce::run),
-    ("simplify-cfg-late", simplify_cfg::run),
-    ("dce-late", dce::run),
-];
+pub const O1: &[Pass] = &list::<{ CLEAN.len() + REDUCE.len() }>(&[CLEAN, REDUCE]);
 
-/// As [`O1`], with inlining behind its scalar part, which is repeated where something was inlined, and
-/// with constants that depend on control flow.
-pub const O2: &[Pass] = &[
-    ("simplify-cfg", simplify_cfg::run),
-    ("expand-copies", sroa::expand_copies),
-    ("sroa", sroa::run),
-    ("simplify", simplify::run),
-    ("simplify-cfg-values", simplify_cfg::run),
-    (inline::NAME, inline::run_o2),
-    ("simplify-cfg-inlined", inline::then::simplify_cfg),
-    ("expand-copies-inlined", inline::then::expand_copies),
-    ("sroa-inlined", inline::then::sroa),
-    ("simplify-inlined", inline::then::simplify),
-    ("sccp", sccp::run),
-    ("simplify-cfg-constants", simplify_cfg::run),
-    ("address", address::run),
-    ("strength", strength::run),
-    ("cse", cse::run),
-    ("forward", forward::run),
-    ("hoist", hoist::run),
-    ("induction", induction::run),
-    ("simplify-late", simplify::run),
-    ("dce", dce::run),
-    ("simplify-cfg-late", simplify_cfg::run),
-    ("dce-late", dce::run),
-];
+/// As [`O1`], with inlining.
+pub const O2: &[Pass] = &inlining(inline::run_o2);
 
 /// As [`O2`], with more inlining, until unrolling and vectorisation are there.
-pub const O3: &[Pass] = &[
-    ("simplify-cfg", simplify_cfg::run),
-    ("expand-copies", sroa::expand_copies),
-    ("sroa", sroa::run),
-    ("simplify", simplify::run),
-    ("simplify-cfg-values", simplify_cfg::run),
-    (inline::NAME, inline::run_o3),
-    ("simplify-cfg-inlined", inline::then::simplify_cfg),
-    ("expand-copies-inlined", inline::then::expand_copies),
-    ("sroa-inlined", inline::then::sroa),
-    ("simplify-inlined", inline::then::simplify),
-    ("sccp", sccp::run),
-    ("simplify-cfg-constants", simplify_cfg::run),
-    ("address", address::run),
-    ("strength", strength::run),
-    ("cse", cse::run),
-    ("forward", forward::run),
-    ("hoist", hoist::run),
-    ("induction", induction::run),
-    ("simplify-late", simplify::run),
-    ("dce", dce::run),
-    ("simplify-cfg-late", simplify_cfg::run),
-    ("dce-late", dce::run),
-];
+pub const O3: &[Pass] = &inlining(inline::run_o3);
 
-/// What makes -O0 code scalar: run on a function before others are inlined into it, and on those
-/// that are.
-pub const CLEAN: &[Pass] = O2.split_at(5).0;
+/// The list of a level that inlines by `inline`.
+const fn inlining(
+    inline: fn(&mut Graph<'_>),
+) -> [Pass; CLEAN.len() + 1 + JOIN.len() + REDUCE.len()] {
+    list(&[CLEAN, &[(inline::NAME, inline)], JOIN, REDUCE])
+}
+
+/// The passes of `parts`, one part behind the other, `N` in all.
+const fn list<const N: usize>(parts: &[&[Pass]]) -> [Pass; N] {
+    let mut passes = [CLEAN[0]; N];
+    let (mut part, mut at, mut next) = (0, 0, 0);
+    while part < parts.len() {
+        if at == parts[part].len() {
+            (part, at) = (part + 1, 0);
+            continue;
+        }
+        passes[next] = parts[part][at];
+        (at, next) = (at + 1, next + 1);
+    }
+    assert!(next == N, "as many as were announced");
+    passes
+}
 
 /// The passes of a tier, in order. Baseline has none.
 #[must_use]
@@ -245,8 +235,7 @@ fn decline(module: &Module, func: FuncId) -> Result<(), Declined> {
 
 fn returns_twice(module: &Module, call: &Inst, attr_set: u32) -> bool {
     let twice = |attrs: FuncAttrs| attrs.has(FuncAttrs::RETURNS_TWICE);
-    let set = (attr_set as usize).checked_sub(1);
-    let set = set.and_then(|at| module.attr_sets.get(at));
+    let set = module.attr_set(attr_set);
     let by_callee = call.op == Op::Call && twice(module.func(FuncId(call.args[0])).attrs);
     by_callee || set.is_some_and(|set| twice(set.func))
 }

@@ -275,7 +275,7 @@ impl Inliner<'_, '_> {
             Verdict::Inline => (&mut self.growth, &mut self.frame),
         };
         let growth_left = growth.checked_sub(callee.cost);
-        let frame_left = frame.checked_sub(callee.frame + site.copied_bytes());
+        let frame_left = frame.checked_sub(callee.frame.saturating_add(site.copied_bytes()));
         let (Some(growth_left), Some(frame_left), true) = (growth_left, frame_left, fits) else {
             return None;
         };
@@ -306,9 +306,7 @@ impl Inliner<'_, '_> {
         let [_, pool, n] = self.graph.inst(call).args;
         let words = self.graph.code().words(pool, n + 2).to_vec();
         let mut args: Vec<Value> = words[2..].iter().map(|&word| Value(word)).collect();
-        let set = (words[1] as usize).checked_sub(1);
-        let set = set.and_then(|at| self.graph.module().attr_sets.get(at));
-        let Some(set) = set else {
+        let Some(set) = self.graph.module().attr_set(words[1]) else {
             return args;
         };
         for (arg, attrs) in args.iter_mut().zip(&set.params) {

@@ -111,9 +111,7 @@ impl<'a> Lower<'a> {
         let Some(mut seen) = signature(TypeId(words[0] as u16)) else {
             return self.unsupported("a call without a signature");
         };
-        let set = (words[1] as usize)
-            .checked_sub(1)
-            .and_then(|at| self.job.module.attr_sets.get(at));
+        let set = self.job.module.attr_set(words[1]);
         let mut variadic = seen.2;
         let mut attrs = set.map_or(FuncAttrs::default(), |set| set.func);
         if let Some(func) = direct {
@@ -393,8 +391,7 @@ impl<'a> Lower<'a> {
     /// Bytes of the fixed parameters of this function in its variadic image.
     pub(super) fn fixed_image_bytes(&self) -> u32 {
         let function = self.job.function();
-        let set = (function.attr_set as usize).checked_sub(1);
-        let set = set.and_then(|at| self.job.module.attr_sets.get(at));
+        let set = self.job.module.attr_set(function.attr_set);
         let fixed = match self.types.get(function.ty) {
             Type::Func { params, .. } => params.as_slice(),
             _ => &[],

@@ -67,8 +67,7 @@ impl Site {
         if !is_plain || call.flags.0 & ir::Flags::MUSTTAIL != 0 {
             return None;
         }
-        let set = (words[1] as usize).checked_sub(1);
-        let set = set.and_then(|at| module.attr_sets.get(at));
+        let set = module.attr_set(words[1]);
         let at_call = set.map_or(FuncAttrs::default(), |set| set.func);
         let refused = |attrs: FuncAttrs| {
             attrs.has(FuncAttrs::NOINLINE) && !attrs.has(FuncAttrs::OPTNONE)
