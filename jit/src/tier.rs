@@ -232,9 +232,7 @@ impl SideTables {
         let live = move |home: &&LiveHome| (home.first..=home.last).contains(&at);
         self.homes.iter().filter(live)
     }
-}
 
-impl SideTables {
     /// Where in stored bodies the code at `offset` comes from: the instruction itself first, with
     /// its function, then the calls through which it was inlined, up to one in `func`, which is the
     /// compiled function. Empty if nothing is known of the offset.
