@@ -286,15 +286,16 @@ fn a_dense_switch_goes_through_a_table() {
     assert_eq!(compile(&text, cpu(), false).rodata.len(), 32);
 }
 
-/// An interpreter of four operations whose dispatch is one computed goto.
-fn interpreter() -> String {
+/// An interpreter of four operations whose dispatch is one computed goto: `dispatch` of `%to`, the
+/// number of the block, which is 3 for the first of them.
+fn interpreter(dispatch: &str) -> String {
     let list = |of: fn(u32) -> String| (0..4).map(of).collect::<String>();
     format!(
         "define i32 @f(i32 %n) {{\nentry:\n  br head\nhead:\n  \
          %i = phi i32 [%n, entry]{}\n  %sum = phi i32 [7, entry]{}\n  \
          %last = icmp eq i32 %i, 0\n  %kind = and i32 %i, 3\n  %number = add i32 %kind, 3\n  \
          %next = select i1 %last, i32 7, %number\n  %to = inttoptr i32 %next to ptr\n  \
-         indirectbr %to, op0, op1, op2, op3, done\n{}done:\n  ret i32 %sum\n}}",
+         {dispatch}\n{}done:\n  ret i32 %sum\ntrap:\n  unreachable\n}}",
         list(|n| format!(", [%i{n}, op{n}]")),
         list(|n| format!(", [%s{n}, op{n}]")),
         list(|n| format!(
@@ -307,9 +308,17 @@ fn interpreter() -> String {
 
 #[test]
 fn each_operation_of_an_interpreter_jumps_by_itself() {
-    let text = interpreter();
+    // As the loader has it.
+    let switch = "%block = ptrtoint ptr %to to i32\n  \
+                  switch i32 %block, trap, 3: op0, 4: op1, 5: op2, 6: op3, 7: done";
+    for dispatch in ["indirectbr %to, op0, op1, op2, op3, done", switch] {
+        each_operation_jumps(&interpreter(dispatch));
+    }
+}
+
+fn each_operation_jumps(text: &str) {
     for counting in [false, true] {
-        let compiled = compile(&text, cpu(), counting);
+        let compiled = compile(text, cpu(), counting);
         let listing = disassemble(&compiled);
         let jumps = listing
             .lines()
@@ -317,7 +326,7 @@ fn each_operation_of_an_interpreter_jumps_by_itself() {
         assert_eq!(jumps.count(), 5, "{listing}");
         assert_eq!(compiled.tables.loops.len(), usize::from(counting));
     }
-    let module = exec::parse(&text);
+    let module = exec::parse(text);
     let func = module.func_by_name("f").unwrap();
     for n in [0, 1, 2, 3, 4, 1001] {
         exec::check_with(alone, &module, func, &[n], &[cpu(), old_cpu()]);

@@ -5,7 +5,7 @@ use crate::tier::opt::backend::vcode::{MInst, Operand, SwitchInfo, Vreg};
 use alloc::vec;
 use alloc::vec::Vec;
 use asm::Size;
-use ir::{BlockId, Inst, Value};
+use ir::{BlockId, Inst, Op, Value};
 
 /// Fewer ranges than this are searched.
 const MIN_TABLE: usize = 5;
@@ -26,7 +26,7 @@ impl Lower<'_> {
                 ranges: self.ranges(inst, bits, succs),
                 low: 0,
                 table: Vec::new(),
-                computed: false,
+                computed: self.is_block_address(Value(inst.args[0])),
                 default: self.successor(self.body.pool[inst.args[1] as usize], succs),
             },
         );
@@ -55,6 +55,14 @@ impl Lower<'_> {
             },
         );
         Ok(())
+    }
+
+    /// Whether `value` is a pointer's number: what the loader makes of a computed goto is a switch over
+    /// one, and C cannot say that in another way.
+    fn is_block_address(&self, value: Value) -> bool {
+        value
+            .as_inst()
+            .is_some_and(|id| self.body.inst(id).op == Op::PtrToInt)
     }
 
     fn dispatch(&mut self, value: Vreg, info: SwitchInfo) {
