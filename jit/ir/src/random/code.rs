@@ -9,7 +9,7 @@
 //! `Program::without_nan` before it is stored, reinterpreted, returned to the hash, or gives its
 //! sign away.
 
-use super::source::{Program, Signature};
+use super::source::Program;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -93,7 +93,7 @@ impl Ty {
     }
 
     /// Whether its values lie in memory as whole bytes.
-    fn has_whole_bytes(self) -> bool {
+    pub(super) fn has_whole_bytes(self) -> bool {
         self.bits().is_multiple_of(8)
     }
 }
@@ -249,7 +249,7 @@ impl Program {
         if self.config.exotic && self.random.once_in(4) {
             return self.exotic_statement();
         }
-        let roll = self.random.below(27);
+        let roll = self.random.below(32);
         match roll {
             0..6 => self.int_binary(),
             6 | 7 => self.compare(),
@@ -263,19 +263,44 @@ impl Program {
             20 if self.config.atomics => self.atomic(),
             21 | 22 if self.config.calls => self.some_call(),
             23 if self.config.varargs => self.variadic_call(),
+            24..=27 if self.config.memory => self.place_statement(),
+            28 => self.promise(),
             _ => self.division(),
         }
     }
 
-    /// Arithmetic, logic, or a shift by any amount. No promises (`nsw` and the like): a promise
-    /// that does not hold would be the program's fault, not the compiler's.
-    fn int_binary(&mut self) {
+    /// Arithmetic, logic, or a shift by any amount. No promises (`nsw` and the like), which might
+    /// not hold; [`Self::promise`] has those.
+    pub(super) fn int_binary(&mut self) {
         let ty = self.int_or_ints();
         let op = self.random.pick(&[
             "add", "sub", "mul", "and", "or", "xor", "shl", "lshr", "ashr",
         ]);
         let (a, b) = (self.value(ty), self.value(ty));
         self.define_in_scope(ty, &format!("{op} {ty} {a}, {b}"));
+    }
+
+    /// An operation with a promise that holds, as its operands are small or have no bit in common.
+    fn promise(&mut self) {
+        let ty = Ty::Int(self.random.pick(&[8, 16, 32, 64]));
+        let (a, b) = (self.value(ty), self.value(ty));
+        let (a_mask, b_mask, operation) = self.random.pick(&[
+            (7, 7, "add nuw nsw"),
+            (7, 7, "mul nuw nsw"),
+            (7, 7, "sub nsw"),
+            (15, 3, "shl nuw nsw"),
+            (12, 3, "or disjoint"),
+            (56, 2, "lshr exact"),
+            (48, 4, "ashr exact"),
+            (48, 16, "udiv exact"),
+        ]);
+        let a = self.define(&format!("and {ty} {a}, {a_mask}"));
+        // What must be exact goes by a constant.
+        let b = match operation {
+            _ if operation.ends_with("exact") => b_mask.to_string(),
+            _ => self.define(&format!("and {ty} {b}, {b_mask}")),
+        };
+        self.define_in_scope(ty, &format!("{operation} {ty} {a}, {b}"));
     }
 
     /// A division. Its divisor is from 1 to the largest signed number, which neither faults nor
@@ -495,141 +520,6 @@ impl Program {
                 self.define_in_scope(ty, &format!("shuffle {ty} {vector}, {other}, [{mask}]"));
             }
         }
-    }
-
-    /// The address of up to 16 bytes within a window, and with 32 bytes left behind it.
-    fn address(&mut self) -> String {
-        let at = self.random.below(self.windows.len() as u32);
-        let window = self.windows[at as usize].clone();
-        let disp = self.random.below(17);
-        if self.random.once_in(2) {
-            return self.define(&format!("ptradd inbounds {window}, {disp}"));
-        }
-        let index = self.value(Ty::Int(32));
-        let index = self.define(&format!("and i32 {index}, 3"));
-        let scale = self.random.pick(&[1, 2, 3, 4]);
-        self.define(&format!("ptradd {window}, {index} * {scale}, {disp}"))
-    }
-
-    /// A type without unused bits in its bytes.
-    fn memory_type(&mut self) -> Ty {
-        loop {
-            let ty = self.any_type();
-            if ty.has_whole_bytes() && ty.total_bits() <= 256 {
-                return ty;
-            }
-        }
-    }
-
-    /// Stores a value whose bits may be seen.
-    pub(super) fn store(&mut self) {
-        let ty = self.memory_type();
-        let value = self.observable(ty);
-        let address = self.address();
-        self.put(&format!("  store {ty} {value}, {address}, align 1"));
-    }
-
-    /// A load, a store, a block operation within two windows, or a new window.
-    fn memory(&mut self) {
-        match self.random.below(7) {
-            0..3 => self.store(),
-            3 => {
-                let (to, from) = (self.address(), self.address());
-                let len = self.random.below(33);
-                self.put(&format!(
-                    "  intrinsic memmove void (ptr {to}, ptr {from}, i32 {len})"
-                ));
-            }
-            4 => {
-                let (to, byte) = (self.address(), self.value(Ty::Int(8)));
-                let len = self.random.below(33);
-                self.put(&format!(
-                    "  intrinsic memset void (ptr {to}, i8 {byte}, i32 {len})"
-                ));
-            }
-            5 if self.config.dynamic && self.loop_depth == 0 => self.dynamic(),
-            _ => {
-                let ty = self.memory_type();
-                let address = self.address();
-                self.define_in_scope(ty, &format!("load {ty}, {address}, align 1"));
-            }
-        }
-    }
-
-    /// Another window.
-    fn dynamic(&mut self) {
-        let count = self.value(Ty::Int(32));
-        let count = self.define(&format!("and i32 {count}, 7"));
-        let count = self.define(&format!("add i32 {count}, 8"));
-        let window = self.define(&format!("dynalloca i32 {count}, size 8, align 16"));
-        self.put(&format!(
-            "  intrinsic memset void (ptr {window}, i8 0, i32 64)"
-        ));
-        self.windows.push(window);
-    }
-
-    /// An atomic operation at a place that is aligned in every window.
-    fn atomic(&mut self) {
-        let ty = Ty::Int(self.random.pick(&[8, 16, 32, 64]));
-        let at = self.random.below(self.windows.len() as u32);
-        let window = self.windows[at as usize].clone();
-        let disp = 8 * self.random.below(8);
-        let address = self.define(&format!("ptradd inbounds {window}, {disp}"));
-        let (a, b) = (self.value(ty), self.value(ty));
-        if self.random.once_in(4) {
-            let pair = format!("{{{ty}, i1}}");
-            let both = self.define(&format!(
-                "cmpxchg {ty} {a}, {b}, {address}, align 8 seq_cst"
-            ));
-            self.define_in_scope(ty, &format!("extractvalue {pair} {both}, 0"));
-            self.define_in_scope(Ty::Int(1), &format!("extractvalue {pair} {both}, 1"));
-            return;
-        }
-        let op = self.random.pick(&[
-            "xchg", "add", "sub", "and", "nand", "or", "xor", "max", "min", "umax", "umin",
-        ]);
-        let operation = format!("atomicrmw {op} {ty} {a}, {address}, align 8 seq_cst");
-        self.define_in_scope(ty, &operation);
-    }
-
-    /// A call of an earlier function, outside of loops.
-    fn some_call(&mut self) {
-        if self.signatures.is_empty() || self.calls_left == 0 || self.loop_depth > 0 {
-            return self.int_binary();
-        }
-        self.calls_left -= 1;
-        let at = self.random.below(self.signatures.len() as u32) as usize;
-        let Signature { ret, params } = self.signatures[at].clone();
-        let result = self.call(at, ret, &params);
-        self.scope.push((result, ret));
-    }
-
-    /// Calls function `at` by name or through the table of pointers.
-    pub(super) fn call(&mut self, at: usize, ret: Ty, params: &[Ty]) -> String {
-        let window = self.random.below(self.windows.len() as u32);
-        let mut args = format!("ptr {}", self.windows[window as usize]);
-        for &ty in params {
-            let value = self.value(ty);
-            args += &format!(", {ty} {value}");
-        }
-        if self.random.once_in(3) {
-            let slot = self.define(&format!("ptradd inbounds @table, {}", 4 * at));
-            let pointer = self.define(&format!("load ptr, {slot}, align 4"));
-            return self.define(&format!("calli {ret} {pointer}({args})"));
-        }
-        self.define(&format!("call {ret} @f{at}({args})"))
-    }
-
-    /// A call of the variadic function with up to five further arguments.
-    fn variadic_call(&mut self) {
-        let n = self.random.below(6);
-        let mut args = format!("i32 {n}");
-        for _ in 0..n {
-            let value = self.value(Ty::Int(32));
-            args += &format!(", i32 {value}");
-        }
-        let operation = format!("call i32 (i32, ...) @variadic({args})");
-        self.define_in_scope(Ty::Int(32), &operation);
     }
 
     /// The next value of a loop's accumulator.

@@ -8,17 +8,23 @@
 //!
 //! * Values live in scopes that open and close with the branches of structured code, so an operand
 //!   always dominates its use.
-//! * Loops count to a constant, nest at most twice, and do not call. Functions call earlier ones
-//!   only, at most twice each.
+//! * Loops count to less than 8, nest at most three deep, and call only what calls nothing. Functions
+//!   call earlier ones only, at most twice each, or themselves with a smaller number below 8.
 //! * Memory is reached through 64-byte windows with masked indices. All memory is initialised.
+//! * A pointer that outlives a call leads to a global; `noalias` parameters get different objects,
+//!   and functions that have them touch no global that is written.
+//! * Promises (`nsw` and the like) are made where masks make them true.
 //! * Divisors are made positive, unless [`Config::faults`] lets some programs fault.
 //! * What the semantics leave open is kept from the result: NaNs become 0 before they are stored,
 //!   reinterpreted, or returned; addresses never become numbers.
 
+mod calls;
 mod code;
 mod exotic;
 pub mod flow;
+mod memory;
 mod source;
+mod walk;
 
 use crate::module::Module;
 use crate::text;

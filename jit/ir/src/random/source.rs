@@ -10,6 +10,7 @@
 //! `MAX_CALLS` calls of earlier ones.
 
 use super::code::Ty;
+use super::memory::Place;
 use super::{Config, MAX_CALLS, Random};
 use alloc::format;
 use alloc::string::String;
@@ -23,8 +24,16 @@ const SHARED: u32 = 256;
 #[derive(Clone, Debug)]
 pub(super) struct Signature {
     pub(super) ret: Ty,
-    /// After the `ptr` to a window, which every function has first.
+    /// Parameters that are pointers to windows, which come first: 1 or 2.
+    pub(super) pointers: u32,
+    /// They are `noalias`: no other pointer leads to what the function reaches through them.
+    pub(super) apart: bool,
+    /// The others.
     pub(super) params: Vec<Ty>,
+    /// It calls nothing.
+    pub(super) leaf: bool,
+    /// It, or what it calls, touches a global that is written.
+    pub(super) touches_globals: bool,
 }
 
 /// A program while it is written.
@@ -37,13 +46,22 @@ pub(super) struct Program {
     pub(super) scope: Vec<(String, Ty)>,
     /// Pointers to windows in scope.
     pub(super) windows: Vec<String>,
+    /// Variables of this function, those that are fields of a global among them.
+    pub(super) places: Vec<Place>,
+    pub(super) global_places: Vec<Place>,
+    /// Where this function keeps a pointer, and loops their counter.
+    pub(super) cell: String,
+    pub(super) counter: String,
+    /// Whether this function may touch globals that are written, and whether it does.
+    pub(super) globals_allowed: bool,
+    pub(super) touches_globals: bool,
     next_name: u32,
     /// Label of the current block.
-    block: String,
+    pub(super) block: String,
     pub(super) calls_left: u32,
     pub(super) loop_depth: u32,
     /// Statements that may still be written in this function.
-    budget: u32,
+    pub(super) budget: u32,
     /// Its result.
     ret: Ty,
 }
@@ -58,6 +76,12 @@ impl Program {
             signatures: Vec::new(),
             scope: Vec::new(),
             windows: Vec::new(),
+            places: Vec::new(),
+            global_places: Vec::new(),
+            cell: String::new(),
+            counter: String::new(),
+            globals_allowed: true,
+            touches_globals: false,
             next_name: 0,
             block: String::new(),
             calls_left: 0,
@@ -69,12 +93,10 @@ impl Program {
 
     /// Globals, functions in the order in which they may call each other, and the entry.
     pub(super) fn write(mut self) -> String {
-        let mut init = String::new();
-        for _ in 0..SHARED {
-            let byte = self.random.below(256);
-            // Writing to a string cannot fail.
-            let _ = write!(init, "\\{byte:02x}");
+        if self.config.calls && self.config.memory {
+            self.put("attrs [byval 0 align 1 noalias, byval 0 align 1 noalias]");
         }
+        let init = self.random_bytes(SHARED);
         self.put(&format!(
             "global @shared = size {SHARED} align 16 init \"{init}\""
         ));
@@ -87,6 +109,10 @@ impl Program {
         self.put(&format!(
             "global @table = constant size {size} align 4 init \"{zeros}\"{relocs}"
         ));
+        if self.config.memory {
+            self.memory_globals();
+            self.recursive_functions();
+        }
         if self.config.varargs {
             self.put(VARIADIC);
         }
@@ -104,7 +130,7 @@ impl Program {
     }
 
     /// A name that no other thing has.
-    fn name(&mut self, prefix: char) -> String {
+    pub(super) fn name(&mut self, prefix: char) -> String {
         self.next_name += 1;
         format!("{prefix}{}", self.next_name)
     }
@@ -124,7 +150,7 @@ impl Program {
     }
 
     /// Begins a block.
-    fn label(&mut self, label: &str) {
+    pub(super) fn label(&mut self, label: &str) {
         self.put(&format!("{label}:"));
         self.block = String::from(label);
     }
@@ -140,24 +166,9 @@ impl Program {
         for _ in 0..self.random.below(most) {
             params.push(self.any_type());
         }
-        let mut head = format!("define {ret} @f{at}(ptr %window");
-        self.scope.clear();
-        for (n, &ty) in params.iter().enumerate() {
-            let _ = write!(head, ", {ty} %p{n}");
-            self.scope.push((format!("%p{n}"), ty));
-        }
-        let fused = self.config.floats && self.random.once_in(4);
-        head += if fused { ") fma {" } else { ") {" };
-        self.put(&head);
-        self.label("entry");
-        self.windows = Vec::from([String::from("%window")]);
-        if self.config.memory {
-            let own = self.define("alloca [64 x i8], size 64, align 16");
-            self.put(&format!(
-                "  intrinsic memset void (ptr {own}, i8 {at}, i32 64)"
-            ));
-            self.windows.push(own);
-        }
+        let two = self.config.memory && self.random.once_in(2);
+        let apart = two && self.config.calls && self.random.once_in(2);
+        self.open_function(at, two, apart, &params);
         self.calls_left = MAX_CALLS;
         self.budget = self.config.statements;
         while self.budget > 0 {
@@ -165,7 +176,45 @@ impl Program {
         }
         let result = self.observable(ret);
         self.put(&format!("  ret {ret} {result}\n}}\n"));
-        self.signatures.push(Signature { ret, params });
+        self.signatures.push(Signature {
+            ret,
+            pointers: 1 + u32::from(two),
+            apart,
+            params,
+            leaf: self.calls_left == MAX_CALLS,
+            touches_globals: self.touches_globals,
+        });
+        self.globals_allowed = true;
+    }
+
+    /// The head of a function with one or `two` pointers, and what memory it has.
+    fn open_function(&mut self, at: u32, two: bool, apart: bool, params: &[Ty]) {
+        let ret = self.ret;
+        let mut head = format!("define {ret} @f{at}(ptr %window");
+        self.windows = Vec::from([String::from("%window")]);
+        if two {
+            head += ", ptr %other";
+            self.windows.push(String::from("%other"));
+        }
+        self.scope.clear();
+        for (n, &ty) in params.iter().enumerate() {
+            let _ = write!(head, ", {ty} %p{n}");
+            self.scope.push((format!("%p{n}"), ty));
+        }
+        head += ")";
+        if self.config.floats && self.random.once_in(4) {
+            head += " fma";
+        }
+        if apart {
+            head += " attrs 1";
+        }
+        self.put(&(head + " {"));
+        self.label("entry");
+        self.touches_globals = false;
+        self.globals_allowed = !apart;
+        if self.config.memory {
+            self.own_memory(at);
+        }
     }
 
     /// Some statements, or a control structure.
@@ -173,12 +222,13 @@ impl Program {
         if self.budget == 0 {
             return;
         }
-        match self.random.below(12) {
+        match self.random.below(14) {
             0 | 1 if depth < 4 => self.branch(depth),
             2 if depth < 4 => self.switch(depth),
             3 | 4 if self.config.loops && self.loop_depth < 2 && depth < 4 => self.count(depth),
             5 if self.config.loops && self.loop_depth < 2 => self.irreducible(),
             6 if depth == 0 => self.leave_early(),
+            7 | 8 if self.config.loops && self.config.memory && self.loop_depth < 2 => self.walk(),
             _ => {
                 for _ in 0..=self.random.below(4) {
                     self.statement();
@@ -226,14 +276,22 @@ impl Program {
         let width = self.random.pick(&[8, 32, 64]);
         let ty = self.any_type();
         let value = self.value(Ty::Int(width));
-        let mask = format!("and i{width} {value}, 7");
-        let value = self.define(&mask);
-        let cases = 1 + self.random.below(4);
-        let labels: Vec<String> = (0..=cases).map(|_| self.name('b')).collect();
+        // Few numbers with gaps, or many without, so that several lead to one arm.
+        let many = self.random.once_in(3);
+        let mask = if many { 15 } else { 7 };
+        let value = self.define(&format!("and i{width} {value}, {mask}"));
+        let arms = 1 + self.random.below(4);
+        let labels: Vec<String> = (0..=arms).map(|_| self.name('b')).collect();
         let join = self.name('b');
         let mut line = format!("  switch i{width} {value}, {}", labels[0]);
         for (at, label) in labels.iter().enumerate().skip(1) {
             let _ = write!(line, ", {}: {label}", at * 2);
+        }
+        if many {
+            for number in (2 * arms + 1)..15 {
+                let label = self.random.below(arms + 1) as usize;
+                let _ = write!(line, ", {number}: {}", labels[label]);
+            }
         }
         self.put(&line);
         let mut entries = Vec::new();
@@ -341,12 +399,13 @@ impl Program {
             .collect();
         let mut hash = String::from("%b");
         for at in 0..self.signatures.len() {
-            let Signature { ret, params } = self.signatures[at].clone();
-            let result = self.call(at, ret, &params);
-            let bits = self.hashable(ret, &result);
+            let signature = self.signatures[at].clone();
+            let result = self.call(at, &signature);
+            let bits = self.hashable(signature.ret, &result);
             let mixed = self.define(&format!("mul i64 {hash}, 1099511628211"));
             hash = self.define(&format!("xor i64 {mixed}, {bits}"));
         }
+        hash = self.hash_places(hash);
         self.put(&HASH.replace("HASH", &hash));
     }
 }

@@ -116,6 +116,17 @@ fn every_statement_occurs() {
         "i17",
         "<16 x i8>",
         "any",
+        "memcpy",
+        "nuw nsw",
+        "exact",
+        "phi ptr",
+        ", ptr %window, ",
+        "noalias",
+        "attrs 1",
+        "load ptr, @cell",
+        "@unwritten,",
+        "call tail i64 @last",
+        "call i64 @inner",
     ] {
         assert!(all.contains(word), "{word}");
     }

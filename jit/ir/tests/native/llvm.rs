@@ -394,13 +394,14 @@ impl Writer<'_> {
         let args = self.args(words);
         let name = which.name();
         let flag = match which {
-            I::Abs | I::CtLz | I::CtTz | I::Memset | I::Memmove => ", i1 false",
+            I::Abs | I::CtLz | I::CtTz | I::Memset | I::Memcpy | I::Memmove => ", i1 false",
             _ => "",
         };
         match which {
             I::VaStart => return format!("call void @llvm.va_start(ptr {})", self.value(words[0])),
             I::Memset => return format!("call void @llvm.memset.p0.i32({args}{flag})"),
             I::Memmove => return format!("call void @llvm.memmove.p0.p0.i32({args}{flag})"),
+            I::Memcpy => return format!("call void @llvm.memcpy.p0.p0.i32({args}{flag})"),
             I::MinNum | I::MaxNum => return self.min_max(which, words),
             I::FMulAdd if !self.func.attrs.has(ir::FuncAttrs::FMA) => {
                 let (x, y) = (self.typed(words[0]), self.value(words[1]));
