@@ -16,7 +16,7 @@ use super::nest::Nest;
 use crate::tier::opt::graph::Graph;
 use alloc::vec::Vec;
 use ir::cfg::LoopId;
-use ir::{BlockId, InstId, Op, TypeId, Value};
+use ir::{BlockId, Inst, InstId, Op, TypeId, Value};
 
 /// Derived variables that one loop may get.
 const MAX_DERIVED: usize = 4;
@@ -111,10 +111,20 @@ fn product(
             (counted(b)?, graph.code().words(c, 1)[0].into())
         }
         Op::Mul => (counted(a)?, graph.const_int(Value(b))?),
+        Op::Shl => (counted(a)?, 1 << amount(graph, inst)?),
         _ => return None,
     };
     let step = counter.step.wrapping_mul(factor);
     Some(Product { counter, step })
+}
+
+/// The amount of a shift by a constant that no addressing mode does.
+fn amount(graph: &Graph<'_>, inst: &Inst) -> Option<u64> {
+    let width = graph.types().int_bits(inst.ty)?;
+    let amount = graph.const_int(Value(inst.args[1]))?;
+    (4..width.min(64).into())
+        .contains(&amount)
+        .then_some(amount)
 }
 
 /// Makes the variable and puts it in the place of the product `at`.

@@ -6,7 +6,7 @@
 //!
 //! | operation | becomes | cycles, about |
 //! | --- | --- | --- |
-//! | `x * (2^k ± 1)` | `(x << k) ± x` | 3 → 2 |
+//! | `x * (2^k ± 1)`, not 3, 5, 9 | `(x << k) ± x` | 3 → 2 |
 //! | `x / 2^k` signed | `(x + (x >> w-1 >>> w-k)) >> k` | 25 → 4 |
 //! | `x / d` unsigned, 32 bits | high half of `x * m`, shifted | 25 → 5 |
 //! | `x / d` signed, 32 bits | the same with a correction by the sign | 25 → 6 |
@@ -201,8 +201,12 @@ impl Reducer<'_, '_> {
     }
 }
 
-/// `c` as `2^k + 1` (`Add`) or `2^k - 1` (`Sub`), k from 1 on.
+/// `c` as `2^k + 1` (`Add`) or `2^k - 1` (`Sub`), k from 1 on, where that is cheaper.
 fn near_power(c: u64) -> Option<(Op, u32)> {
+    // By 3, 5 and 9, one `lea` multiplies.
+    if matches!(c, 3 | 5 | 9) {
+        return None;
+    }
     let power = |n: u64| (n.is_power_of_two() && n > 1).then(|| n.trailing_zeros());
     let below = c.checked_sub(1).and_then(power);
     let above = || c.checked_add(1).filter(|_| c > 2).and_then(power);

@@ -107,7 +107,16 @@ impl Lower<'_> {
         let Some(scale) = Scale::from_factor(scale) else {
             return false;
         };
-        if sum.index.is_some() || !near {
+        if sum.index.is_some() {
+            // Two registers and a constant: the offset takes the place of the base.
+            let Some(address) = self.const_bits(Value(base)).filter(|_| scale == Scale::S1) else {
+                return false;
+            };
+            sum.base = Value(index);
+            sum.disp = sum.disp.wrapping_add(disp).wrapping_add(address as i32);
+            return false;
+        }
+        if !near {
             return false;
         }
         *sum = Sum {
