@@ -49,7 +49,7 @@ pub(super) fn disassemble(files: &[File], words: &[&str]) {
         func: FuncId(number),
         bindings: &program.bindings,
         cpu: cpu::code_features(),
-        counting: true,
+        counting: tier.next().is_some(),
     };
     match tier::compile(&job, tier) {
         Ok(compiled) => {

@@ -65,7 +65,7 @@ fn show_ir(loaded: &Loaded, func: FuncId, request: &Request) -> Result<String, F
         return Ok(ir::text::func_text(module, func, None).to_string());
     }
     let tier = request.tier.unwrap_or(Tier::O1);
-    let job = job(loaded, func);
+    let job = job(loaded, func, tier);
     let body = tier::opt::optimise(&job, tier, request.stop_after.as_deref())
         .map_err(|why| declined(module, func, tier, &why.to_string()))?;
     Ok(ir::text::func_text(module, func, Some(&body)).to_string())
@@ -73,7 +73,7 @@ fn show_ir(loaded: &Loaded, func: FuncId, request: &Request) -> Result<String, F
 
 fn show_code(loaded: &Loaded, func: FuncId, tier: Tier) -> Result<String, Failure> {
     let module = &loaded.program.module;
-    let compiled = tier::compile(&job(loaded, func), tier)
+    let compiled = tier::compile(&job(loaded, func, tier), tier)
         .map_err(|why| declined(module, func, tier, &why.to_string()))?;
     let name = &module.func(func).name;
     let head = format!(
@@ -85,13 +85,13 @@ fn show_code(loaded: &Loaded, func: FuncId, tier: Tier) -> Result<String, Failur
     Ok(head + &listing::code(module, func, &compiled) + "\n")
 }
 
-fn job(loaded: &Loaded, func: FuncId) -> Job<'_> {
+fn job(loaded: &Loaded, func: FuncId, tier: Tier) -> Job<'_> {
     Job {
         module: &loaded.program.module,
         func,
         bindings: &loaded.program.bindings,
         cpu: hosted::process::cpu_features(),
-        counting: true,
+        counting: tier.next().is_some(),
     }
 }
 

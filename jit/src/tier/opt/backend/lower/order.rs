@@ -108,11 +108,15 @@ impl Order {
             for &to in succs.iter().filter(|to| self.preds[to.index()] > 1) {
                 let left = outermost_left(loops, from, to);
                 let after = left.map_or(position[from.index()], |id| ends[id.index()]);
-                edges.push((after, from, to));
+                edges.push((after, left.is_some(), from, to));
             }
         }
-        edges.sort_by_key(|edge| edge.0);
-        edges
+        // Those that stay in the loop come before those that leave it at its end.
+        edges.sort_by_key(|&(after, leaves, ..)| (after, leaves));
+        let placed = edges.into_iter();
+        placed
+            .map(|(after, _, from, to)| (after, from, to))
+            .collect()
     }
 
     fn number_all(&mut self, real: &[BlockId], inserted: &[(u32, BlockId, BlockId)]) {
