@@ -10,6 +10,7 @@
 pub mod backend;
 pub mod fuel;
 pub mod graph;
+pub mod memory;
 pub mod passes;
 pub mod pipeline;
 pub mod tree;

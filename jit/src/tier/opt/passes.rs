@@ -5,9 +5,8 @@
 //! may use only where it says so, and none of O1 does.
 
 pub mod address;
-pub mod cse;
 pub mod dce;
-pub mod forward;
+pub mod gvn;
 pub mod hoist;
 pub mod induction;
 pub mod inline;

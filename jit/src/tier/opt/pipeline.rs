@@ -15,8 +15,7 @@
 use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
 use super::passes::{
-    address, cse, dce, forward, hoist, induction, inline, sccp, simplify, simplify_cfg, sroa,
-    strength,
+    address, dce, gvn, hoist, induction, inline, sccp, simplify, simplify_cfg, sroa, strength,
 };
 use crate::tier::{Bindings, Declined, Tier};
 use alloc::vec::Vec;
@@ -50,8 +49,7 @@ const JOIN: &[Pass] = &[
 const REDUCE: &[Pass] = &[
     ("address", address::run),
     ("strength", strength::run),
-    ("cse", cse::run),
-    ("forward", forward::run),
+    ("gvn", gvn::run),
     ("hoist", hoist::run),
     ("induction", induction::run),
     ("simplify-late", simplify::run),

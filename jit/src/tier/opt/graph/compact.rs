@@ -186,23 +186,41 @@ impl Compactor<'_, '_> {
 
     /// Keeps the facts about an instruction that still is what it was when they were noted.
     fn copy_side(&mut self, at: InstId, id: InstId) {
-        let graph = self.graph;
-        let side = match graph.origin[id.index()].copy {
-            0 => &graph.stored.side,
-            _ => &graph.code.side,
+        let facts = self.graph.facts_of(id).iter();
+        self.body
+            .side
+            .extend(facts.map(|fact| (at, fact.1, fact.2)));
+    }
+}
+
+impl Graph<'_> {
+    /// The facts about an instruction that still is what it was when they were noted.
+    fn facts_of(&self, id: InstId) -> &[(InstId, u32, u32)] {
+        let origin = self.origin[id.index()];
+        let side = match origin.copy {
+            0 => &self.stored.side,
+            _ => &self.code.side,
         };
         let from = side.partition_point(|fact| fact.0 < id);
         if side.get(from).is_none_or(|fact| fact.0 != id) {
-            return;
+            return &[];
         }
-        let origin = graph.origin[id.index()];
-        let was = graph.stored_body(origin.copy).inst(origin.inst);
-        let is = graph.inst(id);
+        let was = self.stored_body(origin.copy).inst(origin.inst);
+        let is = self.inst(id);
         if was.op != is.op || was.ty != is.ty {
-            return;
+            return &[];
         }
-        for fact in side[from..].iter().take_while(|fact| fact.0 == id) {
-            self.body.side.push((at, fact.1, fact.2));
-        }
+        let len = side[from..].iter().take_while(|fact| fact.0 == id).count();
+        &side[from..from + len]
+    }
+
+    /// The payload of the fact of this kind about an instruction ([`ir::facts::kind`]), if there is one.
+    #[must_use]
+    pub fn fact(&self, id: InstId, kind: u32) -> Option<u32> {
+        let facts = self.facts_of(id).iter();
+        facts
+            .into_iter()
+            .find(|fact| fact.1 == kind)
+            .map(|fact| fact.2)
     }
 }

@@ -71,12 +71,12 @@ pub fn run(graph: &mut Graph<'_>) {
 
 /// A `PtrAdd` taken apart: `base + index * scale + disp`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Address {
-    pub(super) base: Value,
+pub(in crate::tier::opt) struct Address {
+    pub(in crate::tier::opt) base: Value,
     /// `Value::NONE` without one; `scale` is 0 then.
-    pub(super) index: Value,
-    pub(super) scale: u32,
-    pub(super) disp: u32,
+    pub(in crate::tier::opt) index: Value,
+    pub(in crate::tier::opt) scale: u32,
+    pub(in crate::tier::opt) disp: u32,
 }
 
 impl Address {
@@ -359,7 +359,7 @@ fn from_sum(graph: &mut Graph<'_>, id: InstId) -> bool {
 }
 
 /// The address that a value is: the last step of its arithmetic, with constants in the displacement.
-pub(super) fn decompose(graph: &Graph<'_>, value: Value) -> Address {
+pub(in crate::tier::opt) fn decompose(graph: &Graph<'_>, value: Value) -> Address {
     Address::def(graph, value).unwrap_or(Address {
         base: value,
         index: Value::NONE,
