@@ -34,6 +34,7 @@ pub mod load;
 mod loom_models;
 pub mod policy;
 pub mod queue;
+mod reciprocal;
 mod sync;
 pub mod tier;
 pub mod weaken;

@@ -1,25 +1,27 @@
 //! Strength reduction: products and quotients by constants from cheaper operations.
 //!
 //! *Before*: any graph, simplified (powers of two are shifts already where that is one instruction).
-//! *During*, one walk: see the table. *After*: no `div` by a constant at 32 bits, and none by a power
-//! of two at any width.
+//! *During*, one walk: see the table. *After*: no `div` by a constant at 64 bits or up to 32, and none by
+//! a power of two at any width.
 //!
 //! | operation | becomes | cycles, about |
 //! | --- | --- | --- |
 //! | `x * (2^k ± 1)`, not 3, 5, 9 | `(x << k) ± x` | 3 → 2 |
 //! | `x / 2^k` signed | `(x + (x >> w-1 >>> w-k)) >> k` | 25 → 4 |
-//! | `x / d` unsigned, 32 bits | high half of `x * m`, shifted | 25 → 5 |
-//! | `x / d` signed, 32 bits | the same with a correction by the sign | 25 → 6 |
+//! | `x / d` unsigned, 32 bits or less | high half of `x * m`, shifted | 25 → 5 |
+//! | `x / d` signed, 32 bits or less | the same with a correction by the sign | 25 → 6 |
+//! | `x / d` unsigned, 64 bits | the same from a product of 128 bits | 35 → 6 |
+//! | `x / d` signed, 64 bits | that of the magnitude, with the sign | 40 → 9 |
 //! | `x % d` | `x - x / d * d` | |
 //!
-//! Multipliers: Granlund and Montgomery, "Division by Invariant Integers using Multiplication" (PLDI
-//! 1994), sections 4 and 5; the 64-bit product is one instruction here, so most need no fix-up. A
-//! constant divisor other than 0 and -1 cannot fault, and those two are left alone.
+//! Multipliers: [`reciprocal`]; the 64-bit product is one instruction here, so numbers of fewer than 32 bits
+//! need no fix-up. A constant divisor other than 0 and -1 cannot fault, and those two are left alone.
 
 use super::simplify::pattern::signed;
+use crate::reciprocal;
 use crate::tier::opt::graph::Graph;
 use alloc::vec::Vec;
-use ir::{Inst, InstId, Op, TypeId, Value};
+use ir::{Inst, InstId, Intrinsic, Op, TypeId, Value};
 
 /// Replaces products and quotients by constants.
 pub fn run(graph: &mut Graph<'_>) {
@@ -89,10 +91,10 @@ impl Reducer<'_, '_> {
         let x = Value(inst.args[0]);
         match inst.op {
             Op::Mul => Some(self.product(inst.ty, x, c)),
-            Op::UDiv => Some(self.unsigned_quotient(x, c)),
+            Op::UDiv => Some(self.unsigned_quotient(inst.ty, width, x, c)),
             Op::SDiv => Some(self.signed_quotient(inst.ty, width, x, c)),
             Op::URem => {
-                let quotient = self.unsigned_quotient(x, c);
+                let quotient = self.unsigned_quotient(inst.ty, width, x, c);
                 Some(self.remainder(inst.ty, x, quotient, c))
             }
             _ => {
@@ -105,13 +107,14 @@ impl Reducer<'_, '_> {
     /// Whether the table has an entry for this.
     fn is_worth_it(&self, inst: &Inst, width: u32, c: u64) -> bool {
         let magnitude = signed(c, width).unsigned_abs();
+        let divides = width <= 32 || width == 64;
         match inst.op {
             // A 32-bit product of 64-bit numbers would need a wider type, a narrower one gains
             // nothing.
             Op::Mul => matches!(width, 32 | 64) && near_power(c).is_some_and(|(_, k)| k < width),
-            Op::UDiv | Op::URem => width == 32 && c > 1 && !c.is_power_of_two(),
+            Op::UDiv | Op::URem => divides && c > 1 && !c.is_power_of_two(),
             _ if magnitude < 2 || c == 1 << (width - 1) => false,
-            _ => magnitude.is_power_of_two() || width == 32,
+            _ => magnitude.is_power_of_two() || divides,
         }
     }
 
@@ -138,48 +141,65 @@ impl Reducer<'_, '_> {
         self.op(Op::Sub, ty, x, whole)
     }
 
-    /// `x / d` at 32 bits; `d` is neither 0 nor a power of two.
-    fn unsigned_quotient(&mut self, x: Value, d: u64) -> Value {
-        let wide = self.cast(Op::ZExt, TypeId::I64, x);
-        let bits = 64 - d.leading_zeros();
-        // The least multiplier that is exact enough may have 32 bits.
-        for shift in 0..bits {
-            let power = 1u64 << (32 + shift);
-            let m = power.div_ceil(d);
-            if m < 1 << 32 && m * d - power <= 1 << shift {
-                return self.high(wide, m, 32 + shift, Op::LShr);
-            }
+    /// `x / d` at 64 bits or up to 32; `d` is neither 0 nor a power of two.
+    fn unsigned_quotient(&mut self, ty: TypeId, width: u32, x: Value, d: u64) -> Value {
+        let by = reciprocal::unsigned(d, width);
+        if width < 32 {
+            let wide = self.cast(Op::ZExt, TypeId::I64, x);
+            let long = u32::from(by.is_long);
+            let m = by.multiplier + (u64::from(long) << width);
+            return self.high(ty, wide, m, width + by.shift + long, Op::LShr);
         }
-        // It has 33: m = 2^32 + low. Adding x shifted by 32 could overflow, half of it cannot.
-        let low = ((1u128 << (32 + bits)) / u128::from(d) + 1) as u64 & 0xffff_ffff;
-        let high = self.high(wide, low, 32, Op::LShr);
-        let rest = self.op(Op::Sub, TypeId::I32, x, high);
-        let half = self.op_const(Op::LShr, TypeId::I32, rest, 1);
-        let sum = self.op(Op::Add, TypeId::I32, half, high);
-        self.op_const(Op::LShr, TypeId::I32, sum, u64::from(bits) - 1)
+        let then = if by.is_long { 0 } else { by.shift };
+        let high = if width == 64 {
+            let high = self.high_half(x, by.multiplier);
+            self.op_const(Op::LShr, ty, high, then.into())
+        } else {
+            let wide = self.cast(Op::ZExt, TypeId::I64, x);
+            self.high(ty, wide, by.multiplier, 32 + then, Op::LShr)
+        };
+        if !by.is_long {
+            return high;
+        }
+        let rest = self.op(Op::Sub, ty, x, high);
+        let half = self.op_const(Op::LShr, ty, rest, 1);
+        let sum = self.op(Op::Add, ty, half, high);
+        self.op_const(Op::LShr, ty, sum, by.shift.into())
     }
 
-    /// `wide * m >> shift`, as 32 bits.
-    fn high(&mut self, wide: Value, m: u64, shift: u32, op: Op) -> Value {
+    /// The high half of the 128 bits of `x * m`.
+    fn high_half(&mut self, x: Value, m: u64) -> Value {
+        let m = self.graph.int(TypeId::I64, m);
+        let pool = self.graph.pool(&[x.0, m.0]);
+        let args = [Intrinsic::UMulHigh as u32, pool, 2];
+        let id = self.graph.op(Op::Intrinsic, TypeId::I64, args, self.like);
+        self.list.push(id);
+        Value::inst(id)
+    }
+
+    /// `wide * m >> shift`, as `ty`.
+    fn high(&mut self, ty: TypeId, wide: Value, m: u64, shift: u32, op: Op) -> Value {
         let product = self.op_const(Op::Mul, TypeId::I64, wide, m);
         let shifted = self.op_const(op, TypeId::I64, product, shift.into());
-        self.cast(Op::Trunc, TypeId::I32, shifted)
+        self.cast(Op::Trunc, ty, shifted)
     }
 
-    /// `x / d`; `d` is not 0, 1, -1 or the lowest number, and a power of two unless at 32 bits.
+    /// `x / d`; `d` is not 0, 1, -1 or the lowest number, and a power of two unless at 64 bits or up to 32.
     fn signed_quotient(&mut self, ty: TypeId, width: u32, x: Value, d: u64) -> Value {
         let divisor = signed(d, width);
         let magnitude = divisor.unsigned_abs();
+        if width == 64 && !magnitude.is_power_of_two() {
+            return self.wide_quotient(x, divisor);
+        }
         let quotient = if magnitude.is_power_of_two() {
             let power = magnitude.trailing_zeros();
             self.shifted_quotient(ty, width, x, power)
         } else {
-            let bits = 64 - magnitude.leading_zeros();
-            let m = (1u64 << (31 + bits)) / magnitude + 1;
+            let by = reciprocal::signed(magnitude, width);
             let wide = self.cast(Op::SExt, TypeId::I64, x);
-            let floor = self.high(wide, m, 31 + bits, Op::AShr);
+            let floor = self.high(ty, wide, by.multiplier, by.shift, Op::AShr);
             // Rounded down so far; a negative one is one more.
-            let sign = self.op_const(Op::LShr, ty, x, 31);
+            let sign = self.op_const(Op::LShr, ty, x, u64::from(width) - 1);
             self.op(Op::Add, ty, floor, sign)
         };
         if divisor > 0 {
@@ -187,6 +207,22 @@ impl Reducer<'_, '_> {
         }
         let zero = self.graph.int(ty, 0);
         self.op(Op::Sub, ty, zero, quotient)
+    }
+
+    /// `x / divisor` of 64 bits: the quotient of the magnitudes, negated (`(q ^ -1) - -1`) where the signs differ.
+    fn wide_quotient(&mut self, x: Value, divisor: i64) -> Value {
+        let ty = TypeId::I64;
+        let sign = self.op_const(Op::AShr, ty, x, 63);
+        let flipped = self.op(Op::Xor, ty, x, sign);
+        let magnitude = self.op(Op::Sub, ty, flipped, sign);
+        let quotient = self.unsigned_quotient(ty, 64, magnitude, divisor.unsigned_abs());
+        let sign = if divisor < 0 {
+            self.op_const(Op::Xor, ty, sign, u64::MAX)
+        } else {
+            sign
+        };
+        let flipped = self.op(Op::Xor, ty, quotient, sign);
+        self.op(Op::Sub, ty, flipped, sign)
     }
 
     /// `x / 2^power`, rounded towards 0: negative numbers get 2^power - 1 added first.

@@ -93,19 +93,25 @@ fn every_reduction_gives_the_same_number_or_fault() {
 }
 
 #[test]
-fn no_division_by_a_constant_is_left_at_32_bits() {
+fn no_division_by_a_constant_is_left() {
+    for width in [8, 16, 32, 64] {
+        no_division_is_left(width);
+    }
+}
+
+fn no_division_is_left(width: u32) {
     let mut random = Random::new(6);
-    for c in constants(32, &mut random) {
+    for c in constants(width, &mut random) {
         for name in ["udiv", "sdiv", "urem", "srem"] {
-            let (_, after) = both(name, 32, c);
+            let (_, after) = both(name, width, c);
             let body = after.funcs[0].body.as_ref().unwrap();
             let divides = |op| matches!(op, Op::UDiv | Op::SDiv | Op::URem | Op::SRem);
             let left = body.insts.iter().any(|inst| divides(inst.op));
             // What can fault, and what is simpler than this (a shift, a comparison) is not ours.
-            let unsigned = c.cast_unsigned() & 0xffff_ffff;
+            let unsigned = c.cast_unsigned() & (u64::MAX >> (64 - width));
             let ours = match name {
                 "udiv" | "urem" => unsigned > 1 && !unsigned.is_power_of_two(),
-                _ => !matches!(c, -1..=1) && c != i64::from(i32::MIN),
+                _ => !matches!(c, -1..=1) && c != i64::MIN >> (64 - width),
             };
             assert_eq!(left, !ours, "{name} by {c}");
         }
