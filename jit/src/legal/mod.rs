@@ -31,6 +31,7 @@
 
 mod convert;
 pub mod dialect;
+mod divide;
 mod emit;
 mod half;
 mod helpers;

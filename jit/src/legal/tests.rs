@@ -1,6 +1,7 @@
 //! The interpreter judges: a program means the same before and after. The verifier and the dialect's
 //! checker judge the form.
 
+mod divide;
 mod files;
 mod programs;
 

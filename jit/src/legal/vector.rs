@@ -132,6 +132,11 @@ impl Rewriter<'_, '_> {
         if what.op == Op::Mul && lane == Lane::I8 && machine::max_bits(self.cx.cpu) != 0 {
             return self.widened(what, Op::ZExt, TypeId::I16, ty, args);
         }
+        if matches!(what.op, Op::UDiv | Op::URem | Op::SDiv | Op::SRem)
+            && let Some(divisor) = self.common_divisor(what.op, &args[1], lane)
+        {
+            return self.divide_by(what.op, &args[0], lane, divisor);
+        }
         let cpu = self.cx.cpu;
         let has = |lanes| machine::supports(what.op, Vector { lane, lanes }, cpu);
         self.chunked(what, ty, args, (&[lane], lane), has, |this, len, values| {
@@ -197,15 +202,7 @@ impl Rewriter<'_, '_> {
     /// logical ones, or lane by lane.
     fn shift(&mut self, what: Do, ty: TypeId, args: &[Val], lane: Lane) -> Res<Val> {
         let cpu = self.cx.cpu;
-        let amounts = self.pieces(&args[1]);
-        let known: Option<SmallVec<[u64; 16]>> = amounts
-            .list
-            .iter()
-            .map(|piece| self.constant_lanes(piece.2, piece.1))
-            .try_fold(SmallVec::new(), |mut all, lanes| {
-                all.extend(lanes?);
-                Some(all)
-            });
+        let known = self.known_lanes(&args[1]);
         let width = u64::from(lane.bits());
         let same = known.filter(|all| all.iter().all(|&amount| amount % width == all[0] % width));
         let constant = same.map(|all| all[0] % width);
@@ -281,6 +278,15 @@ impl Rewriter<'_, '_> {
         let shifted = self.compute(logical, ty, args)?;
         let flipped = self.compute(Do::op(Op::Xor), ty, &[shifted, place.clone()])?;
         self.compute(Do::op(Op::Sub), ty, &[flipped, place])
+    }
+
+    /// The lanes of a constant vector.
+    pub(super) fn known_lanes(&self, value: &Val) -> Option<SmallVec<[u64; 16]>> {
+        let mut all = SmallVec::new();
+        for (_, len, piece) in self.pieces(value).list {
+            all.extend(self.constant_lanes(piece, len)?);
+        }
+        Some(all)
     }
 
     /// Whether the lanes are halves.
