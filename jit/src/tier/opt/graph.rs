@@ -33,6 +33,7 @@
 //! G5. Equal integers are the same [`Value`]; null and undef ones are `ConstKind::Int(0)`.
 
 mod compact;
+mod duplicate;
 mod effects;
 mod operands;
 mod splice;
@@ -92,6 +93,8 @@ pub struct Graph<'a> {
     const_ids: HashMap<Const, ConstId>,
     /// How many more changes passes may make; see [`Fuel`].
     pub fuel: Fuel,
+    /// How many loops have been unrolled.
+    pub unrolled: u32,
 }
 
 impl<'a> Graph<'a> {
@@ -134,6 +137,7 @@ impl<'a> Graph<'a> {
             replaced: false,
             const_ids: HashMap::new(),
             fuel,
+            unrolled: 0,
         };
         graph.copy_pool()?;
         graph.unify_consts();

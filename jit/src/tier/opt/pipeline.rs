@@ -16,6 +16,7 @@ use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
 use super::passes::{
     address, dce, gvn, hoist, induction, inline, sccp, simplify, simplify_cfg, sroa, strength,
+    unroll,
 };
 use crate::tier::{Bindings, Declined, Tier};
 use alloc::vec::Vec;
@@ -45,6 +46,12 @@ const JOIN: &[Pass] = &[
     ("simplify-cfg-constants", simplify_cfg::run),
 ];
 
+/// Behind unrolling, that of O2 or of O3: turns become one piece of code.
+const STRAIGHTEN: &[Pass] = &[
+    ("simplify-turns", unroll::then::simplify),
+    ("simplify-cfg-turns", unroll::then::simplify_cfg),
+];
+
 /// Less work: addresses and products, what is computed twice, what loops need not repeat.
 const REDUCE: &[Pass] = &[
     ("address", address::run),
@@ -63,17 +70,25 @@ const REDUCE: &[Pass] = &[
 /// faster than at baseline, which keeps variables in registers, too.
 pub const O1: &[Pass] = &list::<{ CLEAN.len() + REDUCE.len() }>(&[CLEAN, REDUCE]);
 
-/// As [`O1`], with inlining.
-pub const O2: &[Pass] = &inlining(inline::run_o2);
+/// As [`O1`], with inlining, and small loops unrolled.
+pub const O2: &[Pass] = &inlining(inline::run_o2, ("unroll", unroll::run_o2));
 
-/// As [`O2`], with more inlining, until unrolling and vectorisation are there.
-pub const O3: &[Pass] = &inlining(inline::run_o3);
+/// As [`O2`], with more of both, until vectorisation is there.
+pub const O3: &[Pass] = &inlining(inline::run_o3, ("unroll-more", unroll::run_o3));
 
-/// The list of a level that inlines by `inline`.
+/// The list of a level that inlines by `inline` and unrolls by `unroll`.
 const fn inlining(
     inline: fn(&mut Graph<'_>),
-) -> [Pass; CLEAN.len() + 1 + JOIN.len() + REDUCE.len()] {
-    list(&[CLEAN, &[(inline::NAME, inline)], JOIN, REDUCE])
+    unroll: Pass,
+) -> [Pass; CLEAN.len() + 1 + JOIN.len() + 1 + STRAIGHTEN.len() + REDUCE.len()] {
+    list(&[
+        CLEAN,
+        &[(inline::NAME, inline)],
+        JOIN,
+        &[unroll],
+        STRAIGHTEN,
+        REDUCE,
+    ])
 }
 
 /// The passes of `parts`, one part behind the other, `N` in all.

@@ -24,12 +24,7 @@ const MAX_DERIVED: usize = 4;
 /// Replaces products with counters.
 pub fn run(graph: &mut Graph<'_>) {
     let mut nest = Nest::new(graph);
-    let mut members: Vec<Vec<BlockId>> = nest.all().map(|_| Vec::new()).collect();
-    for &block in nest.cfg.rpo() {
-        if let Some(id) = nest.innermost(block) {
-            members[id.index()].push(block);
-        }
-    }
+    let members = nest.members();
     for id in nest.all() {
         let counters = counters(graph, &nest, id);
         if counters.is_empty() {

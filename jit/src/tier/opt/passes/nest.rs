@@ -12,6 +12,7 @@ use ir::{BlockId, Flags, Inst, InstId, Op, TypeId, Value, ValueKind};
 /// The loops of a graph.
 pub(super) struct Nest {
     pub(super) cfg: Cfg,
+    pub(super) dominators: Dominators,
     loops: Loops,
     /// By block, new ones included.
     innermost: Vec<Option<LoopId>>,
@@ -26,7 +27,8 @@ pub(super) struct Nest {
 impl Nest {
     pub(super) fn new(graph: &mut Graph<'_>) -> Self {
         let cfg = graph.cfg();
-        let loops = Loops::new(&cfg, &Dominators::new(&cfg));
+        let dominators = Dominators::new(&cfg);
+        let loops = Loops::new(&cfg, &dominators);
         let blocks = (0..cfg.num_blocks() as u32).map(BlockId);
         let innermost = blocks.map(|block| loops.innermost(block)).collect();
         let mut home = vec![BlockId(0); graph.num_insts()];
@@ -41,6 +43,7 @@ impl Nest {
         }
         Self {
             cfg,
+            dominators,
             preheader: vec![None; loops.all().len()],
             loops,
             innermost,
@@ -94,6 +97,27 @@ impl Nest {
         }
     }
 
+    /// By loop: the blocks that are in no inner loop, in reverse postorder.
+    pub(super) fn members(&self) -> Vec<Vec<BlockId>> {
+        let mut members: Vec<Vec<BlockId>> = self.all().map(|_| Vec::new()).collect();
+        for &block in self.cfg.rpo() {
+            if let Some(id) = self.innermost(block) {
+                members[id.index()].push(block);
+            }
+        }
+        members
+    }
+
+    /// Whether an address leads to a block.
+    pub(super) fn is_pinned(&self, block: BlockId) -> bool {
+        self.pinned.get(block.index()).is_some_and(|&pinned| pinned)
+    }
+
+    /// The block of an instruction.
+    pub(super) fn home(&self, inst: InstId) -> BlockId {
+        self.home[inst.index()]
+    }
+
     /// Notes that an instruction is in a block now.
     pub(super) fn settle(&mut self, inst: InstId, block: BlockId) {
         if self.home.len() <= inst.index() {
@@ -135,7 +159,7 @@ impl Nest {
         {
             return Some(only);
         }
-        Some(make_preheader(graph, header, &outside))
+        Some(put_before(graph, header, &outside))
     }
 
     /// Notes a preheader that was made: it lies in the loop around.
@@ -148,7 +172,7 @@ impl Nest {
 }
 
 /// Puts a block between `outside` and `header`, with phis for what differs.
-fn make_preheader(graph: &mut Graph<'_>, header: BlockId, outside: &[BlockId]) -> BlockId {
+pub(super) fn put_before(graph: &mut Graph<'_>, header: BlockId, outside: &[BlockId]) -> BlockId {
     let block = graph.add_block();
     let like = graph.insts(header)[0];
     let mut list = Vec::new();
