@@ -18,6 +18,7 @@
 pub mod fold;
 mod known;
 pub mod pattern;
+mod rotate;
 pub mod rules;
 mod special;
 

@@ -14,7 +14,9 @@ impl Simplifier<'_, '_> {
             Op::Select => {
                 (inst.args[1] == inst.args[2]).then(|| Simpler::Value(Value(inst.args[1])))
             }
-            Op::Xor => self.inverted_compare(inst),
+            Op::Or => self.rotation(inst),
+            Op::Xor => self.inverted_compare(inst).or_else(|| self.rotation(inst)),
+            Op::Add => self.rotation(inst),
             Op::AShr => self.sign_extension(inst, id),
             Op::ZExt => self.low_bits(inst),
             Op::ICmp => self.compare_addresses(inst),
