@@ -12,6 +12,7 @@ pub mod induction;
 pub mod inline;
 mod nest;
 mod region;
+pub mod scalarise;
 pub mod sccp;
 pub mod simplify;
 pub mod simplify_cfg;

@@ -15,8 +15,8 @@
 use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
 use super::passes::{
-    address, dce, gvn, hoist, induction, inline, sccp, simplify, simplify_cfg, sroa, strength,
-    unroll,
+    address, dce, gvn, hoist, induction, inline, scalarise, sccp, simplify, simplify_cfg, sroa,
+    strength, unroll,
 };
 use crate::tier::{Bindings, Declined, Tier};
 use alloc::vec::Vec;
@@ -54,6 +54,7 @@ const STRAIGHTEN: &[Pass] = &[
 
 /// Less work: addresses and products, what is computed twice, what loops need not repeat.
 const REDUCE: &[Pass] = &[
+    ("scalarise", scalarise::run),
     ("address", address::run),
     ("strength", strength::run),
     ("gvn", gvn::run),

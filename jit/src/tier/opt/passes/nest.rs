@@ -72,6 +72,11 @@ impl Nest {
         self.loops.get(id).parent
     }
 
+    /// How many loops a loop lies in, itself included.
+    pub(super) fn depth(&self, id: LoopId) -> u32 {
+        self.loops.get(id).depth
+    }
+
     /// The header of a loop.
     pub(super) fn header(&self, id: LoopId) -> BlockId {
         self.loops.get(id).header
