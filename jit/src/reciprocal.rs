@@ -68,7 +68,7 @@ mod tests {
         for d in (3..256u64).filter(|d| !d.is_power_of_two()) {
             let by = unsigned(d, 8);
             for x in 0..256 {
-                let high = x * by.multiplier >> 8;
+                let high = (x * by.multiplier) >> 8;
                 let sum = if by.is_long {
                     ((x - high) >> 1) + high
                 } else {
@@ -80,7 +80,7 @@ mod tests {
         for d in (3..128).filter(|d: &i64| d.count_ones() > 1) {
             let by = signed(d as u64, 8);
             for x in -128..128 {
-                let floor = x * by.multiplier as i64 >> by.shift;
+                let floor = (x * by.multiplier as i64) >> by.shift;
                 assert_eq!(floor + i64::from(x < 0), x / d, "{x} / {d}");
             }
         }
