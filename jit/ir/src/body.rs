@@ -23,6 +23,7 @@ pub struct BlockId(pub u32);
 impl BlockId {
     /// As an index.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -35,6 +36,7 @@ pub struct ConstId(pub u32);
 impl ConstId {
     /// As an index.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -197,6 +199,7 @@ impl Block {
 
     /// Its terminator (B2).
     #[must_use]
+    #[inline]
     pub fn terminator(self) -> InstId {
         InstId(self.end - 1)
     }
@@ -319,7 +322,11 @@ impl Body {
                     f(Value(a));
                 }
             }
-            Op::Select | Op::InsertElement => [a, b, c].map(Value).into_iter().for_each(f),
+            Op::Select | Op::InsertElement => {
+                f(Value(a));
+                f(Value(b));
+                f(Value(c));
+            }
             Op::PtrAdd => {
                 f(Value(a));
                 if Value(b) != Value::NONE {

@@ -4,6 +4,7 @@
 //! [`Op`]. `v` is a [`Value`](crate::Value) in raw form, `b` a block id, `#` a plain number,
 //! `pool` an index into [`Body::pool`](crate::Body::pool). Unused arguments are 0.
 
+use crate::body::Value;
 use crate::types::TypeId;
 
 /// Index of an instruction in its body.
@@ -13,6 +14,7 @@ pub struct InstId(pub u32);
 impl InstId {
     /// As an index.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -144,6 +146,7 @@ pub enum Op {
 impl Op {
     /// Whether the instruction ends a block.
     #[must_use]
+    #[inline]
     pub fn is_terminator(self) -> bool {
         self as u8 >= Self::Br as u8
     }
@@ -167,18 +170,21 @@ impl Op {
 
     /// Whether it is one of [`INT_BINARY`](Self::INT_BINARY).
     #[must_use]
+    #[inline]
     pub fn is_int_binary(self) -> bool {
         self as u8 <= Self::Xor as u8
     }
 
     /// Whether it is one of the five float operations of two operands.
     #[must_use]
+    #[inline]
     pub fn is_float_binary(self) -> bool {
         (Self::FAdd as u8..=Self::FRem as u8).contains(&(self as u8))
     }
 
     /// Whether it converts one value to another type.
     #[must_use]
+    #[inline]
     pub fn is_cast(self) -> bool {
         (Self::Trunc as u8..=Self::Bitcast as u8).contains(&(self as u8))
     }
@@ -587,8 +593,17 @@ pub struct Inst {
 }
 
 impl Inst {
+    /// The arguments as values; those that are numbers name none.
+    #[must_use]
+    #[inline]
+    pub fn values(&self) -> [Value; 3] {
+        let [a, b, c] = self.args;
+        [Value(a), Value(b), Value(c)]
+    }
+
     /// Whether the instruction defines a value.
     #[must_use]
+    #[inline]
     pub fn has_result(&self) -> bool {
         // Fences stand just before the terminators.
         (self.op as u8) < Op::Fence as u8 && self.op != Op::Store && self.ty != TypeId::VOID
@@ -596,6 +611,7 @@ impl Inst {
 
     /// The predicate of an `ICmp`; `None` for a number out of range.
     #[must_use]
+    #[inline]
     pub fn int_pred(&self) -> Option<IntPred> {
         IntPred::ALL.get(usize::from(self.flags.0 & 15)).copied()
     }
@@ -616,7 +632,6 @@ impl Inst {
     /// [`Body::for_each_operand`](crate::Body::for_each_operand), its counterpart for reading; `pool` is that of
     /// the body. Words of a list are visited once only if no other instruction shares them.
     pub fn for_each_operand_mut(&mut self, pool: &mut [u32], mut f: impl FnMut(&mut u32)) {
-        use crate::body::Value;
         let [a, b, c] = &mut self.args;
         let words = |start: u32, n: u32| start as usize..(start + n) as usize;
         match self.op {

@@ -13,6 +13,7 @@ pub struct FuncId(pub u32);
 impl FuncId {
     /// As an index.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -25,6 +26,7 @@ pub struct GlobalId(pub u32);
 impl GlobalId {
     /// As an index.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }

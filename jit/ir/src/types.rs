@@ -42,6 +42,7 @@ impl TypeId {
 
     /// As an index into the table.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
@@ -237,6 +238,7 @@ impl Types {
 
     /// Width of an integer or a pointer in bits; `None` for others.
     #[must_use]
+    #[inline]
     pub fn int_bits(&self, id: TypeId) -> Option<u32> {
         match self.get(id) {
             Type::Int(bits) => Some(u32::from(*bits)),

@@ -20,7 +20,16 @@ use alloc::vec::Vec;
 use graph::Optimised;
 use ir::{Body, InstId};
 use passes::inline;
-use pipeline::{Options, Pass};
+use pipeline::{Options, Pass, PassRun};
+
+/// What a compilation spent its time on, in the unit of the clock that was handed in.
+#[derive(Debug, Default)]
+pub struct Timing {
+    /// The passes in the order in which they ran.
+    pub passes: Vec<PassRun>,
+    /// The back end's steps.
+    pub back_end: backend::Timing,
+}
 
 /// Compiles `job` at O1, O2 or O3.
 ///
@@ -30,26 +39,43 @@ use pipeline::{Options, Pass};
 /// # Errors
 /// The tier declined.
 pub fn compile(job: &Job<'_>, tier: Tier) -> Result<Compiled, Declined> {
-    let optimised = middle(job, tier)?;
-    match finish(job, tier, optimised) {
-        (Err(_), true) => {
-            let passes = pipeline::passes(tier).iter().copied();
-            let alone: Vec<Pass> = passes.filter(|pass| pass.0 != inline::NAME).collect();
-            let outcome = run(job, &alone)?;
-            finish(job, tier, outcome).0
-        }
-        (result, _) => result,
-    }
+    compile_timed(job, tier, &mut || 0, &mut Timing::default())
 }
 
-/// The back end's part; and whether the body holds copies of others.
-fn finish(job: &Job<'_>, tier: Tier, optimised: Optimised) -> (Result<Compiled, Declined>, bool) {
+/// As [`compile`], for tools: adds to `timing` where the time of the clock `now` went.
+///
+/// # Errors
+/// The tier declined.
+pub fn compile_timed(
+    job: &Job<'_>,
+    tier: Tier,
+    now: &mut dyn FnMut() -> u64,
+    timing: &mut Timing,
+) -> Result<Compiled, Declined> {
+    let optimised = run(job, pipeline::passes(tier), now, timing)?;
     let has_copies = !optimised.inlined.is_empty();
-    let compiled = backend::compile(job, &optimised.body, tier).map(|mut compiled| {
-        name_origins(&mut compiled.tables, optimised);
-        compiled
-    });
-    (compiled, has_copies)
+    let compiled = finish(job, tier, optimised, now, timing);
+    if compiled.is_ok() || !has_copies {
+        return compiled;
+    }
+    let passes = pipeline::passes(tier).iter().copied();
+    let alone: Vec<Pass> = passes.filter(|pass| pass.0 != inline::NAME).collect();
+    let optimised = run(job, &alone, now, timing)?;
+    finish(job, tier, optimised, now, timing)
+}
+
+/// The back end's part.
+fn finish(
+    job: &Job<'_>,
+    tier: Tier,
+    optimised: Optimised,
+    now: &mut dyn FnMut() -> u64,
+    timing: &mut Timing,
+) -> Result<Compiled, Declined> {
+    let back_end = &mut timing.back_end;
+    let mut compiled = backend::compile_timed(job, &optimised.body, tier, now, back_end)?;
+    name_origins(&mut compiled.tables, optimised);
+    Ok(compiled)
 }
 
 /// Makes side tables that name instructions of the optimised body name those of stored ones.
@@ -66,14 +92,25 @@ fn name_origins(tables: &mut SideTables, optimised: Optimised) {
     tables.inlined = optimised.inlined;
 }
 
-fn run(job: &Job<'_>, passes: &[Pass]) -> Result<Optimised, Declined> {
+fn run(
+    job: &Job<'_>,
+    passes: &[Pass],
+    now: &mut dyn FnMut() -> u64,
+    timing: &mut Timing,
+) -> Result<Optimised, Declined> {
     let options = Options {
         passes,
         bindings: Some(job.bindings),
         ..Options::default()
     };
-    let outcome = pipeline::run(job.module, job.func, options, &mut || 0)?;
+    let outcome = pipeline::run(job.module, job.func, options, now)?;
+    timing.passes.extend(outcome.runs);
     Ok(outcome.optimised)
+}
+
+/// The body of `job` after `passes`.
+fn untimed(job: &Job<'_>, passes: &[Pass]) -> Result<Optimised, Declined> {
+    run(job, passes, &mut || 0, &mut Timing::default())
 }
 
 /// What the back end starts from: the body of `job` after the passes of `tier`.
@@ -81,7 +118,7 @@ fn run(job: &Job<'_>, passes: &[Pass]) -> Result<Optimised, Declined> {
 /// # Errors
 /// The tier declined.
 pub fn middle(job: &Job<'_>, tier: Tier) -> Result<Optimised, Declined> {
-    run(job, pipeline::passes(tier))
+    untimed(job, pipeline::passes(tier))
 }
 
 /// The body of `job` after the passes of `tier`, up to and including the one named `stop_after`:
@@ -95,5 +132,5 @@ pub fn optimise(job: &Job<'_>, tier: Tier, stop_after: Option<&str>) -> Result<B
         Some(name) => pipeline::passes_until(tier, name)
             .map_err(|_| Declined::Unsupported("stopping after a pass of this name", InstId(0)))?,
     };
-    run(job, passes).map(|optimised| optimised.body)
+    untimed(job, passes).map(|optimised| optimised.body)
 }

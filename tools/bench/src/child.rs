@@ -13,8 +13,10 @@
 use crate::Error;
 use hosted::{Core, Directory, Left, Options, Process};
 use jit::instance::{Archive, Input, Program};
-use jit::tier::Tier;
+use jit::tier::opt::{self, Timing};
+use jit::tier::{SideTables, Tier};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::hint::black_box;
@@ -133,7 +135,8 @@ fn compile(file: &str, tier: &str) -> Result<Value, Error> {
     let cpu = hosted::process::cpu_features();
     program.legalise(cpu).map_err(|error| error.to_string())?;
     let module = &program.module;
-    let (mut code_bytes, mut declined, mut funcs) = (0, 0, 0);
+    let (mut code_bytes, mut declined, mut funcs, mut copied) = (0, 0, 0, 0);
+    let mut timing = Timing::default();
     for (id, _) in module
         .funcs
         .iter()
@@ -148,8 +151,15 @@ fn compile(file: &str, tier: &str) -> Result<Value, Error> {
             counting: true,
         };
         funcs += 1;
-        match jit::tier::compile(&job, tier) {
-            Ok(code) => code_bytes += black_box(code).code.len(),
+        let compiled = match tier {
+            Tier::Baseline => jit::tier::compile(&job, tier),
+            _ => opt::compile_timed(&job, tier, &mut cpu_ns, &mut timing),
+        };
+        match black_box(compiled) {
+            Ok(compiled) => {
+                code_bytes += compiled.code.len();
+                copied += copied_insts(module, &compiled.tables);
+            }
             Err(_) => declined += 1,
         }
     }
@@ -157,7 +167,36 @@ fn compile(file: &str, tier: &str) -> Result<Value, Error> {
     Ok(json!({
         "insts": insts, "funcs": funcs, "declined": declined, "code_bytes": code_bytes,
         "load_ns": loaded - start, "compile_ns": end - loaded, "peak_kib": peak_kib(),
+        "copied_insts": copied, "regalloc_ns": timing.back_end.regalloc, "steps": steps(&timing),
     }))
+}
+
+/// Instructions of the bodies that were copied into a function, each body once.
+fn copied_insts(module: &ir::Module, tables: &SideTables) -> usize {
+    let funcs: BTreeSet<u32> = tables.inlined.iter().map(|copy| copy.func.0).collect();
+    let bodies = funcs
+        .into_iter()
+        .filter_map(|func| module.funcs[func as usize].body.as_ref());
+    bodies.map(|body| body.insts.len()).sum()
+}
+
+/// Nanoseconds by step: each pass, and what the back end does.
+fn steps(timing: &Timing) -> Value {
+    let mut steps: Vec<(&str, u64)> = Vec::new();
+    let back_end = timing.back_end;
+    let back_end = [
+        ("lower", back_end.lower),
+        ("regalloc", back_end.regalloc),
+        ("emit", back_end.emit),
+    ];
+    let passes = timing.passes.iter().map(|run| (run.pass, run.time));
+    for (name, time) in passes.chain(back_end) {
+        match steps.iter_mut().find(|step| step.0 == name) {
+            Some(step) => step.1 += time,
+            None => steps.push((name, time)),
+        }
+    }
+    json!(steps)
 }
 
 /// Reads a module file.

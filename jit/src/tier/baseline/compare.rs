@@ -182,7 +182,7 @@ impl Emitter<'_> {
 
     /// `Select`.
     pub(super) fn select(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
-        let [cond, then, other] = inst.args.map(Value);
+        let [cond, then, other] = inst.values();
         let ix = self.result(id);
         if self.vals[ix as usize].more != 0 {
             return self.unsupported("selection of an aggregate");

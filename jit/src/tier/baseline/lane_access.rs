@@ -78,7 +78,7 @@ impl Emitter<'_> {
 
     /// `InsertElement`.
     pub(super) fn insert_lane(&mut self, id: InstId, inst: &Inst) -> Result<(), Declined> {
-        let [whole, element, index] = inst.args.map(Value);
+        let [whole, element, index] = inst.values();
         let shape = self.shape(inst.ty)?;
         let lane = self.known_lane(index, shape)?;
         let source = self.xmm(whole);

@@ -155,6 +155,8 @@ pub struct PassRun {
     pub pass: &'static str,
     /// How long it took, in the clock's unit.
     pub time: u64,
+    /// Changes it made: units of fuel.
+    pub changes: u64,
     /// Instructions afterwards.
     pub insts: usize,
 }
@@ -197,13 +199,14 @@ pub fn run(
     }
     let mut runs = Vec::with_capacity(options.passes.len());
     for &(name, pass) in options.passes {
-        let before = now();
+        let (before, used) = (now(), graph.fuel.used());
         graph.fuel.enter(name);
         pass(&mut graph);
         graph.settle();
         runs.push(PassRun {
             pass: name,
             time: now().wrapping_sub(before),
+            changes: graph.fuel.used() - used,
             insts: graph.blocks().map(|block| graph.insts(block).len()).sum(),
         });
         if options.verify {

@@ -245,7 +245,7 @@ impl<'g, 'a> Solver<'g, 'a> {
 
     /// Anything but a phi.
     fn evaluate(&mut self, inst: &Inst) -> Known {
-        let [a, b, c] = inst.args.map(Value);
+        let [a, b, c] = inst.values();
         match inst.op {
             // Poison is 0 already.
             Op::Freeze => self.of(a),

@@ -158,6 +158,6 @@ fn constant_right(graph: &Graph<'_>, inst: &Inst) -> Option<Inst> {
 }
 
 /// Whether the operands may be swapped.
-pub(super) fn is_commutative(op: Op) -> bool {
+pub(super) const fn is_commutative(op: Op) -> bool {
     matches!(op, Op::Add | Op::Mul | Op::And | Op::Or | Op::Xor)
 }

@@ -143,7 +143,7 @@ impl Lower<'_> {
             if !matches!(inst.op, Op::Add | Op::Sub | Op::Shl) {
                 return;
             }
-            let [a, b, _] = inst.args.map(Value);
+            let [a, b, _] = inst.values();
             let Some(number) = self.imm_of(b, 32) else {
                 return;
             };

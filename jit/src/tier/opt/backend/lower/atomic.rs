@@ -28,7 +28,7 @@ impl Lower<'_> {
 
     /// `AtomicRmw`.
     pub(super) fn atomic_rmw(&mut self, id: InstId, inst: &Inst) -> Lowered {
-        let [pointer, value, _] = inst.args.map(Value);
+        let [pointer, value, _] = inst.values();
         let size = self.atomic_size(inst.ty)?;
         let operand = self.reg(value)?;
         let (mem, address) = self.address(pointer)?;

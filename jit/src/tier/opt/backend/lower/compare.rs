@@ -33,7 +33,7 @@ impl Lower<'_> {
     fn negated(&self, value: Value) -> Option<Value> {
         let (leaf, _) = self.leaf(value, 0);
         let (_, inst) = self.def(leaf)?;
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let not = inst.op == Op::Xor && self.types.int_bits(inst.ty) == Some(1);
         (not && self.const_bits(b).is_some_and(|bits| bits & 1 != 0)).then_some(a)
     }
@@ -69,7 +69,7 @@ impl Lower<'_> {
 
     /// Flags of the comparison `inst`. Loads may be done by it if it is done only once.
     fn compare(&mut self, inst: &Inst, once: bool) -> Lowered<Truth> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         if inst.op == Op::FCmp {
             return self.compare_floats(inst, a, b, once);
         }
@@ -162,7 +162,7 @@ impl Lower<'_> {
         if !fits || !once || !self.is_sole(value) || self.is_wanted(id) {
             return Ok(false);
         }
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let size = exact_size(bits);
         let (a, b) = if self.imm_of(a, bits).is_some() {
             (b, a)
@@ -256,7 +256,7 @@ impl Lower<'_> {
 
     /// `Select`, part by part.
     pub(super) fn select(&mut self, id: InstId, inst: &Inst) -> Lowered {
-        let [cond, then, other] = inst.args.map(Value);
+        let [cond, then, other] = inst.values();
         let parts = self.parts(inst.ty)?;
         for (number, &part) in (0u32..).zip(&parts) {
             let dst = self.result_part(id, number)?;

@@ -12,7 +12,7 @@ impl Lower<'_> {
     pub(super) fn float_binary(&mut self, id: InstId, inst: &Inst) -> Lowered {
         let double = self.is_double(inst.ty)?;
         let dst = self.result(id)?;
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let op = match inst.op {
             Op::FAdd => FpOp::Add,
             Op::FSub => FpOp::Sub,

@@ -11,7 +11,7 @@ impl Lower<'_> {
     pub(super) fn int_binary(&mut self, id: InstId, inst: &Inst) -> Lowered {
         let bits = self.type_bits(inst.ty)?;
         let dst = self.result(id)?;
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         match inst.op {
             Op::Add => self.add(dst, a, b, bits),
             Op::Sub => self.subtract(dst, a, b, bits),

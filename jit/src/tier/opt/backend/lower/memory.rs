@@ -226,7 +226,7 @@ impl Lower<'_> {
         if !fits || !here || self.is_wanted(id) || !self.is_sole(value) {
             return Ok(false);
         }
-        let [a, b, _] = binary.args.map(Value);
+        let [a, b, _] = binary.values();
         let size = exact_size(bits);
         let other = if self.reads(a, size, pointer) {
             b

@@ -306,7 +306,7 @@ impl Lower<'_> {
 
     /// `Store` of a vector.
     pub(super) fn lanes_store(&mut self, inst: &Inst) -> Lowered {
-        let [pointer, value, _] = inst.args.map(Value);
+        let [pointer, value, _] = inst.values();
         let bytes = self.types.layout(inst.ty).store;
         if let Some(vector) = self.stored_upper(value) {
             let vector = self.reg(vector)?;

@@ -10,7 +10,7 @@ use ir::{ConstKind, FloatPred, Inst, IntPred, Intrinsic, Op, TypeId, Value};
 
 /// The constant that an instruction computes, if all it needs is constant.
 pub(in crate::tier::opt) fn constant(graph: &mut Graph<'_>, inst: &Inst) -> Option<Value> {
-    let [a, b, _] = inst.args.map(Value);
+    let [a, b, _] = inst.values();
     let kind = match inst.op {
         op if op.is_int_binary() => {
             let width = narrow(graph, inst.ty)?;

@@ -13,7 +13,7 @@ const DEPTH: u32 = 4;
 impl Simplifier<'_, '_> {
     /// What the zero bits of its operands make of an instruction.
     pub(super) fn by_known_bits(&mut self, inst: &Inst) -> Option<Simpler> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         match inst.op {
             Op::And => {
                 let mask = self.graph.const_int(b)?;
@@ -41,7 +41,7 @@ impl Simplifier<'_, '_> {
 
     /// Signed operations on what is not negative are unsigned ones, which are cheaper.
     fn as_unsigned(&self, inst: &Inst) -> Option<Simpler> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let op = match inst.op {
             Op::SDiv => Op::UDiv,
             Op::SRem => Op::URem,
@@ -54,7 +54,7 @@ impl Simplifier<'_, '_> {
     }
 
     fn known_compare(&mut self, inst: &Inst) -> Option<Simpler> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let limit = self.graph.const_int(b)?;
         let all = ones(self.width(a)?);
         let zeros = self.zeros(a, DEPTH);
@@ -94,7 +94,7 @@ impl Simplifier<'_, '_> {
         let Some(inst) = self.def(value).filter(|_| depth != 0) else {
             return 0;
         };
-        let [a, b, c] = inst.args.map(Value);
+        let [a, b, c] = inst.values();
         let of = |value| self.zeros(value, depth - 1);
         let amount = || self.graph.const_int(b).filter(|&n| n < u64::from(width));
         let zeros = match inst.op {

@@ -5,7 +5,7 @@
 //! values of 8 bits and for random ones of more by this pass's tests, and at width 1 as well, where
 //! 1 = -1 and every shift amount is 0.
 
-use super::pattern::{Node, Rule};
+use super::pattern::{Node, Rule, Shape};
 use ir::{IntPred, Op};
 
 /// A tree.
@@ -59,6 +59,7 @@ macro_rules! rules {
             from: &node!($from),
             to: &node!($to),
             when: rules!(@when $($when)?),
+            shape: Shape::of(&node!($from)),
         },)*]
     };
     (@when $when:expr) => { $when };

@@ -8,7 +8,7 @@ impl Simplifier<'_, '_> {
     pub(super) fn special(&mut self, id: InstId, inst: &Inst) -> Option<Simpler> {
         let a = Value(inst.args[0]);
         match inst.op {
-            Op::Phi => self.same_from_everywhere(id).map(Simpler::Value),
+            Op::Phi => self.same_from_everywhere(inst, id).map(Simpler::Value),
             // Poison is 0 (head of crate `ir`), so there is nothing to freeze.
             Op::Freeze => Some(Simpler::Value(a)),
             Op::Select => {
@@ -29,10 +29,11 @@ impl Simplifier<'_, '_> {
 
     /// The value that a phi has whichever way control came, itself aside. It dominates the phi: all
     /// ways to the phi pass through it, or they came through the phi before.
-    fn same_from_everywhere(&mut self, id: InstId) -> Option<Value> {
+    fn same_from_everywhere(&self, inst: &Inst, id: InstId) -> Option<Value> {
         let mut same = None;
-        for (_, value) in self.graph.phi(id) {
-            let value = self.graph.resolve(value);
+        let [start, n, _] = inst.args;
+        for pair in self.graph.code().words(start, n * 2).chunks_exact(2) {
+            let value = Value(pair[1]);
             if value != Value::inst(id) && *same.get_or_insert(value) != value {
                 return None;
             }
@@ -43,7 +44,7 @@ impl Simplifier<'_, '_> {
     /// `xor (icmp p x, y), true` is `icmp !p x, y`; likewise for floats, where "unordered" is one of
     /// the four outcomes that a predicate chooses from.
     fn inverted_compare(&self, inst: &Inst) -> Option<Simpler> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let compare = *self.def(a).filter(|_| inst.ty == TypeId::I1)?;
         if self.graph.const_int(b) != Some(1) {
             return None;
@@ -61,7 +62,7 @@ impl Simplifier<'_, '_> {
 
     /// Shifting left and back with sign is sign extension of the low bits.
     fn sign_extension(&mut self, inst: &Inst, id: InstId) -> Option<Simpler> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let shl = *self.def(a).filter(|def| def.op == Op::Shl)?;
         if shl.args[1] != inst.args[1] || !self.used_once(a) {
             return None;
@@ -103,7 +104,7 @@ impl Simplifier<'_, '_> {
             let same = def.op == Op::PtrToInt && def.ty == TypeId::I32;
             same.then_some(def.args[0])
         };
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let args = [number(a)?, number(b)?, 0];
         Some(Simpler::Inst(Inst { args, ..*inst }))
     }

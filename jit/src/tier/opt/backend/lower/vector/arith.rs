@@ -14,7 +14,7 @@ pub(super) fn packed(bits: u32) -> Fp {
 impl Lower<'_> {
     /// `Add` to `Xor` on lanes.
     pub(super) fn lanes_binary(&mut self, inst: &Inst) -> Lowered<Vreg> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let shape = self.shape_of(a)?;
         if let Some(op) = simple(inst.op, shape.bits) {
             let commutes = inst.op != Op::Sub;
@@ -93,7 +93,7 @@ impl Lower<'_> {
 
     /// `FAdd` to `FDiv` on lanes.
     pub(super) fn lanes_float_binary(&mut self, inst: &Inst) -> Lowered<Vreg> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let shape = self.shape_of(a)?;
         let op = match inst.op {
             Op::FAdd => FpOp::Add,

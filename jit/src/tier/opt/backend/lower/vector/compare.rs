@@ -10,7 +10,7 @@ use ir::{Inst, IntPred, Value};
 impl Lower<'_> {
     /// `ICmp` of lanes: a mask.
     pub(super) fn lanes_compare(&mut self, inst: &Inst) -> Lowered<Vreg> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let shape = self.shape_of(a)?;
         let Some(pred) = inst.int_pred() else {
             return self.unsupported("predicate");
@@ -86,7 +86,7 @@ impl Lower<'_> {
 
     /// `FCmp` of lanes: a mask.
     pub(super) fn lanes_compare_floats(&mut self, inst: &Inst) -> Lowered<Vreg> {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let shape = self.shape_of(a)?;
         let wide = shape.wide();
         // 0 to 7 are eq, lt, le, unord, neq, nlt, nle, ord (SDM vol. 2, CMPPD). "Greater" is "less" of

@@ -58,7 +58,7 @@ impl Lower<'_> {
     }
 
     fn ask_shuffled(&self, inst: &Inst, wanted: u32, asked: &mut [u32]) {
-        let [a, b, _] = inst.args.map(Value);
+        let [a, b, _] = inst.values();
         let lanes = self.lane_count(self.body.type_of(a));
         let mut needs = [0u32; 2];
         for (at, &lane) in self.lanes_named(inst).iter().enumerate() {

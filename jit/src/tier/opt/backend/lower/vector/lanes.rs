@@ -20,7 +20,7 @@ impl Lower<'_> {
 
     /// `ExtractElement`. The lowest lane of floats is its vector (`leaf`).
     pub(super) fn lanes_extract(&mut self, inst: &Inst) -> Lowered<Vreg> {
-        let [vector, lane, _] = inst.args.map(Value);
+        let [vector, lane, _] = inst.values();
         let shape = self.shape_of(vector)?;
         let lane = self.lane_number(lane, shape)?;
         let vector = self.reg(vector)?;
@@ -63,7 +63,7 @@ impl Lower<'_> {
         let mut lanes: Vec<Option<Value>> = vec![None; shape.count as usize];
         let (mut base, mut at) = (Value::NONE, Some((id, *inst)));
         while let Some((_, insert)) = at {
-            let [below, value, lane] = insert.args.map(Value);
+            let [below, value, lane] = insert.values();
             let lane = self.lane_number(lane, shape)? as usize;
             lanes[lane] = lanes[lane].or(Some(value));
             base = below;

@@ -269,7 +269,7 @@ impl Lower<'_> {
         let source = sources[(lane / from.count) as usize];
         let (leaf, _) = self.leaf(source, 0);
         let (_, inst) = self.def(leaf)?;
-        let [_, value, number] = inst.args.map(Value);
+        let [_, value, number] = inst.values();
         let found = inst.op == Op::InsertElement
             && self.shape(inst.ty)?.bits == from.bits
             && self.const_bits(number) == Some(u64::from(lane % from.count));
