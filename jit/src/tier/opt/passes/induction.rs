@@ -17,6 +17,7 @@ use crate::tier::opt::graph::Graph;
 use alloc::vec::Vec;
 use ir::cfg::LoopId;
 use ir::{BlockId, Inst, InstId, Op, TypeId, Value};
+use smallvec::SmallVec;
 
 /// Derived variables that one loop may get.
 const MAX_DERIVED: usize = 4;
@@ -30,20 +31,40 @@ pub fn run(graph: &mut Graph<'_>) {
         if counters.is_empty() {
             continue;
         }
-        let mut derived = 0;
+        let mut derived: Vec<(Key, Value)> = Vec::new();
         // The blocks of inner loops have counters of their own to look for.
         for &block in &members[id.index()] {
             for at in graph.insts(block).to_vec() {
-                if derived < MAX_DERIVED
-                    && let Some(product) = product(graph, &nest, id, &counters, at)
-                    && graph.fuel.spend()
-                {
-                    derive(graph, &mut nest, id, &product, at);
-                    derived += 1;
+                let Some(product) = product(graph, &nest, id, &counters, at) else {
+                    continue;
+                };
+                let key = key(graph, at);
+                let same = derived.iter().find(|old| old.0 == key);
+                let same = same.map(|old| old.1);
+                if (same.is_none() && derived.len() == MAX_DERIVED) || !graph.fuel.spend() {
+                    continue;
+                }
+                let made = same.or_else(|| derive(graph, &mut nest, id, &product, at));
+                if let Some(variable) = made {
+                    graph.replace(at, variable);
+                    if same.is_none() {
+                        derived.push((key, variable));
+                    }
                 }
             }
         }
     }
+}
+
+/// What makes two products equal: opcode, type, operands.
+type Key = SmallVec<[u32; 6]>;
+
+fn key(graph: &Graph<'_>, at: InstId) -> Key {
+    let inst = graph.inst(at);
+    let mut key = Key::new();
+    key.extend([inst.op as u32, inst.ty.0.into()]);
+    graph.push_words(inst, &mut key);
+    key
 }
 
 /// A phi of a loop's header that grows by a constant in each turn.
@@ -122,11 +143,15 @@ fn amount(graph: &Graph<'_>, inst: &Inst) -> Option<u64> {
         .then_some(amount)
 }
 
-/// Makes the variable and puts it in the place of the product `at`.
-fn derive(graph: &mut Graph<'_>, nest: &mut Nest, id: LoopId, product: &Product, at: InstId) {
-    let (Some(latch), Some(preheader)) = (nest.latch(id), nest.preheader(graph, id)) else {
-        return;
-    };
+/// Makes the variable that takes the place of the product `at`.
+fn derive(
+    graph: &mut Graph<'_>,
+    nest: &mut Nest,
+    id: LoopId,
+    product: &Product,
+    at: InstId,
+) -> Option<Value> {
+    let (latch, preheader) = (nest.latch(id)?, nest.preheader(graph, id)?);
     nest.adopt(id, preheader);
     let inst = *graph.inst(at);
     // The product at the start, with the counter's start in the counter's place.
@@ -159,7 +184,7 @@ fn derive(graph: &mut Graph<'_>, nest: &mut Nest, id: LoopId, product: &Product,
     let header = nest.header(id);
     graph.insts_mut(header).insert(0, phi);
     nest.settle(phi, header);
-    graph.replace(at, Value::inst(phi));
+    Some(Value::inst(phi))
 }
 
 /// Where a counter starts; the preheader may have been made since the counter was found.
