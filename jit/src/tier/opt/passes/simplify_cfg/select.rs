@@ -11,7 +11,8 @@
 //! and likewise when both ways have a block, or when the side block is the second target. What was
 //! done on one way is now done on both, so it must be unable to fault (`Effects`) and cheap: the
 //! price of a branch that is always predicted is one instruction, of one that never is about
-//! fifteen. The bounds below accept `max`, `abs`, `c ? x : y` and `if (c) n++`.
+//! fifteen. The bounds below accept `max`, `abs`, `c ? x : y`, `if (c) n++`, and an addition modulo
+//! `m`, whose branch depends on bits of data.
 
 use super::{Edges, graph_value, phis};
 use crate::tier::opt::graph::Graph;
@@ -19,7 +20,7 @@ use alloc::vec::Vec;
 use ir::{BlockId, Inst, InstId, Op, TypeId, Value};
 
 /// Instructions that may be done in vain.
-const MAX_SPECULATED: usize = 2;
+const MAX_SPECULATED: usize = 5;
 /// Selects that may replace a branch.
 const MAX_SELECTS: usize = 2;
 
