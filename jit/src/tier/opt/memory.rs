@@ -91,6 +91,18 @@ impl Place {
         self.is_beside(other) && (self.disp, self.size) == (other.disp, other.size)
     }
 
+    /// This place, for accesses of any type.
+    #[must_use]
+    pub fn untagged(self) -> Self {
+        Self { tag: 0, ..self }
+    }
+
+    /// Whether both have the same tag.
+    #[must_use]
+    pub fn has_tag_of(&self, other: &Self) -> bool {
+        self.tag == other.tag
+    }
+
     /// Whether what is known of this place holds for an access of `other`: the same bytes, and what
     /// overwrites them could be told apart by no tag that the access does not have.
     #[must_use]
@@ -351,6 +363,12 @@ impl Memory {
     #[must_use]
     pub fn is_private(&self, place: &Place) -> bool {
         matches!(place.root, Root::Constant(_)) || self.roots.is_private(place.root)
+    }
+
+    /// Whether a call is known to come back.
+    #[must_use]
+    pub fn returns(&self, graph: &Graph<'_>, call: InstId) -> bool {
+        calls::returns(graph, call)
     }
 
     /// Whether nobody can read the place once the function has returned.

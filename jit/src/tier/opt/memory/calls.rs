@@ -78,6 +78,11 @@ pub(super) fn access(graph: &Graph<'_>, call: InstId) -> Access {
     }
 }
 
+/// Whether a call is known to come back.
+pub(super) fn returns(graph: &Graph<'_>, call: InstId) -> bool {
+    Known::of(graph, call).facts().has(FuncAttrs::WILL_RETURN)
+}
+
 /// Whether argument `at` of a call is forgotten when the call returns.
 pub(super) fn keeps_argument(graph: &Graph<'_>, call: InstId, at: usize) -> bool {
     let known = Known::of(graph, call);

@@ -77,6 +77,11 @@ impl Nest {
         self.loops.get(id).depth
     }
 
+    /// The loops themselves.
+    pub(super) fn loops(&self) -> &Loops {
+        &self.loops
+    }
+
     /// The header of a loop.
     pub(super) fn header(&self, id: LoopId) -> BlockId {
         self.loops.get(id).header
@@ -159,6 +164,13 @@ impl Nest {
         let mut outside: Vec<BlockId> = self.cfg.preds(header).to_vec();
         outside.retain(|&pred| !self.contains(id, pred));
         outside.dedup();
+        // An edge that was split meanwhile is not where it was.
+        if !outside
+            .iter()
+            .all(|&pred| graph.succs(pred).contains(&header))
+        {
+            return None;
+        }
         if let &[only] = outside.as_slice()
             && graph.inst(graph.terminator(only)).op == Op::Br
         {
@@ -170,9 +182,16 @@ impl Nest {
     /// Notes a preheader that was made: it lies in the loop around.
     pub(super) fn adopt(&mut self, id: LoopId, block: BlockId) {
         if self.innermost.len() <= block.index() {
-            self.innermost.resize(block.index() + 1, None);
-            self.innermost[block.index()] = self.parent(id);
+            self.place(block, self.parent(id));
         }
+    }
+
+    /// Notes that a block lies in a loop, and in those around it.
+    pub(super) fn place(&mut self, block: BlockId, innermost: Option<LoopId>) {
+        if self.innermost.len() <= block.index() {
+            self.innermost.resize(block.index() + 1, None);
+        }
+        self.innermost[block.index()] = innermost;
     }
 }
 
