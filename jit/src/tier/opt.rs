@@ -17,6 +17,7 @@ pub mod tree;
 
 use super::{Compiled, Declined, Job, SideTables, Tier};
 use alloc::vec::Vec;
+use backend::Origins;
 use graph::Optimised;
 use ir::{Body, InstId};
 use passes::inline;
@@ -42,6 +43,15 @@ pub fn compile(job: &Job<'_>, tier: Tier) -> Result<Compiled, Declined> {
     compile_timed(job, tier, &mut || 0, &mut Timing::default())
 }
 
+/// As [`compile`], for listings: the side tables say of all code where it comes from.
+///
+/// # Errors
+/// The tier declined.
+pub fn compile_listed(job: &Job<'_>, tier: Tier) -> Result<Compiled, Declined> {
+    let timing = &mut Timing::default();
+    compile_with(job, tier, Origins::All, &mut || 0, timing)
+}
+
 /// As [`compile`], for tools: adds to `timing` where the time of the clock `now` went.
 ///
 /// # Errors
@@ -52,16 +62,26 @@ pub fn compile_timed(
     now: &mut dyn FnMut() -> u64,
     timing: &mut Timing,
 ) -> Result<Compiled, Declined> {
+    compile_with(job, tier, Origins::Faults, now, timing)
+}
+
+fn compile_with(
+    job: &Job<'_>,
+    tier: Tier,
+    origins: Origins,
+    now: &mut dyn FnMut() -> u64,
+    timing: &mut Timing,
+) -> Result<Compiled, Declined> {
     let optimised = run(job, pipeline::passes(tier), now, timing)?;
     let has_copies = !optimised.inlined.is_empty();
-    let compiled = finish(job, tier, optimised, now, timing);
+    let compiled = finish(job, tier, optimised, origins, now, timing);
     if compiled.is_ok() || !has_copies {
         return compiled;
     }
     let passes = pipeline::passes(tier).iter().copied();
     let alone: Vec<Pass> = passes.filter(|pass| pass.0 != inline::NAME).collect();
     let optimised = run(job, &alone, now, timing)?;
-    finish(job, tier, optimised, now, timing)
+    finish(job, tier, optimised, origins, now, timing)
 }
 
 /// The back end's part.
@@ -69,11 +89,13 @@ fn finish(
     job: &Job<'_>,
     tier: Tier,
     optimised: Optimised,
+    origins: Origins,
     now: &mut dyn FnMut() -> u64,
     timing: &mut Timing,
 ) -> Result<Compiled, Declined> {
     let back_end = &mut timing.back_end;
-    let mut compiled = backend::compile_timed(job, &optimised.body, tier, now, back_end)?;
+    let body = &optimised.body;
+    let mut compiled = backend::compile_timed(job, body, tier, origins, now, back_end)?;
     name_origins(&mut compiled.tables, optimised);
     Ok(compiled)
 }

@@ -1,7 +1,8 @@
 //! What work is measured in: CPU time of this thread, and bytes that are allocated.
 
+use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::System;
 
 /// CPU time of this thread, in nanoseconds.
 pub(crate) fn cpu_ns() -> u64 {

@@ -1,6 +1,6 @@
 //! Functions of one shape each, of any length: what real programs have, in amounts they do not have.
 
-use std::fmt::Write;
+use core::fmt::Write;
 
 /// A name, and the text of a module whose last function has about so many instructions.
 pub(crate) type Shape = (&'static str, fn(u32) -> String);

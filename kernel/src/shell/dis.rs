@@ -53,7 +53,8 @@ pub(super) fn disassemble(files: &[File], words: &[&str]) {
     };
     match tier::compile(&job, tier) {
         Ok(compiled) => {
-            let text = jit::listing::code(&program.module, FuncId(number), &compiled);
+            let text =
+                jit::listing::code(&program.module, FuncId(number), &compiled, &mut |_, _| None);
             console::say!("{func}: {tier}, {} bytes of code", compiled.code.len());
             text.lines()
                 .take(MAX_LINES)

@@ -5,7 +5,7 @@
 
 use crate::fail::{self, Failure, Outcome};
 use crate::module_file::ModuleFile;
-use crate::run;
+use crate::{perf, run};
 use hosted::{Core, Left, Options, Process};
 use ir::TypeId;
 use jit::tier::Tier;
@@ -27,6 +27,7 @@ struct Request {
     tier: Option<Tier>,
     repeat: usize,
     json: bool,
+    perf: perf::Request,
 }
 
 /// What was measured, in nanoseconds.
@@ -58,6 +59,7 @@ pub(crate) fn main(args: lexopt::Parser) -> Outcome {
         .map_err(|error| Failure::new(fail::SYSTEM, error.to_string()))?;
     let mut args = [0; 6];
     args[..request.args.len()].copy_from_slice(&request.args);
+    let profile = request.perf.open()?;
     let compile_start = Instant::now();
     let first = process.call(&core, number, args);
     let first_us = compile_start.elapsed().as_micros();
@@ -66,6 +68,7 @@ pub(crate) fn main(args: lexopt::Parser) -> Outcome {
     };
     let timing = measure(process, &core, number, args, request.repeat);
     let result = show_result(process, number, int, float);
+    profile.write(process)?;
     print(&request, &result, &timing, process, number, first_us);
     Ok(0)
 }
@@ -88,7 +91,7 @@ fn measure(process: &Process, core: &Core, func: u32, args: [u64; 6], repeat: us
 }
 
 /// The result as C would print it: signed for integers.
-fn show_result(process: &Process, func: u32, int: u64, float: u64) -> String {
+pub(crate) fn show_result(process: &Process, func: u32, int: u64, float: u64) -> String {
     let module = &process.instance().program().module;
     let ret = module
         .types
@@ -153,6 +156,12 @@ fn parse(mut args: lexopt::Parser) -> Result<Request, Failure> {
             continue;
         }
         let Some(arg) = args.next()? else { break };
+        if let Some(wants) = request.perf.accept(&arg) {
+            if wants == perf::Wants::Directory {
+                request.perf.directory(&mut args)?;
+            }
+            continue;
+        }
         match arg {
             Arg::Value(path) if request.file.is_none() => request.file = Some(path.into()),
             Arg::Value(func) if request.func.is_none() => request.func = Some(func.string()?),
@@ -174,7 +183,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Request, Failure> {
 
 /// A decimal or hexadecimal integer as an argument register holds it: 32-bit values zero-extended,
 /// as the ABI has it.
-fn integer(text: &str) -> Option<u64> {
+pub(crate) fn integer(text: &str) -> Option<u64> {
     let value: i64 = match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok()? as i64,
         None => text.parse().ok()?,

@@ -1,4 +1,4 @@
-//! The user's command: compile, wrap, inspect, run, call, disassemble, boot and stress modules.
+//! The user's command: compile, wrap, inspect, run, call, disassemble, bisect, boot and stress modules.
 //!
 //! One file a subcommand; each takes its arguments and gives an exit status. What a person sees when
 //! something is wrong is always one line that begins with `bareflow:` and names what and where.
@@ -8,6 +8,7 @@
     reason = "a Linux program: std is always there"
 )]
 
+mod bisect;
 mod boot;
 mod call;
 mod cc;
@@ -36,13 +37,18 @@ usage: bareflow COMMAND …
         shows header, functions, globals, imports
   run FILE [ARG…] | run FILE… -- [ARG…]
       [--lib FILE]… [--no-libc] [--dir DIR[:NAME]]… [--tier baseline|o1|o2|o3|auto]
-      [--cores N] [--time-limit SECONDS] [--stats] [--json FILE] [--perf]
+      [--cores N] [--time-limit SECONDS] [--stats] [--json FILE]
+      [--perf-map] [--jitdump DIR]
         links modules, libraries and the C library and runs main; the exit status is main's;
         the program sees the directories of --dir and no others
-  call FILE FUNCTION [INT…] [--tier T] [--repeat N] [--json]
+  call FILE FUNCTION [INT…] [--tier T] [--repeat N] [--json] [--perf-map] [--jitdump DIR]
         calls one function; prints its result and the time a call takes
-  dis FILE [--ir|--asm] [--tier T] [--function F] [--stop-after PASS]
-        shows IR or machine code
+  dis FILE [--ir|--asm|--passes|--timing] [--tier T] [--function F] [--stop-after PASS]
+        shows IR, machine code with source and IR, IR after each pass that changed something,
+        or how long each step took
+  bisect FILE [FUNCTION [INT…]] [--tier T] [-- ARG…]
+        runs a function, or main with the words behind --, with ever fewer changes of the passes
+        of T (o3), and shows the first change that makes it wrong; what is right is baseline's
   boot FILE [ARG…] [--smp N]
         runs main in the kernel, in QEMU; the exit status is main's
   stress [--cores N] [--seconds N] [--json]
@@ -67,6 +73,7 @@ fn main() -> ExitCode {
         Some("run") => run::main(rest),
         Some("call") => call::main(rest),
         Some("dis") => dis::main(rest),
+        Some("bisect") => bisect::main(rest),
         Some("boot") => boot::main(rest),
         Some("stress") => stress::main(rest),
         Some("help" | "--help" | "-h") => {

@@ -20,7 +20,7 @@ struct Request {
     options: Options,
     stats: bool,
     json: Option<PathBuf>,
-    perf: bool,
+    perf: perf::Request,
 }
 
 pub(crate) fn main(args: lexopt::Parser) -> Outcome {
@@ -41,12 +41,11 @@ pub(crate) fn main(args: lexopt::Parser) -> Outcome {
     let words: Vec<&str> = std::iter::once(name.as_str())
         .chain(request.args.iter().map(String::as_str))
         .collect();
+    let profile = request.perf.open()?;
     let left = process
         .call_main(&core, entry, &words)
         .map_err(|_| Failure::usage("run: the arguments do not fit into 64 KiB"))?;
-    if request.perf {
-        perf::write_map(process)?;
-    }
+    profile.write(process)?;
     if request.stats {
         eprint!("{}", listing::table(process));
     }
@@ -102,6 +101,12 @@ fn parse(mut args: lexopt::Parser) -> Result<Request, Failure> {
         request.args.push(word.clone().string()?);
     }
     while let Some(arg) = args.next()? {
+        if let Some(wants) = request.perf.accept(&arg) {
+            if wants == perf::Wants::Directory {
+                request.perf.directory(&mut args)?;
+            }
+            continue;
+        }
         match arg {
             Arg::Value(path) if request.files.is_empty() || split.is_some() => {
                 request.files.push(path.into());
@@ -123,7 +128,6 @@ fn parse(mut args: lexopt::Parser) -> Result<Request, Failure> {
             }
             Arg::Long("stats") => request.stats = true,
             Arg::Long("json") => request.json = Some(args.value()?.into()),
-            Arg::Long("perf") => request.perf = true,
             other => return Err(other.unexpected().into()),
         }
     }

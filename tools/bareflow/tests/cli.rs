@@ -284,3 +284,35 @@ fn stress_finds_no_wrong_result_and_publishes_meanwhile() {
     assert!(on["calls"].as_u64().unwrap() > 1000, "{report}");
     assert_eq!(report["compiler_off"]["published"], 0);
 }
+
+#[test]
+fn the_bisector_shows_the_change_that_makes_a_program_wrong() {
+    let scratch = Scratch::new();
+    let source = "#include <bareflow.h>\n\
+                  int sum(int a, int b)\n{\n    return a * 3 + b;\n}\n\
+                  int gap(int a, int b)\n{\n    return a * b - (a ^ b);\n}\n\
+                  int main(int argc, char **argv)\n{\n    return gap(argc + 6, sum(2, 3));\n}\n";
+    let module = scratch.module("gap", source, "-O1");
+    let calls: [&[&str]; 2] = [&["gap", "7", "9"], &["--", "word"]];
+    for words in calls {
+        let run = |more: &[&str]| {
+            let all = [&["bisect", text(&module)], more, words].concat();
+            bareflow(&all)
+        };
+        let right = run(&["--tier", "o2"]);
+        assert_eq!(right.status.code(), Some(0), "{}", stderr(&right));
+        assert!(stdout(&right).contains("baseline and o2 agree"));
+        let wrong = run(&["--planted"]);
+        assert_eq!(wrong.status.code(), Some(1), "{}", stderr(&wrong));
+        let report = stdout(&wrong);
+        assert!(report.contains("by the pass planted"), "{report}");
+        assert!(report.contains(", line 8,"), "{report}");
+        let marked = |mark: char, op: &str| {
+            let mut lines = report.lines().filter(|line| line.starts_with(mark));
+            lines.any(|line| line.contains(&format!(" = {op} ")))
+        };
+        assert!(marked('-', "sub") && marked('+', "add"), "{report}");
+    }
+    let usage = bareflow(&["bisect", text(&module), "--tier", "baseline"]);
+    assert_eq!(usage.status.code(), Some(64));
+}

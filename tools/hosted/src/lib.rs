@@ -29,6 +29,7 @@ pub mod cores;
 mod files;
 pub mod heap;
 pub mod process;
+pub mod profile;
 pub mod space;
 mod tasks;
 

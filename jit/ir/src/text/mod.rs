@@ -52,7 +52,7 @@ mod types;
 mod words;
 
 pub use parse::{ParseError, parse};
-pub use print::{FuncText, ModuleText, func_text, module_text};
+pub use print::{FuncText, InstPrinter, ModuleText, func_text, module_text};
 pub use types::{TypeText, type_text};
 
 /// How deep types and constants may nest in text.

@@ -14,6 +14,8 @@ use crate::body::{BlockId, Body, Const, ConstId, ConstKind, Line, Value, ValueKi
 use crate::inst::InstId;
 use crate::module::{FuncAttrs, FuncId, Function, Global, Linkage, Module, RelocTarget};
 use crate::types::{Type, TypeId};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -47,6 +49,29 @@ pub fn func_text<'a>(module: &'a Module, id: FuncId, body: Option<&'a Body>) -> 
         printer: Printer::new(module),
         id,
         body: body.or(module.func(id).body.as_ref()),
+    }
+}
+
+/// Prints single instructions of a module's bodies.
+#[derive(Debug)]
+pub struct InstPrinter<'a> {
+    printer: Printer<'a>,
+}
+
+impl<'a> InstPrinter<'a> {
+    /// Prepares the names of the module.
+    #[must_use]
+    pub fn new(module: &'a Module) -> Self {
+        Self {
+            printer: Printer::new(module),
+        }
+    }
+
+    /// The line of an instruction, without its indentation.
+    #[must_use]
+    pub fn line(&self, body: &Body, id: InstId) -> String {
+        let line = fmt::from_fn(|f| self.printer.write_inst(f, body, id));
+        String::from(format!("{line}").trim())
     }
 }
 

@@ -36,6 +36,15 @@ const MAX_JOINS: u64 = 1 << 22;
 /// often than this, a fifth of a second, are declined.
 const MAX_LOOKS: u64 = 1 << 24;
 
+/// Of which code the side tables say where it comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origins {
+    /// Of what may fault: all that running needs.
+    Faults,
+    /// Of all: for listings.
+    All,
+}
+
 /// What the steps took, in the unit of the clock that was handed in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
@@ -53,7 +62,8 @@ pub struct Timing {
 /// # Errors
 /// The body is too large or uses something that is not supported yet.
 pub fn compile(job: &Job<'_>, body: &Body, tier: Tier) -> Result<Compiled, Declined> {
-    compile_timed(job, body, tier, &mut || 0, &mut Timing::default())
+    let timing = &mut Timing::default();
+    compile_timed(job, body, tier, Origins::Faults, &mut || 0, timing)
 }
 
 /// As [`compile`]; adds to `timing` where the time of the clock `now` went.
@@ -61,6 +71,7 @@ pub(super) fn compile_timed(
     job: &Job<'_>,
     body: &Body,
     tier: Tier,
+    origins: Origins,
     now: &mut dyn FnMut() -> u64,
     timing: &mut Timing,
 ) -> Result<Compiled, Declined> {
@@ -75,7 +86,7 @@ pub(super) fn compile_timed(
     }
     let allocation = regalloc::run(&code, effort)?;
     let allocated = now();
-    let compiled = emit::run(job, &code, &allocation);
+    let compiled = emit::run(job, &code, &allocation, origins);
     timing.lower += lowered.wrapping_sub(start);
     timing.regalloc += allocated.wrapping_sub(lowered);
     timing.emit += now().wrapping_sub(allocated);

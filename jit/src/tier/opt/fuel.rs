@@ -34,6 +34,24 @@ impl Fuel {
         }
     }
 
+    /// Fuel of which `used` changes were made, the last by `pass`: what is left after passes that ran
+    /// elsewhere.
+    #[must_use]
+    pub fn spent(used: u64, pass: &'static str) -> Self {
+        Self {
+            left: 0,
+            used,
+            pass,
+            last: pass,
+        }
+    }
+
+    /// Changes that may still be made.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
     /// Asks for a change: whether it may be made.
     #[inline]
     pub fn spend(&mut self) -> bool {

@@ -14,6 +14,7 @@ mod inst;
 mod layout;
 mod vector;
 
+use super::Origins;
 use super::frame::Frame;
 use super::regalloc::{Allocation, Loc};
 use super::vcode::VCode;
@@ -66,6 +67,7 @@ struct Emit<'a> {
     /// By loop: its cold code.
     cold_loops: Vec<Label>,
     func: u32,
+    origins: Origins,
 }
 
 /// Emits `code` with the locations of `allocation`.
@@ -76,6 +78,7 @@ pub(super) fn run(
     job: &Job<'_>,
     code: &VCode,
     allocation: &Allocation,
+    origins: Origins,
 ) -> Result<Compiled, Declined> {
     let frame = Frame::new(code, allocation)?;
     let mut asm = CodeBuffer::with_limit(MAX_CODE);
@@ -98,6 +101,7 @@ pub(super) fn run(
         cold: Vec::new(),
         cold_loops,
         func: job.bindings.funcs[job.func.index()],
+        origins,
     };
     emit.prologue(job.counting);
     emit.blocks();
@@ -224,7 +228,7 @@ impl Emit<'_> {
         }
     }
 
-    /// Notes that code from here on comes from `origin`, and may fault.
+    /// Notes that code from here on comes from `origin`.
     fn note(&mut self, origin: InstId) {
         let here = self.asm.offset().0;
         match self.tables.insts.last_mut() {

@@ -1,6 +1,6 @@
 //! One machine instruction after the other.
 
-use super::{Emit, Here, fault};
+use super::{Emit, Here, Origins, fault};
 use crate::tier::flags::Test;
 use crate::tier::opt::backend::frame;
 use crate::tier::opt::backend::regalloc::Loc;
@@ -102,7 +102,7 @@ impl Emit<'_> {
     pub(super) fn inst(&mut self, here: Here, at: u32) {
         let inst = self.code.insts[at as usize];
         let mut ops = Ops { inst: at, next: 0 };
-        if fault::may(inst) {
+        if self.origins == Origins::All || fault::may(inst) {
             self.note(self.code.origins[at as usize]);
         }
         match inst {
