@@ -8,15 +8,16 @@
 //! `child program FILE TIER LIBC DIR REPORT ARG…` runs `main` of a program with the C library and one directory, and
 //! writes its line to the file REPORT: what it prints itself is the program's.
 //!
-//! `child compile FILE TIER` loads the file and compiles every function, counters on.
+//! `child compile FILE TIER [steps|memory]` loads the file and compiles every function, counters on; it also says
+//! where the time went, or how many bytes the largest functions took.
 
-use crate::Error;
+use crate::{Error, heap};
 use hosted::{Core, Directory, Left, Options, Process};
 use jit::instance::{Archive, Input, Program};
 use jit::tier::opt::{self, Timing};
-use jit::tier::{SideTables, Tier};
+use jit::tier::{Job, SideTables, Tier};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+
 use std::ffi::OsString;
 use std::fs;
 use std::hint::black_box;
@@ -46,7 +47,9 @@ pub(crate) fn main(words: impl Iterator<Item = OsString>) -> Result<(), Error> {
     }
     let line = match words[..] {
         ["run", file, tier, ms] => run(file, tier, ms.parse()?)?,
-        ["compile", file, tier] => compile(file, tier)?,
+        ["compile", file, tier] => compile(file, tier, Also::Nothing)?,
+        ["compile", file, tier, "steps"] => compile(file, tier, Also::Steps)?,
+        ["compile", file, tier, "memory"] => compile(file, tier, Also::Memory)?,
         _ => return Err("child: run, compile or program, and their arguments".into()),
     };
     println!("{line}");
@@ -118,17 +121,27 @@ fn program(
     }))
 }
 
-fn compile(file: &str, tier: &str) -> Result<Value, Error> {
+/// What is measured beside time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Also {
+    Nothing,
+    /// The time of each step; the whole takes longer by that.
+    Steps,
+    /// Bytes.
+    Memory,
+}
+
+/// Functions with fewer instructions are not asked how many bytes they take for each: tables have a least size.
+const LARGE: usize = 256;
+
+fn compile(file: &str, tier: &str, also: Also) -> Result<Value, Error> {
     let tier = Tier::from_name(tier).ok_or("no such tier")?;
     let bytes = fs::read(file)?;
     let start = cpu_ns();
     let mut module = module(&bytes)?;
     let loaded = cpu_ns();
-    let insts: usize = module
-        .funcs
-        .iter()
-        .filter_map(|func| func.body.as_ref())
-        .map(|body| body.insts.len())
+    let insts: usize = (0..module.funcs.len())
+        .map(|at| stored_insts(&module, at))
         .sum();
     leave_unresolved(&mut module);
     let mut program = Program::new(module).map_err(|error| error.to_string())?;
@@ -136,31 +149,40 @@ fn compile(file: &str, tier: &str) -> Result<Value, Error> {
     program.legalise(cpu).map_err(|error| error.to_string())?;
     let module = &program.module;
     let (mut code_bytes, mut declined, mut funcs, mut copied) = (0, 0, 0, 0);
+    let (mut most_each, mut kept) = (0, 0);
     let mut timing = Timing::default();
-    for (id, _) in module
-        .funcs
-        .iter()
-        .enumerate()
-        .filter(|(_, func)| func.body.is_some())
-    {
-        let job = jit::tier::Job {
+    if also == Also::Memory {
+        heap::count();
+    }
+    for at in (0..module.funcs.len()).filter(|&at| module.funcs[at].body.is_some()) {
+        let job = Job {
             module,
-            func: ir::FuncId(id as u32),
+            func: ir::FuncId(at as u32),
             bindings: &program.bindings,
             cpu,
             counting: true,
         };
         funcs += 1;
-        let compiled = match tier {
-            Tier::Baseline => jit::tier::compile(&job, tier),
-            _ => opt::compile_timed(&job, tier, &mut cpu_ns, &mut timing),
+        let before = heap::start();
+        let compiled = if also == Also::Steps && tier != Tier::Baseline {
+            opt::compile_timed(&job, tier, &mut cpu_ns, &mut timing)
+        } else {
+            jit::tier::compile(&job, tier)
         };
+        let mut here = stored_insts(module, at);
         match black_box(compiled) {
             Ok(compiled) => {
                 code_bytes += compiled.code.len();
-                copied += copied_insts(module, &compiled.tables);
+                let copies = copied_insts(module, &compiled.tables);
+                copied += copies;
+                here += copies;
             }
             Err(_) => declined += 1,
+        }
+        let (most, after) = heap::end(before);
+        kept += after;
+        if here >= LARGE {
+            most_each = most_each.max(most / here);
         }
     }
     let end = cpu_ns();
@@ -168,16 +190,25 @@ fn compile(file: &str, tier: &str) -> Result<Value, Error> {
         "insts": insts, "funcs": funcs, "declined": declined, "code_bytes": code_bytes,
         "load_ns": loaded - start, "compile_ns": end - loaded, "peak_kib": peak_kib(),
         "copied_insts": copied, "regalloc_ns": timing.back_end.regalloc, "steps": steps(&timing),
+        "bytes_per_inst": most_each, "kept_bytes": kept,
     }))
+}
+
+/// Instructions of the stored body of function `at`.
+fn stored_insts(module: &ir::Module, at: usize) -> usize {
+    let body = module.funcs[at].body.as_ref();
+    body.map_or(0, |body| body.insts.len())
 }
 
 /// Instructions of the bodies that were copied into a function, each body once.
 fn copied_insts(module: &ir::Module, tables: &SideTables) -> usize {
-    let funcs: BTreeSet<u32> = tables.inlined.iter().map(|copy| copy.func.0).collect();
-    let bodies = funcs
-        .into_iter()
-        .filter_map(|func| module.funcs[func as usize].body.as_ref());
-    bodies.map(|body| body.insts.len()).sum()
+    let mut funcs: Vec<u32> = tables.inlined.iter().map(|copy| copy.func.0).collect();
+    funcs.sort_unstable();
+    funcs.dedup();
+    let sizes = funcs
+        .iter()
+        .map(|&func| stored_insts(module, func as usize));
+    sizes.sum()
 }
 
 /// Nanoseconds by step: each pass, and what the back end does.

@@ -9,6 +9,7 @@
 //! * [`measure`]: the rounds.
 //! * [`workload`]: the same for runs of real programs.
 //! * [`compile`]: from bitcode bytes to code of every function, next to `llc` and V8.
+//! * [`heap`]: bytes that compiling takes.
 //! * [`report`], [`page`]: table, JSON and HTML.
 
 #![expect(
@@ -19,6 +20,7 @@
 mod child;
 mod compile;
 mod contender;
+mod heap;
 mod measure;
 mod page;
 mod report;
