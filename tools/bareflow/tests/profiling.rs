@@ -67,7 +67,10 @@ fn stdout(args: &[&str]) -> String {
 fn code_stands_below_its_source_and_ir() {
     let (_scratch, module) = Scratch::new();
     let listing = stdout(&["dis", text(&module), "--tier", "o2", "--function", "f"]);
-    assert!(listing.contains(";    9|         s += square(a + i);"), "{listing}");
+    assert!(
+        listing.contains(";    9|         s += square(a + i);"),
+        "{listing}"
+    );
     // The product was inlined: it is named with its function and the call.
     let product = listing.lines().find(|line| line.contains("= mul"));
     let product = product.unwrap_or_else(|| panic!("{listing}"));
