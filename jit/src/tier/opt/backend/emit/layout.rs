@@ -176,16 +176,17 @@ fn rotate(code: &VCode, forward: &[u32], order: &mut [u32], aligned: &mut [bool]
         .collect();
     // Inner loops first: the pieces stay where they are.
     for piece in pieces.into_iter().rev() {
-        let start = piece.start;
-        let blocks = &mut order[piece];
+        let (blocks, aligned) = (&mut order[piece.clone()], &mut aligned[piece]);
         let depth = code.blocks[blocks[0] as usize].depth;
         let innermost = blocks
             .iter()
             .all(|&at| code.blocks[at as usize].depth <= depth);
-        aligned[start] = innermost && is_short(code, blocks);
+        let aligns = innermost && is_short(code, blocks);
         if turns(code, forward, blocks) {
             blocks.rotate_left(1);
+            aligned.rotate_left(1);
         }
+        aligned[0] |= aligns;
     }
 }
 
