@@ -5,6 +5,7 @@
 //! may use only where it says so, and none of O1 does.
 
 pub mod address;
+pub mod balance;
 pub mod dce;
 pub mod gvn;
 pub mod hoist;

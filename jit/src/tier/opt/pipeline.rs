@@ -15,8 +15,8 @@
 use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
 use super::passes::{
-    address, dce, gvn, hoist, induction, inline, scalarise, sccp, simplify, simplify_cfg, sroa,
-    strength, unroll,
+    address, balance, dce, gvn, hoist, induction, inline, scalarise, sccp, simplify, simplify_cfg,
+    sroa, strength, unroll,
 };
 use crate::tier::{Bindings, Declined, Tier};
 use alloc::vec::Vec;
@@ -60,6 +60,7 @@ const REDUCE: &[Pass] = &[
     ("gvn", gvn::run),
     ("hoist", hoist::run),
     ("induction", induction::run),
+    ("balance", balance::run),
     ("simplify-late", simplify::run),
     ("dce", dce::run),
     ("simplify-cfg-late", simplify_cfg::run),
