@@ -30,6 +30,7 @@
 //! what others wrote. Volatile accesses change what they say and are never removed.
 
 mod calls;
+mod constants;
 mod loops;
 mod roots;
 mod tbaa;
@@ -298,13 +299,17 @@ impl Memory {
         }
     }
 
+    /// Calls `f` with what each operand of an instruction is an address in.
+    pub fn for_each_root(&self, graph: &Graph<'_>, id: InstId, mut f: impl FnMut(Root)) {
+        let operand = |value| f(self.roots.of(graph, value));
+        graph.code().for_each_operand(graph.inst(id), operand);
+    }
+
     /// Whether a call (or what else is [`Reach::Shared`]) has an address of the function's own object
     /// among its operands.
     fn takes_private(&self, graph: &Graph<'_>, id: InstId) -> bool {
         let mut taken = false;
-        graph.code().for_each_operand(graph.inst(id), |value| {
-            taken |= self.roots.is_private(self.roots.of(graph, value));
-        });
+        self.for_each_root(graph, id, |root| taken |= self.roots.is_private(root));
         taken
     }
 

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod balance;
 pub mod dce;
+pub mod dse;
 pub mod gvn;
 pub mod hoist;
 pub mod induction;

@@ -15,8 +15,8 @@
 use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
 use super::passes::{
-    address, balance, dce, gvn, hoist, induction, inline, scalarise, sccp, simplify, simplify_cfg,
-    sroa, strength, unroll,
+    address, balance, dce, dse, gvn, hoist, induction, inline, scalarise, sccp, simplify,
+    simplify_cfg, sroa, strength, unroll,
 };
 use crate::tier::{Bindings, Declined, Tier};
 use alloc::vec::Vec;
@@ -59,6 +59,10 @@ const REDUCE: &[Pass] = &[
     ("strength", strength::run),
     ("gvn", gvn::run),
     ("hoist", hoist::run),
+];
+
+/// Behind that: counters as addresses, and what all this has left.
+const FINISH: &[Pass] = &[
     ("induction", induction::run),
     ("balance", balance::run),
     ("simplify-late", simplify::run),
@@ -70,9 +74,10 @@ const REDUCE: &[Pass] = &[
 /// Scalar clean-up: what clang's -O0 leaves undone becomes values in registers. Invariant code and
 /// products with counters leave loops already here: without that, -O0 loops over matrices are no
 /// faster than at baseline, which keeps variables in registers, too.
-pub const O1: &[Pass] = &list::<{ CLEAN.len() + REDUCE.len() }>(&[CLEAN, REDUCE]);
+pub const O1: &[Pass] =
+    &list::<{ CLEAN.len() + REDUCE.len() + FINISH.len() }>(&[CLEAN, REDUCE, FINISH]);
 
-/// As [`O1`], with inlining, and small loops unrolled.
+/// As [`O1`], with inlining, small loops unrolled, and dead stores removed.
 pub const O2: &[Pass] = &inlining(inline::run_o2, ("unroll", unroll::run_o2));
 
 /// As [`O2`], with more of both, until vectorisation is there.
@@ -82,7 +87,7 @@ pub const O3: &[Pass] = &inlining(inline::run_o3, ("unroll-more", unroll::run_o3
 const fn inlining(
     inline: fn(&mut Graph<'_>),
     unroll: Pass,
-) -> [Pass; CLEAN.len() + 1 + JOIN.len() + 1 + STRAIGHTEN.len() + REDUCE.len()] {
+) -> [Pass; O1.len() + JOIN.len() + STRAIGHTEN.len() + 3] {
     list(&[
         CLEAN,
         &[(inline::NAME, inline)],
@@ -90,6 +95,8 @@ const fn inlining(
         &[unroll],
         STRAIGHTEN,
         REDUCE,
+        &[("dse", dse::run)],
+        FINISH,
     ])
 }
 

@@ -5,7 +5,8 @@
 //! ([`Key`]), and of what memory holds ([`Memory`] says what may change it). *After*: no pure
 //! operation is dominated by an equal one; no plain load repeats an access of the same place and type
 //! that is behind it on every path, with nothing on any of the paths that may have changed the place,
-//! up to [`known::MAX_KNOWN`] places at a time; a store of what the place holds already is gone.
+//! up to [`known::MAX_KNOWN`] places at a time; a store of what the place holds already is gone. A load
+//! from a constant whose initialiser is known is what that says.
 //!
 //! Both in one walk, because each finds work for the other: loads that are equal make equal
 //! addresses, and equal addresses equal loads.
@@ -164,6 +165,12 @@ impl Walk<'_> {
     fn load(&mut self, graph: &mut Graph<'_>, id: InstId) {
         let inst = *graph.inst(id);
         let place = self.memory.place(graph, Value(inst.args[0]), inst.ty, id);
+        if let Some(value) = self.memory.constant(graph, &place, inst.ty) {
+            if graph.fuel.spend() {
+                graph.replace(id, value);
+            }
+            return;
+        }
         match known::find(&self.known, &place, inst.ty) {
             Some(known) => {
                 if graph.fuel.spend() {
