@@ -19,6 +19,7 @@ pub mod scalarise;
 pub mod sccp;
 pub mod simplify;
 pub mod simplify_cfg;
+pub mod sink;
 pub mod sroa;
 pub mod strength;
 mod sure;

@@ -16,7 +16,7 @@ use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
 use super::passes::{
     address, balance, dce, dse, gvn, hoist, induction, inline, scalarise, sccp, simplify,
-    simplify_cfg, sroa, strength, unroll,
+    simplify_cfg, sink, sroa, strength, unroll,
 };
 use crate::tier::{Bindings, Declined, Tier};
 use alloc::vec::Vec;
@@ -69,6 +69,7 @@ const FINISH: &[Pass] = &[
     ("dce", dce::run),
     ("simplify-cfg-late", simplify_cfg::run),
     ("dce-late", dce::run),
+    ("sink", sink::run),
 ];
 
 /// Scalar clean-up: what clang's -O0 leaves undone becomes values in registers. Invariant code and
