@@ -14,6 +14,7 @@ pub mod induction;
 pub mod inline;
 mod nest;
 mod promote;
+pub mod recursion;
 mod region;
 pub mod scalarise;
 pub mod sccp;

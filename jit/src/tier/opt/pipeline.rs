@@ -15,8 +15,8 @@
 use super::fuel::Fuel;
 use super::graph::{Graph, Optimised};
 use super::passes::{
-    address, balance, dce, dse, gvn, hoist, induction, inline, scalarise, sccp, simplify,
-    simplify_cfg, sink, sroa, strength, unroll,
+    address, balance, dce, dse, gvn, hoist, induction, inline, recursion, scalarise, sccp,
+    simplify, simplify_cfg, sink, sroa, strength, unroll,
 };
 use crate::tier::{Bindings, Declined, Tier};
 use alloc::vec::Vec;
@@ -88,10 +88,10 @@ pub const O3: &[Pass] = &inlining(inline::run_o3, ("unroll-more", unroll::run_o3
 const fn inlining(
     inline: fn(&mut Graph<'_>),
     unroll: Pass,
-) -> [Pass; O1.len() + JOIN.len() + STRAIGHTEN.len() + 3] {
+) -> [Pass; O1.len() + JOIN.len() + STRAIGHTEN.len() + 4] {
     list(&[
         CLEAN,
-        &[(inline::NAME, inline)],
+        &[("recursion", recursion::run), (inline::NAME, inline)],
         JOIN,
         &[unroll],
         STRAIGHTEN,
