@@ -60,11 +60,16 @@ exit status: 64 wrong usage, 65 rejected module, 66 unreadable file, 69 a missin
 
 fn main() -> ExitCode {
     hosted::heap::use_huge_pages();
-    let mut args = std::env::args_os().skip(1);
+    let mut args = std::env::args_os().skip(1).peekable();
     let Some(command) = args.next() else {
         eprint!("{USAGE}");
         return ExitCode::from(fail::USAGE);
     };
+    let asks = args.next_if(|word| word == "--help").is_some();
+    if let Some(usage) = command.to_str().filter(|_| asks).and_then(usage_of) {
+        print!("usage: bareflow {}", usage.trim_start());
+        return ExitCode::SUCCESS;
+    }
     let rest = lexopt::Parser::from_args(args);
     let result = match command.to_str() {
         Some("cc") => cc::main(rest),
@@ -92,4 +97,13 @@ fn main() -> ExitCode {
         },
         ExitCode::from,
     )
+}
+
+/// What [`USAGE`] says about one command: its line and those below that are further in.
+fn usage_of(command: &str) -> Option<&'static str> {
+    let heads = USAGE.match_indices("\n  ").map(|(at, _)| at + 1);
+    let mut heads = heads.filter(|&at| !USAGE[at + 2..].starts_with(' '));
+    let start = heads.find(|&at| USAGE[at + 2..].split(' ').next() == Some(command))?;
+    let list_end = USAGE.find("\nexit status").unwrap_or(USAGE.len());
+    Some(&USAGE[start..heads.next().unwrap_or(list_end)])
 }

@@ -256,6 +256,24 @@ fn dis_shows_ir_passes_and_code() {
 }
 
 #[test]
+fn each_command_says_how_it_is_used() {
+    let commands = [
+        "cc", "wrap", "inspect", "run", "call", "dis", "bisect", "boot", "stress",
+    ];
+    for command in commands {
+        let output = bareflow(&[command, "--help"]);
+        assert!(output.status.success(), "{command}: {}", stderr(&output));
+        let usage = stdout(&output);
+        let head = format!("usage: bareflow {command} ");
+        assert!(usage.starts_with(&head), "{usage}");
+        assert!(
+            usage.lines().skip(1).all(|line| line.starts_with("      ")),
+            "{usage}"
+        );
+    }
+}
+
+#[test]
 fn wrong_usage_names_the_problem() {
     for (args, words) in [
         (&["fly"][..], "no command fly"),
